@@ -1,0 +1,233 @@
+"""From rows to documents: builds and stores the document of every touched aggregate (DESIGN 3.2, 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload, selectinload
+
+from directory.documents import (
+    SHAPE,
+    DocumentKind,
+    InternalDocument,
+    PartnerDocument,
+    ServiceDocument,
+    encoder,
+)
+from directory.models import (
+    Location,
+    Municipality,
+    Partner,
+    PartnerDocumentRow,
+    Service,
+    ServiceDocumentRow,
+    Topic,
+)
+from directory.sortkey import sort_key
+from directory.values import LocationValue, MunicipalitySummary, PartnerSummary, TopicTerm
+from directory.vocabulary import PublicationState
+
+CHUNK: Final = 500
+"""How many documents are built at once, so that memory does not grow with their number."""
+
+DocumentChange: TypeAlias = tuple[DocumentKind, UUID, int, bool]
+"""What the feed is told: kind, id, version, tombstone."""
+
+
+def title_of(texts: dict[str, str]) -> str:
+    """Return the text that lists sort by: German, else English, else the first there is."""
+    return texts.get("de") or texts.get("en") or next(iter(texts.values()))
+
+
+def municipality_summary(municipality: Municipality) -> MunicipalitySummary:
+    """Return the part of a municipality that entries show."""
+    return MunicipalitySummary(id=municipality.id, name=municipality.name, ars=municipality.ars)
+
+
+def location_value(location: Location) -> LocationValue:
+    """Return a location as documents show it."""
+    return LocationValue(
+        id=location.id,
+        name=location.name,
+        street=location.street,
+        postcode=location.postcode,
+        city=location.city,
+        ars=location.ars,
+        latitude=location.latitude,
+        longitude=location.longitude,
+        accessibility=location.accessibility,
+        hours=location.hours,
+    )
+
+
+def partner_document(partner: Partner) -> PartnerDocument:
+    """Build a partner's document; its municipality and locations are loaded."""
+    return PartnerDocument(
+        id=partner.id,
+        version=partner.version,
+        municipality=municipality_summary(partner.municipality),
+        kind=partner.kind,
+        name=partner.name,
+        description=partner.description,
+        website=partner.website,
+        contact_points=partner.contact_points,
+        locations=tuple(location_value(location) for location in partner.locations),
+        languages=partner.languages,
+        state=partner.state,
+        active=partner.active,
+        coordinates=partner.coordinates,
+        public_body=partner.public_body,
+        assured_at=partner.assured_at,
+        provenance=partner.provenance,
+        updated_at=partner.updated_at,
+    )
+
+
+def service_document(
+    service: Service, partner: Partner, topics: Sequence[Topic], locations: Sequence[Location]
+) -> ServiceDocument:
+    """Build a service's document from its rows; the partner's municipality is loaded."""
+    return ServiceDocument(
+        id=service.id,
+        version=service.version,
+        partner=PartnerSummary(id=partner.id, name=partner.name, kind=partner.kind, website=partner.website),
+        municipality=municipality_summary(partner.municipality),
+        kind=service.kind,
+        title=service.title,
+        description=service.description,
+        website=service.website,
+        topics=tuple(TopicTerm(code=topic.code, labels=topic.labels) for topic in topics),
+        source_terms=service.source_terms,
+        languages=service.languages,
+        eligibility=service.eligibility,
+        area=service.area,
+        responsibility=service.responsibility,
+        locations=tuple(location_value(location) for location in locations),
+        contact_points=service.contact_points,
+        capacity=service.capacity,
+        course=service.course,
+        recognition=service.recognition,
+        interpreting=service.interpreting,
+        state=service.state,
+        assured_at=service.assured_at,
+        provenance=service.provenance,
+        updated_at=service.updated_at,
+    )
+
+
+def visible_state(service: PublicationState, partner: PublicationState) -> PublicationState:
+    """Return the state readers go by: a service is published only while its partner is.
+
+    >>> visible_state(PublicationState.PUBLISHED, PublicationState.HIDDEN).value
+    'HIDDEN'
+    """
+    return partner if service is PublicationState.PUBLISHED else service
+
+
+def partner_row(partner: Partner) -> dict[str, Any]:
+    """Return the stored form of a partner's document, as column values."""
+    return {
+        "id": partner.id,
+        "municipality_id": partner.municipality_id,
+        "kind": partner.kind,
+        "state": partner.state,
+        "sort_key": sort_key(partner.name),
+        "version": partner.version,
+        "shape": SHAPE,
+        "public": encoder.encode(partner_document(partner)).decode(),
+        "internal": encoder.encode(InternalDocument(note=partner.note)).decode(),
+    }
+
+
+def service_row(
+    service: Service, partner: Partner, topics: Sequence[Topic], locations: Sequence[Location]
+) -> dict[str, Any]:
+    """Return the stored form of a service's document, as column values."""
+    document = service_document(service, partner, topics, locations)
+    return {
+        "id": service.id,
+        "partner_id": service.partner_id,
+        "municipality_id": partner.municipality_id,
+        "kind": service.kind,
+        "topics": tuple(topic.code for topic in topics),
+        "state": visible_state(service.state, partner.state),
+        "sort_key": sort_key(title_of(service.title)),
+        "version": service.version,
+        "shape": SHAPE,
+        "public": encoder.encode(document).decode(),
+        "internal": encoder.encode(InternalDocument(note=service.note)).decode(),
+    }
+
+
+async def _store(
+    session: AsyncSession, table: type[PartnerDocumentRow | ServiceDocumentRow], rows: list[dict[str, Any]]
+) -> None:
+    statement = insert(table)
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["id"],
+            set_={name: statement.excluded[name] for name in rows[0] if name != "id"},
+        ),
+        rows,
+    )
+
+
+def _chunks(ids: Sequence[UUID]) -> Iterator[list[UUID]]:
+    rest = iter(ids)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
+
+
+async def rebuild_services(session: AsyncSession, ids: Sequence[UUID]) -> list[DocumentChange]:
+    """Rebuild and store the documents of these services; return what the feed is to be told."""
+    changes: list[DocumentChange] = []
+    for chunk in _chunks(ids):
+        services = await session.scalars(
+            select(Service)
+            .where(Service.id.in_(chunk))
+            .options(
+                joinedload(Service.partner).joinedload(Partner.municipality),
+                selectinload(Service.topics),
+                selectinload(Service.locations),
+            )
+            .execution_options(populate_existing=True)
+        )
+        rows = [
+            service_row(service, service.partner, service.topics, service.locations) for service in services
+        ]
+        if rows:
+            await _store(session, ServiceDocumentRow, rows)
+        changes += [(DocumentKind.SERVICE, row["id"], row["version"], False) for row in rows]
+    return changes
+
+
+async def rebuild_partners(session: AsyncSession, ids: Sequence[UUID], now: datetime) -> list[DocumentChange]:
+    """Rebuild the documents of these partners and of all their services, whose versions it raises."""
+    changes: list[DocumentChange] = []
+    for chunk in _chunks(ids):
+        partners = await session.scalars(
+            select(Partner)
+            .where(Partner.id.in_(chunk))
+            .options(joinedload(Partner.municipality), selectinload(Partner.locations))
+            .execution_options(populate_existing=True)
+        )
+        rows = [partner_row(partner) for partner in partners]
+        if rows:
+            await _store(session, PartnerDocumentRow, rows)
+        changes += [(DocumentKind.PARTNER, row["id"], row["version"], False) for row in rows]
+        raised = await session.scalars(
+            update(Service)
+            .where(Service.partner_id.in_(chunk))
+            .values(version=Service.version + 1, updated_at=now)
+            .returning(Service.id)
+            .execution_options(synchronize_session=False)
+        )
+        changes += await rebuild_services(session, list(raised))
+    return changes

@@ -1,0 +1,290 @@
+"""Connections, and the unit of work through which everything is written (DESIGN 3.1 to 3.5).
+
+Two ways in: ``Database.reader`` is an asyncpg pool of the role that sees the published directory only;
+``Database.work`` and ``Database.view`` are transactions of the app role that begin by saying who acts, so
+that row-level security applies. Nothing session-level (SET, LISTEN, advisory locks) is used in a pool.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from directory import feed
+from directory.actors import Actor
+from directory.building import rebuild_partners, rebuild_services
+from directory.documents import DocumentKind
+from directory.models import Audit, Idempotency
+from directory.problems import IdempotencyConflict, InvalidInput
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+class Unavailable(Exception):
+    """The database does not answer; the caller may try again (HTTP 503)."""
+
+
+OUT_OF_REACH: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What the driver raises when the server is gone, starting, stopping or full."""
+
+
+@asynccontextmanager
+async def reaching_the_database() -> AsyncIterator[None]:
+    """Turn a lost or refused connection into :class:`Unavailable`; everything else passes unchanged."""
+    try:
+        yield
+    except OUT_OF_REACH as error:
+        raise Unavailable(type(error).__name__) from error
+    except DBAPIError as error:
+        if (
+            error.connection_invalidated
+            or isinstance(error.orig, OUT_OF_REACH)
+            or isinstance(getattr(error.orig, "__cause__", None), OUT_OF_REACH)
+        ):
+            raise Unavailable(type(error).__name__) from error
+        raise
+
+
+class Work:
+    """One transaction that changes something, for one actor at one moment.
+
+    Say what was touched (``touch_service``, ``touch_partner``), what was done (``record``) and what is to
+    happen later (``later``); when the block ends without an error, documents are rebuilt, the audit rows,
+    jobs and feed entries are written, and everything is committed together. Else nothing is.
+    """
+
+    def __init__(self, session: AsyncSession, actor: Actor, now: datetime) -> None:
+        self.session = session
+        self.actor = actor
+        self.now = now
+        self._services: dict[UUID, None] = {}
+        self._partners: dict[UUID, None] = {}
+        self._audit: list[dict[str, object]] = []
+        self._jobs: list[tuple[str, bytes, str | None]] = []
+
+    def touch_service(self, service_id: UUID) -> None:
+        """Have the service's document rebuilt; the caller has raised the service's version."""
+        self._services[service_id] = None
+
+    def touch_partner(self, partner_id: UUID) -> None:
+        """Have the partner's document rebuilt, and those of all its services, which show the partner."""
+        self._partners[partner_id] = None
+
+    def record(
+        self, action: str, object_kind: str, object_id: UUID, details: Mapping[str, str] | None = None
+    ) -> None:
+        """Append an audit row; ``details`` are codes and ids, never personal data."""
+        self._audit.append(
+            {
+                "role": self.actor.role.value,
+                "member_id": self.actor.member_id,
+                "partner_id": self.actor.partner_id,
+                "action": action,
+                "object_kind": object_kind,
+                "object_id": object_id,
+                "details": dict(details or {}),
+            }
+        )
+
+    def later(self, job: str, payload: object, *, only_once: str | None = None) -> None:
+        """Enqueue a job that exists only if this work commits; ``only_once`` is its deduplication key."""
+        self._jobs.append((job, msgspec.json.encode(payload), only_once))
+
+    async def once(self, operation: str, key: str, given: object) -> UUID | None:
+        """Claim an idempotency key of this actor; return the id that its first use made, or None if new.
+
+        A parallel use of the same key waits until the first has committed. The caller stores the id of
+        what it makes with ``made``. Raises IdempotencyConflict when the key came with other input before.
+        """
+        if self.actor.member_id is None:
+            return None
+        if not 8 <= len(key) <= 200:
+            raise InvalidInput("idempotencyKey", "length", minimum="8", maximum="200")
+        digest = hashlib.sha256(msgspec.json.encode(given, order="deterministic")).digest()
+        nobody = UUID(int=0)
+        claimed = await self.session.execute(
+            insert(Idempotency)
+            .values(
+                member_id=self.actor.member_id,
+                operation=operation,
+                key=key,
+                input_hash=digest,
+                result_id=nobody,
+            )
+            .on_conflict_do_nothing()
+            .returning(Idempotency.key)
+        )
+        if claimed.scalar_one_or_none() is not None:
+            return None
+        found = await self.session.get_one(Idempotency, (self.actor.member_id, operation, key))
+        if found.input_hash != digest:
+            raise IdempotencyConflict
+        return found.result_id
+
+    async def made(self, operation: str, key: str, result_id: UUID) -> None:
+        """Keep the id of what the operation under this key made, for a replay."""
+        if self.actor.member_id is None:
+            return
+        await self.session.execute(
+            text(
+                "UPDATE idempotency SET result_id = :result"
+                " WHERE member_id = :member AND operation = :operation AND key = :key"
+            ),
+            {"result": result_id, "member": self.actor.member_id, "operation": operation, "key": key},
+        )
+
+    async def finish(self) -> None:
+        """Rebuild documents, enqueue jobs, add to the feed (last: it takes the writers' lock)."""
+        await self.session.flush()
+        changes = await rebuild_partners(self.session, list(self._partners), self.now)
+        services = dict(self._services)
+        for kind, id_, _, _ in changes:
+            if kind is DocumentKind.SERVICE:
+                services.pop(id_, None)
+        changes += await rebuild_services(self.session, list(services))
+        if self._audit:
+            # inline: without RETURNING, because who writes the audit may not read it
+            await self.session.execute(insert(Audit).inline(), self._audit)
+        await self._enqueue()
+        await feed.append(self.session, changes)
+
+    async def _enqueue(self) -> None:
+        if not self._jobs:
+            return
+        # Through the session's own connection, whose transaction has begun: so a job exists if and only if
+        # the work commits.
+        connection = await (await self.session.connection()).get_raw_connection()
+        driver = connection.driver_connection
+        if driver is None:
+            raise Unavailable("no connection")
+        await enqueue(driver, self._jobs)
+
+
+async def enqueue(connection: asyncpg.Connection, jobs: Sequence[tuple[str, bytes, str | None]]) -> None:
+    """Add (name, payload, deduplication key) to the queue within the connection's open transaction."""
+    from pgqueuer.db import AsyncpgDriver
+    from pgqueuer.queries import Queries
+
+    names = [name for name, _, _ in jobs]
+    await Queries(AsyncpgDriver(connection)).enqueue(
+        names,
+        [payload for _, payload, _ in jobs],
+        [0] * len(names),
+        dedupe_key=[key for _, _, key in jobs],
+        on_conflict="skip",
+    )
+
+
+class Database:
+    """The service's connections; ``clock`` gives the moment of each work, so that tests can set it."""
+
+    def __init__(self, app_url: str, reader_url: str, *, clock: Clock = utc_now, pool_size: int = 8) -> None:
+        self._reader_url = reader_url.replace("postgresql+asyncpg://", "postgresql://")
+        self._pool_size = pool_size
+        self._reader: asyncpg.Pool | None = None
+        self.clock = clock
+        self.engine: AsyncEngine = create_async_engine(
+            app_url.replace("postgresql://", "postgresql+asyncpg://"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            connect_args={"timeout": 5, "command_timeout": 30},
+        )
+
+    async def start(self) -> None:
+        """Prepare the reader pool; connections are opened when first needed, so a dead server is no error."""
+        self._reader = asyncpg.create_pool(
+            self._reader_url,
+            min_size=0,
+            max_size=self._pool_size,
+            reset=_no_reset,
+            timeout=5,
+            command_timeout=30,
+        )
+        await self._reader
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        if self._reader is not None:
+            await self._reader.close()
+            self._reader = None
+        await self.engine.dispose()
+
+    @property
+    def reader(self) -> asyncpg.Pool:
+        """The pool of the role that sees the published directory only."""
+        if self._reader is None:
+            raise RuntimeError("Database.start() has not been awaited.")
+        return self._reader
+
+    @asynccontextmanager
+    async def work(self, actor: Actor) -> AsyncIterator[Work]:
+        """Open a transaction that changes something; it commits when the block ends without an error."""
+        async with (
+            reaching_the_database(),
+            AsyncSession(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            await _say_who_acts(session, actor)
+            work = Work(session, actor, self.clock())
+            yield work
+            await work.finish()
+
+    @asynccontextmanager
+    async def view(self, actor: Actor) -> AsyncIterator[AsyncSession]:
+        """Open a transaction that only reads what row-level security lets this actor see.
+
+        It may append to the audit (views of personal data are recorded), so it commits.
+        """
+        async with (
+            reaching_the_database(),
+            AsyncSession(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            await _say_who_acts(session, actor)
+            yield session
+
+
+async def _no_reset(connection: object) -> None:
+    """Skip the reset round trip: readers set nothing on their connection."""
+
+
+async def _say_who_acts(session: AsyncSession, actor: Actor) -> None:
+    await session.execute(
+        text(
+            "SELECT set_config('app.role', :role, true), set_config('app.member', :member, true),"
+            " set_config('app.partner', :partner, true), set_config('app.municipality', :municipality, true)"
+        ),
+        {
+            "role": actor.role.value,
+            "member": str(actor.member_id or ""),
+            "partner": str(actor.partner_id or ""),
+            "municipality": str(actor.municipality_id or ""),
+        },
+    )

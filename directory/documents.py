@@ -1,0 +1,107 @@
+"""What readers of the directory see: one document per partner and one per service (DESIGN 3.3).
+
+Pure: no SQLAlchemy, no clock, no reader. A document holds dates, never "today". The ``public`` part is
+indexed, exported and sent to others; the ``internal`` part is for the partner and the coordination only.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from directory.values import (
+    Capacity,
+    ContactPoint,
+    CourseFacts,
+    EligibilityRule,
+    Instant,
+    InterpretingFacts,
+    LanguageOffered,
+    LocationValue,
+    MunicipalitySummary,
+    PartnerSummary,
+    Provenance,
+    RecognitionFacts,
+    SourceTerm,
+    TerritoryKey,
+    Texts,
+    Titles,
+    TopicTerm,
+    Value,
+)
+from directory.vocabulary import PartnerKind, PublicationState, Responsibility, ServiceKind
+
+SHAPE: Final = 1
+"""Number of the documents' shape; a release that changes it brings a rebuild (``spurwechsel migrate``)."""
+
+
+class DocumentKind(StrEnum):
+    """Which aggregate a document is of."""
+
+    PARTNER = "PARTNER"
+    SERVICE = "SERVICE"
+
+
+class PartnerDocument(Value, frozen=True, kw_only=True):
+    """The public part of a partner's entry (HSDS organization)."""
+
+    id: UUID
+    version: int
+    municipality: MunicipalitySummary
+    kind: PartnerKind
+    name: str
+    description: Texts = {}
+    website: str | None = None
+    contact_points: tuple[ContactPoint, ...] = ()
+    locations: tuple[LocationValue, ...] = ()
+    languages: tuple[LanguageOffered, ...] = ()
+    state: PublicationState
+    active: bool = True
+    coordinates: bool = False
+    public_body: bool = False
+    assured_at: Instant | None = None
+    provenance: Provenance | None = None
+    updated_at: Instant
+
+
+class ServiceDocument(Value, frozen=True, kw_only=True):
+    """The public part of a service's entry (HSDS service); its partner appears as a summary."""
+
+    id: UUID
+    version: int
+    partner: PartnerSummary
+    municipality: MunicipalitySummary
+    kind: ServiceKind | None = None
+    title: Titles
+    description: Texts = {}
+    website: str | None = None
+    topics: tuple[TopicTerm, ...] = ()
+    source_terms: tuple[SourceTerm, ...] = ()
+    languages: tuple[LanguageOffered, ...] = ()
+    eligibility: tuple[EligibilityRule, ...] = ()
+    area: tuple[TerritoryKey, ...] = ()
+    responsibility: Responsibility = Responsibility.FREE
+    locations: tuple[LocationValue, ...] = ()
+    contact_points: tuple[ContactPoint, ...] = ()
+    capacity: Capacity = Capacity()
+    course: CourseFacts | None = None
+    recognition: RecognitionFacts | None = None
+    interpreting: InterpretingFacts | None = None
+    state: PublicationState
+    assured_at: Instant | None = None
+    provenance: Provenance | None = None
+    updated_at: Instant
+
+
+class InternalDocument(Value, frozen=True, kw_only=True):
+    """The internal part of an entry: a note that only its partner and the coordination read."""
+
+    note: str | None = None
+
+
+encoder: Final = msgspec.json.Encoder()
+partner_decoder: Final = msgspec.json.Decoder(PartnerDocument)
+service_decoder: Final = msgspec.json.Decoder(ServiceDocument)

@@ -1,0 +1,402 @@
+"""The tables of the directory (SQLAlchemy). Things with an identity have tables; their values are JSON.
+
+Names follow HSDS; the German word of the administration stands in each docstring.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import AsyncAttrs
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+from directory.values import (
+    Capacity,
+    ContactPoint,
+    CourseFacts,
+    EligibilityRule,
+    InterpretingFacts,
+    LanguageOffered,
+    OpeningHours,
+    Provenance,
+    RecognitionFacts,
+    SourceTerm,
+)
+from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState, Responsibility, ServiceKind
+
+T = TypeVar("T")
+
+
+class Json(TypeDecorator[T], Generic[T]):
+    """A msgspec value stored as JSONB; reading checks its shape, so a wrong row is found at once."""
+
+    impl = JSONB(none_as_null=True)
+    cache_ok = True
+
+    def __init__(self, value_type: object) -> None:
+        super().__init__()
+        self.value_type = value_type
+
+    def process_bind_param(self, value: T | None, dialect: Dialect) -> object:
+        """Turn the value into what the driver writes."""
+        return None if value is None else msgspec.to_builtins(value)
+
+    def process_result_value(self, value: object | None, dialect: Dialect) -> T | None:
+        """Turn what the driver read into the value."""
+        if value is None:
+            return None
+        read: T = msgspec.convert(value, type=self.value_type)
+        return read
+
+
+class Word(TypeDecorator[T], Generic[T]):
+    """A member of a ``StrEnum`` stored as text, so that a new member needs no migration of a type."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, enum: type[T]) -> None:
+        super().__init__()
+        self.enum = enum
+
+    def process_bind_param(self, value: T | None, dialect: Dialect) -> str | None:
+        """Turn the member into its text."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:
+        """Turn the text into the member; an unknown word raises ValueError."""
+        return None if value is None else self.enum(value)  # type: ignore[call-arg]
+
+
+Moment: Final = TIMESTAMP(timezone=True)
+NOW: Final = text("clock_timestamp()")
+
+
+class Base(AsyncAttrs, DeclarativeBase):
+    """Base of all tables of the exchange."""
+
+    type_annotation_map: dict[Any, Any] = {
+        datetime: Moment,
+        str: Text,
+        tuple[str, ...]: ARRAY(Text, as_tuple=True),
+        PartnerKind: Word(PartnerKind),
+        ServiceKind: Word(ServiceKind),
+        PublicationState: Word(PublicationState),
+        Responsibility: Word(Responsibility),
+        DataProtectionLaw: Word(DataProtectionLaw),
+        dict[str, str]: Json(dict[str, str]),
+        tuple[ContactPoint, ...]: Json(tuple[ContactPoint, ...]),
+        tuple[LanguageOffered, ...]: Json(tuple[LanguageOffered, ...]),
+        tuple[EligibilityRule, ...]: Json(tuple[EligibilityRule, ...]),
+        tuple[SourceTerm, ...]: Json(tuple[SourceTerm, ...]),
+        Capacity: Json(Capacity),
+        CourseFacts: Json(CourseFacts),
+        RecognitionFacts: Json(RecognitionFacts),
+        InterpretingFacts: Json(InterpretingFacts),
+        OpeningHours: Json(OpeningHours),
+        Provenance: Json(Provenance),
+    }
+
+
+class Municipality(Base):
+    """A town or district that runs the project (Kommune); ``ars`` is its official key."""
+
+    __tablename__ = "municipality"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    ars: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[dict[str, str]]
+    kind_labels: Mapped[dict[str, dict[str, str]]] = mapped_column(Json(dict[str, dict[str, str]]))
+
+
+class Topic(Base):
+    """A topic of the open vocabulary that classifies services and needs (Thema)."""
+
+    __tablename__ = "topic"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    labels: Mapped[dict[str, str]]
+    synonyms: Mapped[dict[str, tuple[str, ...]]] = mapped_column(Json(dict[str, tuple[str, ...]]))
+    parent: Mapped[str | None] = mapped_column(ForeignKey("topic.code"))
+
+
+class Occupation(Base):
+    """An occupation by ESCO URI (Beruf), regulated by law or not (reglementiert)."""
+
+    __tablename__ = "occupation"
+
+    esco: Mapped[str] = mapped_column(primary_key=True)
+    labels: Mapped[dict[str, str]]
+    regulated: Mapped[bool]
+
+
+class Partner(Base):
+    """An organisation in the network (Partner; HSDS organization)."""
+
+    __tablename__ = "partner"
+    __table_args__ = (
+        Index("partner_municipality", "municipality_id"),
+        Index(
+            "partner_one_coordination",
+            "municipality_id",
+            unique=True,
+            postgresql_where=text("coordinates"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    municipality_id: Mapped[UUID] = mapped_column(ForeignKey("municipality.id"))
+    kind: Mapped[PartnerKind]
+    name: Mapped[str]
+    description: Mapped[dict[str, str]]
+    website: Mapped[str | None]
+    contact_points: Mapped[tuple[ContactPoint, ...]]
+    languages: Mapped[tuple[LanguageOffered, ...]]
+    state: Mapped[PublicationState]
+    active: Mapped[bool] = mapped_column(default=True)
+    coordinates: Mapped[bool] = mapped_column(default=False)
+    data_protection_law: Mapped[DataProtectionLaw] = mapped_column(default=DataProtectionLaw.GDPR)
+    professional_secrecy: Mapped[bool] = mapped_column(default=False)
+    public_body: Mapped[bool] = mapped_column(default=False)
+    school: Mapped[bool] = mapped_column(default=False)
+    superior_contact: Mapped[str | None]
+    note: Mapped[str | None]
+    assured_at: Mapped[datetime | None]
+    provenance: Mapped[Provenance | None]
+    version: Mapped[int] = mapped_column(default=1)
+    updated_at: Mapped[datetime]
+
+    municipality: Mapped[Municipality] = relationship(lazy="raise")
+    locations: Mapped[list[Location]] = relationship(
+        lazy="raise", order_by="Location.name, Location.id", back_populates="partner"
+    )
+
+
+class Location(Base):
+    """A place of a partner (Standort; HSDS location); coordinates in degrees WGS 84."""
+
+    __tablename__ = "location"
+    __table_args__ = (Index("location_partner", "partner_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    name: Mapped[str]
+    street: Mapped[str | None]
+    postcode: Mapped[str | None]
+    city: Mapped[str | None]
+    ars: Mapped[str | None]
+    latitude: Mapped[float | None]
+    longitude: Mapped[float | None]
+    accessibility: Mapped[dict[str, str]]
+    hours: Mapped[OpeningHours | None]
+
+    partner: Mapped[Partner] = relationship(lazy="raise", back_populates="locations")
+
+
+class ServiceTopic(Base):
+    """Which topics a service is about; ``position`` keeps the order in which they were given."""
+
+    __tablename__ = "service_topic"
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("service.id"), primary_key=True)
+    topic_code: Mapped[str] = mapped_column(ForeignKey("topic.code"), primary_key=True)
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class ServiceLocation(Base):
+    """Where a service is offered (HSDS service_at_location)."""
+
+    __tablename__ = "service_location"
+
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("service.id"), primary_key=True)
+    location_id: Mapped[UUID] = mapped_column(ForeignKey("location.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(default=0)
+
+
+class Service(Base):
+    """What a partner offers (Angebot; HSDS service).
+
+    ``kind`` is None only for imported services that fit none of the eleven kinds; they keep their
+    ``source_terms``. ``capacity.places`` is what can still be taken: accepting a referral takes one.
+    """
+
+    __tablename__ = "service"
+    __table_args__ = (
+        Index("service_partner", "partner_id"),
+        CheckConstraint("kind IS NOT NULL OR provenance IS NOT NULL", name="service_kind_known_or_imported"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    kind: Mapped[ServiceKind | None]
+    title: Mapped[dict[str, str]]
+    description: Mapped[dict[str, str]]
+    website: Mapped[str | None]
+    source_terms: Mapped[tuple[SourceTerm, ...]]
+    languages: Mapped[tuple[LanguageOffered, ...]]
+    eligibility: Mapped[tuple[EligibilityRule, ...]]
+    area: Mapped[tuple[str, ...]]
+    responsibility: Mapped[Responsibility] = mapped_column(default=Responsibility.FREE)
+    contact_points: Mapped[tuple[ContactPoint, ...]]
+    capacity: Mapped[Capacity]
+    course: Mapped[CourseFacts | None]
+    recognition: Mapped[RecognitionFacts | None]
+    interpreting: Mapped[InterpretingFacts | None]
+    state: Mapped[PublicationState]
+    note: Mapped[str | None]
+    assured_at: Mapped[datetime | None]
+    provenance: Mapped[Provenance | None]
+    version: Mapped[int] = mapped_column(default=1)
+    updated_at: Mapped[datetime]
+
+    partner: Mapped[Partner] = relationship(lazy="raise")
+    topics: Mapped[list[Topic]] = relationship(
+        lazy="raise", secondary="service_topic", order_by="ServiceTopic.position, Topic.code", viewonly=True
+    )
+    locations: Mapped[list[Location]] = relationship(
+        lazy="raise",
+        secondary="service_location",
+        order_by="ServiceLocation.position, Location.id",
+        viewonly=True,
+    )
+
+
+class PartnerDocumentRow(Base):
+    """A partner's stored document beside the few columns that lists filter and sort by."""
+
+    __tablename__ = "partner_document"
+    __table_args__ = (
+        Index("partner_document_order", "sort_key", "id"),
+        Index("partner_document_municipality", "municipality_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    municipality_id: Mapped[UUID]
+    kind: Mapped[PartnerKind]
+    state: Mapped[PublicationState]
+    sort_key: Mapped[bytes] = mapped_column(LargeBinary)
+    version: Mapped[int]
+    shape: Mapped[int]
+    public: Mapped[str]
+    internal: Mapped[str]
+
+
+class ServiceDocumentRow(Base):
+    """A service's stored document beside the few columns that lists filter and sort by.
+
+    ``state`` is PUBLISHED only if its partner is published too: what readers may see, in one column.
+    """
+
+    __tablename__ = "service_document"
+    __table_args__ = (
+        Index("service_document_order", "sort_key", "id"),
+        Index("service_document_partner", "partner_id", "sort_key", "id"),
+        Index("service_document_municipality", "municipality_id"),
+        Index("service_document_topics", "topics", postgresql_using="gin"),
+    )
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("service.id", ondelete="CASCADE"), primary_key=True)
+    partner_id: Mapped[UUID]
+    municipality_id: Mapped[UUID]
+    kind: Mapped[ServiceKind | None]
+    topics: Mapped[tuple[str, ...]]
+    state: Mapped[PublicationState]
+    sort_key: Mapped[bytes] = mapped_column(LargeBinary)
+    version: Mapped[int]
+    shape: Mapped[int]
+    public: Mapped[str]
+    internal: Mapped[str]
+
+
+class Feed(Base):
+    """The identity of the change feed; it changes when a backup is restored, and followers rebuild."""
+
+    __tablename__ = "feed"
+    __table_args__ = (CheckConstraint("singleton", name="feed_is_one_row"),)
+
+    singleton: Mapped[bool] = mapped_column(primary_key=True, default=True)
+    id: Mapped[UUID]
+
+
+class Change(Base):
+    """The latest change of each document, in commit order by ``sequence`` (DESIGN 3.5)."""
+
+    __tablename__ = "change"
+    __table_args__ = (Index("change_sequence", "sequence", unique=True),)
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    version: Mapped[int]
+    tombstone: Mapped[bool] = mapped_column(default=False)
+    changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Member(Base):
+    """Somebody who acts for an organisation (Mitglied); ``name`` is what colleagues see.
+
+    ``deputy_id`` takes over their open referrals when they are removed (Vertretung).
+    """
+
+    __tablename__ = "member"
+    __table_args__ = (Index("member_partner", "partner_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    name: Mapped[str]
+    role: Mapped[str]
+    administers: Mapped[bool] = mapped_column(default=False)
+    deputy_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    active: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class AccessToken(Base):
+    """A token of a member, kept as SHA-256 only; revoked at once, never longer than its end."""
+
+    __tablename__ = "access_token"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.id"))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    label: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class Idempotency(Base):
+    """That an actor has done an operation under a key: the input's hash and the id of what it made."""
+
+    __tablename__ = "idempotency"
+
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    input_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    result_id: Mapped[UUID]
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class Audit(Base):
+    """Who did what to which object, when; ids and codes only, never personal data (append only)."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_object", "object_kind", "object_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(server_default=NOW)
+    role: Mapped[str]
+    member_id: Mapped[UUID | None]
+    partner_id: Mapped[UUID | None]
+    action: Mapped[str]
+    object_kind: Mapped[str]
+    object_id: Mapped[UUID]
+    details: Mapped[dict[str, str]]

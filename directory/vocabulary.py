@@ -1,0 +1,255 @@
+"""The closed vocabularies of the directory, each with its label for people in German and English.
+
+Kinds, states and levels that code decides on live here. Topics and occupations are open vocabularies:
+they are data (tables ``topic`` and ``occupation``), not code.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class PartnerKind(StrEnum):
+    """What sort of organisation a partner is (project presentation of 3 April 2024)."""
+
+    MUNICIPAL_PROJECT = "MUNICIPAL_PROJECT"
+    FREE_PROVIDER = "FREE_PROVIDER"
+    CHAMBER = "CHAMBER"
+    AUTHORITY = "AUTHORITY"
+    BUSINESS = "BUSINESS"
+    MUNICIPALITY = "MUNICIPALITY"
+    MIGRANT_ORGANISATION = "MIGRANT_ORGANISATION"
+
+
+class ServiceKind(StrEnum):
+    """What a service does; the typical kinds per partner kind are a default, never a constraint."""
+
+    COMPETENCE_POOLING = "COMPETENCE_POOLING"
+    SIGNPOSTING_ADVICE = "SIGNPOSTING_ADVICE"
+    QUALIFICATION_RECOGNITION = "QUALIFICATION_RECOGNITION"
+    JOB_PLACEMENT = "JOB_PLACEMENT"
+    COUNSELLING = "COUNSELLING"
+    EXAMINATION = "EXAMINATION"
+    RESIDENCE_TITLE_CHANGE = "RESIDENCE_TITLE_CHANGE"
+    QUALIFICATION = "QUALIFICATION"
+    EXPERIENCE_EXCHANGE = "EXPERIENCE_EXCHANGE"
+    MONITORING = "MONITORING"
+    LANGUAGE_MEDIATION = "LANGUAGE_MEDIATION"
+
+
+class ResidenceStatus(StrEnum):
+    """Residence status of a person; Duldung and Gestattung are a status, not a title."""
+
+    SECTION_104C = "SECTION_104C"
+    SECTION_25_5 = "SECTION_25_5"
+    SECTION_23_1_ADMISSION = "SECTION_23_1_ADMISSION"
+    SECTION_23_1_OTHER = "SECTION_23_1_OTHER"
+    SECTION_60A = "SECTION_60A"
+    SECTION_60B = "SECTION_60B"
+    SECTION_60C = "SECTION_60C"
+    SECTION_60D = "SECTION_60D"
+    SECTION_55_ASYLG = "SECTION_55_ASYLG"
+    SECTION_81 = "SECTION_81"
+    SECTION_24 = "SECTION_24"
+    SECTION_25_1_2 = "SECTION_25_1_2"
+    SECTION_25A = "SECTION_25A"
+    SECTION_25B = "SECTION_25B"
+    OTHER = "OTHER"
+
+
+class LegalCircle(StrEnum):
+    """Which benefits law applies (Rechtskreis); does not follow from the residence status."""
+
+    SGB_II = "SGB_II"
+    SGB_III = "SGB_III"
+    ASYLBLG = "ASYLBLG"
+    NONE = "NONE"
+
+
+class PublicationState(StrEnum):
+    """Who may see an entry: only its partner and the coordination, everybody, or nobody any more."""
+
+    DRAFT = "DRAFT"
+    PUBLISHED = "PUBLISHED"
+    HIDDEN = "HIDDEN"
+
+
+class CapacityState(StrEnum):
+    """Room for another person; UNKNOWN is told apart from NONE."""
+
+    OPEN = "OPEN"
+    FEW = "FEW"
+    NONE = "NONE"
+    UNKNOWN = "UNKNOWN"
+
+
+class Responsibility(StrEnum):
+    """Whether the place of residence decides who is responsible (örtliche Zuständigkeit)."""
+
+    BY_RESIDENCE = "BY_RESIDENCE"
+    FREE = "FREE"
+
+
+class Answer(StrEnum):
+    """The three answers of every eligibility rule; unknown is never "no"."""
+
+    FITS = "FITS"
+    DOES_NOT_FIT = "DOES_NOT_FIT"
+    ASK = "ASK"
+
+
+class CefrLevel(StrEnum):
+    """Language level of the Common European Framework; A0 stands for literacy courses."""
+
+    A0 = "A0"
+    A1 = "A1"
+    A2 = "A2"
+    B1 = "B1"
+    B2 = "B2"
+    C1 = "C1"
+    C2 = "C2"
+
+
+class CourseFormat(StrEnum):
+    """How a course is held."""
+
+    ON_SITE = "ON_SITE"
+    ONLINE = "ONLINE"
+    HYBRID = "HYBRID"
+
+
+class CourseAccess(StrEnum):
+    """What a person needs to get a place in a course."""
+
+    DIRECT = "DIRECT"
+    BAMF_ADMISSION = "BAMF_ADMISSION"
+    JOBCENTER_OR_AGENCY = "JOBCENTER_OR_AGENCY"
+    VOUCHER = "VOUCHER"
+
+
+class InterpretingMode(StrEnum):
+    """How an interpreter takes part."""
+
+    PHONE = "PHONE"
+    VIDEO = "VIDEO"
+    ON_SITE = "ON_SITE"
+
+
+class ContactKind(StrEnum):
+    """Channel of a contact point."""
+
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    WEB = "WEB"
+
+
+class DataProtectionLaw(StrEnum):
+    """Which data protection law binds an organisation (GDPR, Catholic KDG, Protestant DSG-EKD)."""
+
+    GDPR = "GDPR"
+    KDG = "KDG"
+    DSG_EKD = "DSG_EKD"
+
+
+LABELS: Final[dict[StrEnum, dict[str, str]]] = {
+    PartnerKind.MUNICIPAL_PROJECT: {"de": "Projekte des Fachbereichs", "en": "Municipal project"},
+    PartnerKind.FREE_PROVIDER: {"de": "Freier Träger", "en": "Free welfare provider"},
+    PartnerKind.CHAMBER: {"de": "Kammer", "en": "Chamber"},
+    PartnerKind.AUTHORITY: {"de": "Behörde", "en": "Authority"},
+    PartnerKind.BUSINESS: {"de": "Wirtschaft", "en": "Business"},
+    PartnerKind.MUNICIPALITY: {"de": "Andere Kommune", "en": "Other municipality"},
+    PartnerKind.MIGRANT_ORGANISATION: {
+        "de": "Migrantische Selbstorganisation",
+        "en": "Migrant organisation",
+    },
+    ServiceKind.COMPETENCE_POOLING: {"de": "Kompetenzbündelung", "en": "Competence pooling"},
+    ServiceKind.SIGNPOSTING_ADVICE: {"de": "Verweisberatung", "en": "Signposting advice"},
+    ServiceKind.QUALIFICATION_RECOGNITION: {
+        "de": "Anerkennung von Qualifikationen",
+        "en": "Recognition of qualifications",
+    },
+    ServiceKind.JOB_PLACEMENT: {"de": "Vermittlung in den Arbeitsmarkt", "en": "Job placement"},
+    ServiceKind.COUNSELLING: {"de": "Beratung", "en": "Counselling"},
+    ServiceKind.EXAMINATION: {"de": "Überprüfung", "en": "Examination"},
+    ServiceKind.RESIDENCE_TITLE_CHANGE: {
+        "de": "Änderung des Aufenthaltstitels",
+        "en": "Change of residence title",
+    },
+    ServiceKind.QUALIFICATION: {"de": "Qualifikation", "en": "Qualification"},
+    ServiceKind.EXPERIENCE_EXCHANGE: {"de": "Erfahrungsaustausch", "en": "Exchange of experience"},
+    ServiceKind.MONITORING: {"de": "Monitoring", "en": "Monitoring"},
+    ServiceKind.LANGUAGE_MEDIATION: {
+        "de": "Sprach- und Kulturmittlung",
+        "en": "Language and cultural mediation",
+    },
+    ResidenceStatus.SECTION_104C: {
+        "de": "Chancen-Aufenthaltsrecht (§ 104c AufenthG)",
+        "en": "Opportunity residence (section 104c Residence Act)",
+    },
+    ResidenceStatus.SECTION_25_5: {
+        "de": "Aufenthaltserlaubnis nach § 25 Abs. 5 AufenthG",
+        "en": "Residence permit under section 25(5) Residence Act",
+    },
+    ResidenceStatus.SECTION_23_1_ADMISSION: {
+        "de": "§ 23 Abs. 1 AufenthG mit Verpflichtungserklärung (Landesaufnahme Syrien/Jordanien)",
+        "en": "Section 23(1) Residence Act with declaration of commitment (Syria/Jordan programme)",
+    },
+    ResidenceStatus.SECTION_23_1_OTHER: {
+        "de": "§ 23 Abs. 1 AufenthG (andere)",
+        "en": "Section 23(1) Residence Act (other)",
+    },
+    ResidenceStatus.SECTION_60A: {
+        "de": "Duldung (§ 60a AufenthG)",
+        "en": "Suspension of deportation (section 60a Residence Act)",
+    },
+    ResidenceStatus.SECTION_60B: {
+        "de": "Duldung bei ungeklärter Identität (§ 60b AufenthG)",
+        "en": "Suspension of deportation, identity unclear (section 60b Residence Act)",
+    },
+    ResidenceStatus.SECTION_60C: {
+        "de": "Ausbildungsduldung (§ 60c AufenthG)",
+        "en": "Suspension of deportation for training (section 60c Residence Act)",
+    },
+    ResidenceStatus.SECTION_60D: {
+        "de": "Beschäftigungsduldung (§ 60d AufenthG)",
+        "en": "Suspension of deportation for employment (section 60d Residence Act)",
+    },
+    ResidenceStatus.SECTION_55_ASYLG: {
+        "de": "Aufenthaltsgestattung (§ 55 AsylG)",
+        "en": "Permission to stay during the asylum procedure (section 55 Asylum Act)",
+    },
+    ResidenceStatus.SECTION_81: {
+        "de": "Fiktionsbescheinigung (§ 81 AufenthG)",
+        "en": "Provisional residence document (section 81 Residence Act)",
+    },
+    ResidenceStatus.SECTION_24: {
+        "de": "Vorübergehender Schutz (§ 24 AufenthG)",
+        "en": "Temporary protection (section 24 Residence Act)",
+    },
+    ResidenceStatus.SECTION_25_1_2: {
+        "de": "Asylberechtigte, Flüchtlinge, subsidiär Geschützte (§ 25 Abs. 1 und 2 AufenthG)",
+        "en": "Asylum, refugee status, subsidiary protection (section 25(1) and (2) Residence Act)",
+    },
+    ResidenceStatus.SECTION_25A: {
+        "de": "Gut integrierte junge Menschen (§ 25a AufenthG)",
+        "en": "Well integrated young people (section 25a Residence Act)",
+    },
+    ResidenceStatus.SECTION_25B: {
+        "de": "Nachhaltige Integration (§ 25b AufenthG)",
+        "en": "Sustained integration (section 25b Residence Act)",
+    },
+    ResidenceStatus.OTHER: {"de": "Anderer Status", "en": "Other status"},
+    LegalCircle.SGB_II: {"de": "SGB II (Jobcenter)", "en": "SGB II (job centre)"},
+    LegalCircle.SGB_III: {"de": "SGB III (Agentur für Arbeit)", "en": "SGB III (employment agency)"},
+    LegalCircle.ASYLBLG: {"de": "AsylbLG (Sozialamt)", "en": "AsylbLG (social welfare office)"},
+    LegalCircle.NONE: {"de": "keine Leistungen", "en": "no benefits"},
+    Answer.FITS: {"de": "passt", "en": "fits"},
+    Answer.DOES_NOT_FIT: {"de": "passt nicht", "en": "does not fit"},
+    Answer.ASK: {"de": "beim Partner fragen", "en": "ask the partner"},
+    CapacityState.OPEN: {"de": "freie Plätze", "en": "open"},
+    CapacityState.FEW: {"de": "wenige Plätze", "en": "few places"},
+    CapacityState.NONE: {"de": "keine Plätze", "en": "no places"},
+    CapacityState.UNKNOWN: {"de": "unbekannt", "en": "unknown"},
+}
+"""Labels for people of the values that search, pages and papers show; language tag to text."""

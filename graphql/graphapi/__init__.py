@@ -1,0 +1,1 @@
+"""The face of the exchange: schema, application, settings and command line."""

@@ -1,0 +1,1 @@
+"""Sending a person to a partner with their consent, and hearing what came of it."""

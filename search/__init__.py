@@ -1,0 +1,1 @@
+"""Finding the right service; never sees client data (it must not import referrals)."""
