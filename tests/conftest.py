@@ -1,0 +1,108 @@
+"""One real PostgreSQL for the whole run, one database per test worker, copied from a migrated template."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from directory.database import Database
+from graphapi.embedded import APP, OWNER, READER, Access, Cluster, Profile
+from graphapi.migrating import migrate
+
+TEMPLATE = "template_spurwechsel"
+FOLDER = pytest.StashKey[Path]()
+CLUSTER = pytest.StashKey[Cluster]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the cluster in the controller (or the only process); its workers attach to it."""
+    config = session.config
+    if hasattr(config, "workerinput"):
+        config.stash[FOLDER] = Path(config.workerinput["cluster"])
+        return
+    folder = Path(tempfile.mkdtemp(prefix="spurwechsel-tests-"))
+    cluster = Cluster(folder, profile=Profile.TESTS)
+    cluster.start()
+    config.stash[FOLDER], config.stash[CLUSTER] = folder, cluster
+    cluster.create_database(TEMPLATE)
+    asyncio.run(migrate(cluster.url(OWNER, TEMPLATE)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell an xdist worker where the cluster is."""
+    node.workerinput["cluster"] = str(node.config.stash[FOLDER])  # type: ignore[attr-defined]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the cluster and remove its folder."""
+    cluster = session.config.stash.get(CLUSTER, None)
+    if cluster is not None:
+        cluster.stop()
+        shutil.rmtree(session.config.stash[FOLDER], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> Access:
+    """The running PostgreSQL of this test run."""
+    return Cluster.attach(request.config.stash[FOLDER])
+
+
+@pytest.fixture(scope="session")
+def worker_database(cluster: Access) -> Iterator[str]:
+    """Name of this worker's own migrated database."""
+    name = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    cluster.create_database(name, template=TEMPLATE)
+    yield name
+    cluster.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def owner_url(cluster: Access, worker_database: str) -> str:
+    """The worker's database as the owner of its tables."""
+    return cluster.dsn(OWNER, worker_database)
+
+
+@pytest.fixture(scope="session")
+def app_url(cluster: Access, worker_database: str) -> str:
+    """The worker's database as the role that serves."""
+    return cluster.dsn(APP, worker_database)
+
+
+@pytest.fixture(scope="session")
+def reader_url(cluster: Access, worker_database: str) -> str:
+    """The worker's database as the role that reads the published directory."""
+    return cluster.dsn(READER, worker_database)
+
+
+@pytest.fixture(scope="session")
+async def database(app_url: str, reader_url: str) -> AsyncIterator[Database]:
+    """The worker's database, shared by its tests: each test makes what it needs under fresh ids."""
+    opened = Database(app_url, reader_url, pool_size=60)
+    await opened.start()
+    yield opened
+    await opened.stop()
+
+
+@pytest.fixture
+def empty_database_name(cluster: Access) -> Iterator[str]:
+    """Name of a fresh, empty, migrated database of this test only."""
+    name = f"test_{uuid4().hex}"
+    cluster.create_database(name, template=TEMPLATE)
+    yield name
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+async def empty_database(cluster: Access, empty_database_name: str) -> AsyncIterator[Database]:
+    """A fresh, empty, migrated database for this test only."""
+    opened = Database(cluster.dsn(APP, empty_database_name), cluster.dsn(READER, empty_database_name))
+    await opened.start()
+    yield opened
+    await opened.stop()
