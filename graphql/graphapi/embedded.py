@@ -282,8 +282,9 @@ class Access:
 class Cluster(Access):
     """The PostgreSQL of one data folder, owned by this process from `start()` to `stop()`.
 
-    Usable as a context manager and from any thread; needs no event loop. `settings` are server
-    settings that win over those of the profile.
+    Usable as a context manager and from any thread; its calls block and need no event loop.
+    `settings` are server settings that win over those of the profile. A process that ends without
+    `stop()` ends the server with it; an empty socket folder may then stay until the next start.
     """
 
     def __init__(
@@ -417,12 +418,13 @@ class Cluster(Access):
             strangers = sorted(name for name in _names(self.folder) if not _is_our_name(name))
             if self.data.exists() and _names(self.data):
                 strangers = ["pgdata"]
-            if strangers:
+            # Asked again: another process may have finished its initdb just now.
+            if strangers and not (self.data / "PG_VERSION").exists():
                 raise FolderError(
                     f"The folder {self.folder} holds something else than a cluster ({strangers[0]}).",
                     "Choose an empty folder or one that does not exist yet; nothing was changed.",
                 )
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._open_own(str(self.folder / "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -559,7 +561,15 @@ class Cluster(Access):
             self._lock_descriptor = None
 
     def _open_log(self) -> IO[bytes]:
-        return open(self.log, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
+        return open(self.log, "ab", opener=self._open_own)
+
+    def _open_own(self, path: str, flags: int) -> int:
+        """Open a private file of the data folder: follow no link, keep it the folder owner's."""
+        descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
+        if os.geteuid() == 0:  # root at work in a user's folder: that user must be able to go on
+            owner = self.folder.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        return descriptor
 
     def _log_size(self) -> int:
         return self.log.stat().st_size if self.log.exists() else 0
