@@ -208,8 +208,8 @@ async def rebuild_services(session: AsyncSession, ids: Sequence[UUID]) -> list[D
     return changes
 
 
-async def rebuild_partners(session: AsyncSession, ids: Sequence[UUID], now: datetime) -> list[DocumentChange]:
-    """Rebuild the documents of these partners and of all their services, whose versions it raises."""
+async def rebuild_partners(session: AsyncSession, ids: Sequence[UUID]) -> list[DocumentChange]:
+    """Rebuild and store the documents of these partners; return what the feed is to be told."""
     changes: list[DocumentChange] = []
     for chunk in _chunks(ids):
         partners = await session.scalars(
@@ -222,12 +222,35 @@ async def rebuild_partners(session: AsyncSession, ids: Sequence[UUID], now: date
         if rows:
             await _store(session, PartnerDocumentRow, rows)
         changes += [(DocumentKind.PARTNER, row["id"], row["version"], False) for row in rows]
-        raised = await session.scalars(
-            update(Service)
-            .where(Service.partner_id.in_(chunk))
-            .values(version=Service.version + 1, updated_at=now)
-            .returning(Service.id)
-            .execution_options(synchronize_session=False)
-        )
-        changes += await rebuild_services(session, list(raised))
     return changes
+
+
+async def raise_services(
+    session: AsyncSession, partner_id: UUID, now: datetime, *, after: UUID | None = None
+) -> list[UUID]:
+    """Raise the versions of at most CHUNK of a partner's services, by id after ``after``; return their ids.
+
+    What a service's document shows of its partner has changed, so the service's entry has.
+    """
+    some = select(Service.id).where(Service.partner_id == partner_id)
+    if after is not None:
+        some = some.where(Service.id > after)
+    raised = await session.scalars(
+        update(Service)
+        .where(Service.id.in_(some.order_by(Service.id).limit(CHUNK).with_for_update()))
+        .values(version=Service.version + 1, updated_at=now)
+        .returning(Service.id)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(raised)
+
+
+async def outdated(session: AsyncSession) -> tuple[list[UUID], list[UUID]]:
+    """Return some partners and some services whose documents have an older shape than this release's."""
+    partners = await session.scalars(
+        select(PartnerDocumentRow.id).where(PartnerDocumentRow.shape < SHAPE).limit(CHUNK)
+    )
+    services = await session.scalars(
+        select(ServiceDocumentRow.id).where(ServiceDocumentRow.shape < SHAPE).limit(CHUNK)
+    )
+    return list(partners), list(services)

@@ -16,6 +16,8 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.queries import Queries
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
@@ -23,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from directory import feed
 from directory.actors import Actor
-from directory.building import rebuild_partners, rebuild_services
+from directory.building import CHUNK, raise_services, rebuild_partners, rebuild_services
 from directory.documents import DocumentKind
 from directory.models import Audit, Idempotency
 from directory.problems import IdempotencyConflict, InvalidInput
@@ -84,8 +86,19 @@ class Work:
         self.now = now
         self._services: dict[UUID, None] = {}
         self._partners: dict[UUID, None] = {}
+        self._shown_by_services: dict[UUID, None] = {}
         self._audit: list[dict[str, object]] = []
         self._jobs: list[tuple[str, bytes, str | None]] = []
+
+    async def rewrite_services(self, partner_id: UUID, after: UUID) -> UUID | None:
+        """Rewrite the next chunk of a partner's services; return where to go on, or None at the end."""
+        raised = await raise_services(self.session, partner_id, self.now, after=after)
+        self._services.update(dict.fromkeys(raised))
+        return raised[-1] if len(raised) == CHUNK else None
+
+    def touch_document(self, kind: DocumentKind, id_: UUID) -> None:
+        """Have one document rebuilt as it is, without raising any version (a new shape)."""
+        (self._services if kind is DocumentKind.SERVICE else self._partners)[id_] = None
 
     def touch_service(self, service_id: UUID) -> None:
         """Have the service's document rebuilt; the caller has raised the service's version."""
@@ -94,6 +107,7 @@ class Work:
     def touch_partner(self, partner_id: UUID) -> None:
         """Have the partner's document rebuilt, and those of all its services, which show the partner."""
         self._partners[partner_id] = None
+        self._shown_by_services[partner_id] = None
 
     def record(
         self, action: str, object_kind: str, object_id: UUID, details: Mapping[str, str] | None = None
@@ -159,14 +173,19 @@ class Work:
         )
 
     async def finish(self) -> None:
-        """Rebuild documents, enqueue jobs, add to the feed (last: it takes the writers' lock)."""
+        """Rebuild documents, enqueue jobs, add to the feed (last: it takes the writers' lock).
+
+        A partner's services show the partner: up to ``building.CHUNK`` of them are rewritten at once, the
+        rest in chunks by the job ``rewrite_services``.
+        """
         await self.session.flush()
-        changes = await rebuild_partners(self.session, list(self._partners), self.now)
-        services = dict(self._services)
-        for kind, id_, _, _ in changes:
-            if kind is DocumentKind.SERVICE:
-                services.pop(id_, None)
-        changes += await rebuild_services(self.session, list(services))
+        for partner_id in self._shown_by_services:
+            raised = await raise_services(self.session, partner_id, self.now)
+            self._services.update(dict.fromkeys(raised))
+            if len(raised) == CHUNK:
+                self.later("rewrite_services", [partner_id, raised[-1]])
+        changes = await rebuild_partners(self.session, list(self._partners))
+        changes += await rebuild_services(self.session, list(self._services))
         if self._audit:
             # inline: without RETURNING, because who writes the audit may not read it
             await self.session.execute(insert(Audit).inline(), self._audit)
@@ -187,9 +206,6 @@ class Work:
 
 async def enqueue(connection: asyncpg.Connection, jobs: Sequence[tuple[str, bytes, str | None]]) -> None:
     """Add (name, payload, deduplication key) to the queue within the connection's open transaction."""
-    from pgqueuer.db import AsyncpgDriver
-    from pgqueuer.queries import Queries
-
     names = [name for name, _, _ in jobs]
     await Queries(AsyncpgDriver(connection)).enqueue(
         names,

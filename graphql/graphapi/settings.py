@@ -1,0 +1,193 @@
+"""The settings: read once from the environment and an optional ``.env``, checked, then passed as values.
+
+This is the one place that knows the environment. Each setting's description is what the README's table and
+``spurwechsel settings`` print; a test compares them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """What the program is run for."""
+
+    DEMO = "demo"
+    PRODUCTION = "production"
+
+
+class SettingsRefused(Exception):
+    """A setting is missing or wrong; the message names the variable and says what it must be."""
+
+
+class Settings(BaseSettings):
+    """All settings, immutable; see each description."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    environment: Annotated[
+        Environment,
+        Field(
+            validation_alias="SPURWECHSEL_ENVIRONMENT",
+            description="`demo` or `production`; production needs a PostgreSQL and a master key of its own.",
+        ),
+    ] = Environment.DEMO
+    database_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="DATABASE_URL",
+            description="PostgreSQL as the role `spurwechsel_app` (postgresql://…). "
+            "Unset: an embedded PostgreSQL in the data folder.",
+        ),
+    ] = None
+    database_reader_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="DATABASE_READER_URL",
+            description="The same database as the role `spurwechsel_reader`; needed with DATABASE_URL.",
+        ),
+    ] = None
+    database_owner_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="DATABASE_OWNER_URL",
+            description="The same database as its owner; only `spurwechsel migrate` uses it.",
+        ),
+    ] = None
+    master_key: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="SPURWECHSEL_MASTER_KEY",
+            description="32 random bytes in base64 that wrap every person's data key. "
+            "Unset in the demo: made once and kept in the data folder.",
+        ),
+    ] = None
+    data: Annotated[
+        Path,
+        Field(
+            validation_alias="SPURWECHSEL_DATA",
+            description="Folder for the search index, the embedded PostgreSQL and the demo's keys.",
+        ),
+    ] = Path(".data")
+    host: Annotated[
+        str,
+        Field(validation_alias="SPURWECHSEL_HOST", description="Address that the server listens on."),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=65535,
+            validation_alias="SPURWECHSEL_PORT",
+            description="Port that the server listens on.",
+        ),
+    ] = 8000
+    workers: Annotated[
+        int,
+        Field(ge=1, le=64, validation_alias="SPURWECHSEL_WORKERS", description="Server processes."),
+    ] = 1
+    pool_size: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=200,
+            validation_alias="SPURWECHSEL_POOL_SIZE",
+            description="Database connections per process and pool (there are two pools).",
+        ),
+    ] = 8
+    log_level: Annotated[
+        str,
+        Field(
+            pattern="^(debug|info|warning|error)$",
+            validation_alias="SPURWECHSEL_LOG_LEVEL",
+            description="`debug`, `info`, `warning` or `error`.",
+        ),
+    ] = "info"
+    max_body_bytes: Annotated[
+        int,
+        Field(
+            ge=1_000,
+            le=10_000_000,
+            validation_alias="SPURWECHSEL_MAX_BODY_BYTES",
+            description="Largest request body in bytes; larger ones get 413.",
+        ),
+    ] = 200_000
+    max_depth: Annotated[
+        int,
+        Field(
+            ge=5,
+            le=50,
+            validation_alias="SPURWECHSEL_MAX_DEPTH",
+            description="Deepest nesting of fields in an operation.",
+        ),
+    ] = 14
+    max_cost: Annotated[
+        int,
+        Field(
+            ge=100,
+            validation_alias="SPURWECHSEL_MAX_COST",
+            description="Highest cost of an operation: fields times the sizes of the lists they stand in.",
+        ),
+    ] = 20_000
+
+    @field_validator("database_url", "database_reader_url", "database_owner_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith("postgresql://"):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return value
+        try:
+            size = len(base64.b64decode(value.get_secret_value(), validate=True))
+        except binascii.Error:
+            size = 0
+        if size != KEY_BYTES:
+            raise ValueError("must be 32 bytes in base64; make one with: spurwechsel master-key")
+        return value
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.database_url is not None and self.database_reader_url is None:
+            raise ValueError("DATABASE_READER_URL must be set when DATABASE_URL is")
+        if self.environment is Environment.PRODUCTION:
+            if self.database_url is None:
+                raise ValueError(
+                    "DATABASE_URL must be set in production: the embedded PostgreSQL is for demos and tests"
+                )
+            if self.master_key is None:
+                raise ValueError("SPURWECHSEL_MASTER_KEY must be set in production")
+        return self
+
+
+KEY_BYTES: Final = 32
+"""Size of the master key (AES-256)."""
+
+
+def read_settings(**given: object) -> Settings:
+    """Read the settings; ``given`` values win over the environment.
+
+    Raises SettingsRefused with one line that names each wrong variable; never shows a refused value.
+    """
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        said = []
+        for problem in error.errors(include_input=False, include_url=False):
+            place = ".".join(str(part) for part in problem["loc"])
+            message = problem["msg"].removeprefix("Value error, ")
+            said.append(f"{place}: {message}" if place else message)
+        raise SettingsRefused("; ".join(said)) from None
