@@ -91,7 +91,7 @@ class Erased(Problem):
 
 
 class PackageClosed(Problem):
-    """The package cannot be read: not acknowledged yet, or the consent has ended; ``state`` says where it is."""
+    """Not readable: not acknowledged yet, or the consent has ended; ``state`` says where the referral is."""
 
     code = "PACKAGE_CLOSED"
 

@@ -1,0 +1,506 @@
+"""The tables of the referral exchange (SQLAlchemy): clients, consents, referrals and what belongs to them.
+
+Every table here that holds something about a person stands under forced row-level security; who sees which
+row is written in the migration ``0002_referrals``. Columns named ``sealed_…`` hold what only the person's
+data key opens (``referrals.sealing``); keys live in the schema ``keystore``, which backups leave out.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Generic, TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from directory.models import Base, Json, Word
+from directory.vocabulary import Answer, InterpretingMode, LegalCircle, ResidenceStatus
+from referrals.values import ConsentRecord, ConsentTerms, Kept, Withdrawal
+from referrals.vocabulary import (
+    OPEN_STATES,
+    AnswerSource,
+    ApprovalMove,
+    ApprovalState,
+    BookingState,
+    CapacityReason,
+    ClientPhase,
+    ConsentState,
+    DataCategory,
+    DeclinedBy,
+    DeclineReason,
+    EventActor,
+    FeedbackAnswer,
+    FeedbackAsked,
+    GenderWish,
+    OutcomeCode,
+    OutcomeReason,
+    Priority,
+    Reason,
+    ReferralState,
+    SupportAdvice,
+)
+
+T = TypeVar("T")
+
+
+class Words(TypeDecorator[tuple[T, ...]], Generic[T]):
+    """Members of a ``StrEnum`` stored as an array of texts."""
+
+    impl = ARRAY(Text)
+    cache_ok = True
+
+    def __init__(self, enum: type[T]) -> None:
+        super().__init__()
+        self.enum = enum
+
+    def process_bind_param(self, value: tuple[T, ...] | None, dialect: Dialect) -> list[str] | None:
+        """Turn the members into their texts."""
+        return None if value is None else [str(member) for member in value]
+
+    def process_result_value(self, value: list[str] | None, dialect: Dialect) -> tuple[T, ...] | None:
+        """Turn the texts into members; an unknown word raises ValueError."""
+        return None if value is None else tuple(self.enum(word) for word in value)  # type: ignore[call-arg]
+
+
+Base.registry.update_type_annotation_map(
+    {
+        **{
+            enum: Word(enum)
+            for enum in (
+                Answer,
+                AnswerSource,
+                ApprovalMove,
+                ApprovalState,
+                BookingState,
+                CapacityReason,
+                ClientPhase,
+                ConsentState,
+                DeclineReason,
+                DeclinedBy,
+                EventActor,
+                FeedbackAnswer,
+                FeedbackAsked,
+                GenderWish,
+                InterpretingMode,
+                LegalCircle,
+                OutcomeCode,
+                OutcomeReason,
+                Priority,
+                Reason,
+                ReferralState,
+                ResidenceStatus,
+                SupportAdvice,
+            )
+        },
+        tuple[DataCategory, ...]: Words(DataCategory),
+        tuple[ResidenceStatus, ...]: Words(ResidenceStatus),
+        tuple[bytes, ...]: ARRAY(LargeBinary, as_tuple=True),
+        ConsentTerms: Json(ConsentTerms),
+        ConsentRecord: Json(ConsentRecord),
+        Withdrawal: Json(Withdrawal),
+        Kept: Json(Kept),
+    }
+)
+
+KEYSTORE = "keystore"
+"""The schema that holds keys only; backups leave it out, so that an erased key stays erased."""
+
+
+class ClientKey(Base):
+    """The data key of one person, wrapped by the master key named ``master_key``.
+
+    Deleting the row erases everything sealed about the person, in backups too (Löschung).
+    """
+
+    __tablename__ = "client_key"
+    __table_args__ = {"schema": KEYSTORE}
+
+    client_id: Mapped[UUID] = mapped_column(primary_key=True)
+    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+    master_key: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class OrganisationKey(Base):
+    """The key of one organisation's name index, wrapped by the master key named ``master_key``."""
+
+    __tablename__ = "organisation_key"
+    __table_args__ = {"schema": KEYSTORE}
+
+    partner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+    master_key: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Client(Base):
+    """A person who is accompanied by an organisation (Teilnehmende); no case notes.
+
+    ``pseudonym`` is what others see. ``name_index`` holds keyed hashes of name parts, so that a person is
+    found by name inside the own organisation only. ``source_key`` is set for imported clients.
+    ``erased_at``: the data key is gone; the row stays for the referrals' sake.
+    """
+
+    __tablename__ = "client"
+    __table_args__ = (
+        Index("client_phase_order", "partner_id", "phase", "pseudonym"),
+        Index("client_order", "partner_id", "pseudonym"),
+        Index("client_responsible", "responsible_id"),
+        Index("client_name_index", "name_index", postgresql_using="gin"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    responsible_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    deputy_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    pseudonym: Mapped[str] = mapped_column(unique=True)
+    phase: Mapped[ClientPhase]
+    residence_status: Mapped[ResidenceStatus | None]
+    status_valid_until: Mapped[date | None]
+    legal_circle: Mapped[LegalCircle | None]
+    languages: Mapped[tuple[str, ...]]
+    needs: Mapped[tuple[str, ...]]
+    supported_before: Mapped[bool] = mapped_column(default=False)
+    sealed_identity: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sealed_contact: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sealed_profile: Mapped[bytes | None] = mapped_column(LargeBinary)
+    name_index: Mapped[tuple[bytes, ...]]
+    source_key: Mapped[str | None]
+    erased_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class ClientPhaseChange(Base):
+    """That a client came into a phase (Verlauf); the first row is the intake, ``from_phase`` None."""
+
+    __tablename__ = "client_phase_change"
+    __table_args__ = (Index("client_phase_change_client", "client_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    from_phase: Mapped[ClientPhase | None]
+    to_phase: Mapped[ClientPhase]
+    at: Mapped[datetime]
+    member_id: Mapped[UUID | None]
+
+
+class Exclusion(Base):
+    """That a person is excluded from the project's support: who decided, when; nothing else (Art. 10 GDPR).
+
+    Only a LEAD of the own organisation sees that the row exists.
+    """
+
+    __tablename__ = "exclusion"
+
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ProjectRule(Base):
+    """One line of the project's rule for its own support; dated data, no personal data (Förderregel).
+
+    The first line (by ``position``) that is valid on a day, names the status and agrees with
+    ``supported_before`` (None: either) decides. ``municipality_id`` None: the project's own rule.
+    """
+
+    __tablename__ = "project_rule"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    municipality_id: Mapped[UUID | None] = mapped_column(ForeignKey("municipality.id"))
+    position: Mapped[int]
+    statuses: Mapped[tuple[ResidenceStatus, ...]]
+    supported_before: Mapped[bool | None]
+    answer: Mapped[Answer]
+    advice: Mapped[SupportAdvice]
+    reason: Mapped[dict[str, str]]
+    legal_basis: Mapped[str | None]
+    valid_from: Mapped[date | None]
+    valid_to: Mapped[date | None]
+
+
+class Consent(Base):
+    """A consent record (Einwilligung): one person, one set of purposes; unchangeable once given.
+
+    ``partner_id`` is the controller that keeps it; ``subject`` the person's pseudonym. In force from
+    ``valid_from`` until before ``valid_until``.
+    """
+
+    __tablename__ = "consent"
+    __table_args__ = (
+        Index("consent_client", "client_id"),
+        Index("consent_end", "valid_until", postgresql_where=text("state = 'GIVEN'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    subject: Mapped[str]
+    state: Mapped[ConsentState]
+    terms: Mapped[ConsentTerms]
+    record: Mapped[ConsentRecord | None]
+    sealed_evidence: Mapped[bytes | None] = mapped_column(LargeBinary)
+    decided_at: Mapped[datetime | None]
+    recorded_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    valid_from: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    withdrawal: Mapped[Withdrawal | None]
+    supersedes_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))
+    superseded_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))
+    receipt: Mapped[UUID | None]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+_OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN_STATES))
+
+
+class Referral(Base):
+    """That a person is sent to a service of a partner (Vermittlung), with their consent, and what came of it.
+
+    Before SENT (``sent_at`` None) only the sender sees the row. It holds no data about the person except
+    what the recipient needs to look at it before opening the package: ``topic``, ``language``, ``area``
+    (territory key); all else is in :class:`ReferralPackage`. ``municipality_id`` is the sender's.
+    ``recipient_contact`` is the named contact at the recipient (an office address or an employee's name).
+    ``clock_stopped_at`` is set while the recipient's clock stands still; ``answer_due_at`` is moved on
+    when it goes on. ``overdue`` … ``unconfirmed`` are facts beside the state.
+    """
+
+    __tablename__ = "referral"
+    __table_args__ = (
+        Index(
+            "referral_one_open",
+            "client_id",
+            "service_id",
+            unique=True,
+            postgresql_where=text(f"state IN ({_OPEN})"),
+        ),
+        Index("referral_outbox", "sender_partner_id", "updated_at", "id"),
+        Index("referral_inbox", "recipient_partner_id", "updated_at", "id"),
+        Index("referral_client", "client_id"),
+        Index("referral_consent", "consent_id"),
+        Index("referral_service", "service_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    municipality_id: Mapped[UUID] = mapped_column(ForeignKey("municipality.id"))
+    sender_partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    sender_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    sender_deputy_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    sender_file_number: Mapped[str | None]
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    pseudonym: Mapped[str]
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("service.id"))
+    recipient_partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    recipient_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    recipient_contact: Mapped[str | None]
+    recipient_file_number: Mapped[str | None]
+    topic: Mapped[str] = mapped_column(ForeignKey("topic.code"))
+    language: Mapped[str | None]
+    area: Mapped[str | None]
+    priority: Mapped[Priority] = mapped_column(default=Priority.NORMAL)
+    categories: Mapped[tuple[DataCategory, ...]]
+    state: Mapped[ReferralState]
+    state_since: Mapped[datetime]
+    consent_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("referral.id"))
+    capacity_reason: Mapped[CapacityReason | None]
+    sent_at: Mapped[datetime | None]
+    answer_due_at: Mapped[datetime | None]
+    clock_stopped_at: Mapped[datetime | None]
+    question_due_at: Mapped[datetime | None]
+    expected_week: Mapped[date | None]
+    first_contact_on: Mapped[date | None]
+    first_contact_made_on: Mapped[date | None]
+    expected_end: Mapped[date | None]
+    resume_on: Mapped[date | None]
+    last_sign_of_life: Mapped[date | None]
+    place_taken: Mapped[bool] = mapped_column(default=False)
+    decline_reason: Mapped[DeclineReason | None]
+    declined_by: Mapped[DeclinedBy | None]
+    better_service_id: Mapped[UUID | None] = mapped_column(ForeignKey("service.id"))
+    reason: Mapped[Reason | None]
+    outcome: Mapped[OutcomeCode | None]
+    outcome_on: Mapped[date | None]
+    outcome_reason: Mapped[OutcomeReason | None]
+    feedback_asked: Mapped[FeedbackAsked | None]
+    closed_at: Mapped[datetime | None]
+    revocation_due_at: Mapped[datetime | None]
+    revocation_answer: Mapped[Kept | None]
+    overdue: Mapped[bool] = mapped_column(default=False)
+    appointment_at: Mapped[datetime | None]
+    interim_report_on: Mapped[date | None]
+    disputed: Mapped[bool] = mapped_column(default=False)
+    unconfirmed: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class ReferralPackage(Base):
+    """What leaves the sender: exactly the consented categories, sealed with the person's key.
+
+    The recipient reads the row only in the states that allow it and while the consent is in force; the
+    database itself refuses it otherwise.
+    """
+
+    __tablename__ = "referral_package"
+    __table_args__ = (Index("referral_package_client", "client_id"),)
+
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"), primary_key=True)
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consent.id"))
+    categories: Mapped[tuple[DataCategory, ...]]
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    made_at: Mapped[datetime]
+    opened_at: Mapped[datetime | None]
+
+
+class ReferralEvent(Base):
+    """What happened to a referral, in order (append only); replaying the events gives the state.
+
+    ``ordinal`` counts from 1 per referral. ``facts`` are codes and dates, never personal data; the short
+    free text is sealed and deleted with the package. ``source_on``: the day on which an answer that the
+    sender recorded was given. ``message_id``: the same message never counts twice.
+    """
+
+    __tablename__ = "referral_event"
+    __table_args__ = (
+        UniqueConstraint("referral_id", "message_id", name="referral_event_message"),
+        CheckConstraint("ordinal > 0", name="referral_event_ordinal_positive"),
+    )
+
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    move: Mapped[str]
+    from_state: Mapped[ReferralState | None]
+    to_state: Mapped[ReferralState]
+    actor: Mapped[EventActor]
+    member_id: Mapped[UUID | None]
+    partner_id: Mapped[UUID | None]
+    source: Mapped[AnswerSource]
+    source_on: Mapped[date | None]
+    reason: Mapped[str | None]
+    facts: Mapped[dict[str, str]]
+    sealed_text: Mapped[bytes | None] = mapped_column(LargeBinary)
+    message_id: Mapped[UUID | None]
+
+
+class Booking(Base):
+    """An interpreter booking (Sprachmittlung): language, time, place, topic, wish; no name in this row."""
+
+    __tablename__ = "booking"
+    __table_args__ = (
+        Index("booking_requester", "requester_partner_id", "starts_at"),
+        Index("booking_recipient", "recipient_partner_id", "starts_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    requester_partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    requester_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("service.id"))
+    recipient_partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    recipient_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    state: Mapped[BookingState]
+    language: Mapped[str]
+    variety: Mapped[str | None]
+    mode: Mapped[InterpretingMode]
+    starts_at: Mapped[datetime]
+    minutes: Mapped[int]
+    place: Mapped[str | None]
+    topic: Mapped[str | None] = mapped_column(ForeignKey("topic.code"))
+    gender_wish: Mapped[GenderWish] = mapped_column(default=GenderWish.NONE)
+    interpreter: Mapped[str | None]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class BookingPerson(Base):
+    """For whom an interpreter is booked; the recipient sees the row only once the booking is confirmed."""
+
+    __tablename__ = "booking_person"
+    __table_args__ = (Index("booking_person_client", "client_id"),)
+
+    booking_id: Mapped[UUID] = mapped_column(ForeignKey("booking.id"), primary_key=True)
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    sealed_name: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class FeedbackCode(Base):
+    """A one-time code with which the person says how it went; kept as SHA-256 only.
+
+    Whoever presents the code acts without an account: the setting ``app.code_hash`` (hex of this hash) lets
+    them see this row and its referral, and add the feedback.
+    """
+
+    __tablename__ = "feedback_code"
+    __table_args__ = (Index("feedback_code_referral", "referral_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Feedback(Base):
+    """How it went, in the person's own words; only the sender sees it (Rückmeldung)."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (Index("feedback_referral", "referral_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    code_id: Mapped[UUID | None] = mapped_column(ForeignKey("feedback_code.id"))
+    answer: Mapped[FeedbackAnswer]
+    sealed_text: Mapped[bytes | None] = mapped_column(LargeBinary)
+    source: Mapped[AnswerSource]
+    language: Mapped[str | None]
+    at: Mapped[datetime]
+
+
+class Approval(Base):
+    """A request for four eyes (Vier-Augen-Prinzip): asked by one member, confirmed by another, a LEAD.
+
+    ``municipality_id`` and ``partner_id`` are the sender's; a LEAD of that municipality sees the request,
+    and while it is open its referral.
+    """
+
+    __tablename__ = "approval"
+    __table_args__ = (
+        Index(
+            "approval_one_open",
+            "referral_id",
+            "move",
+            unique=True,
+            postgresql_where=text("state = 'REQUESTED'"),
+        ),
+        Index("approval_municipality", "municipality_id", "state"),
+        CheckConstraint("decided_by IS NULL OR decided_by <> requested_by", name="approval_is_by_another"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
+    municipality_id: Mapped[UUID] = mapped_column(ForeignKey("municipality.id"))
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    move: Mapped[ApprovalMove]
+    reason: Mapped[Reason]
+    state: Mapped[ApprovalState]
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("member.id"))
+    requested_at: Mapped[datetime]
+    lapses_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    decided_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
