@@ -1,0 +1,57 @@
+# The two commands: make demo, make test. Both make .venv and install everything themselves.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+DATA ?= .data
+BIN := $(VENV)/bin
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed ## Run everything with the demo network (PORT=8000, DATA=.data)
+	@exec $(BIN)/spurwechsel demo --port $(PORT) --data $(DATA)
+
+test: $(VENV)/.installed-test ## Run the whole test suite against a real PostgreSQL
+	$(BIN)/python -m pytest -n auto -m "not smoke" $(ARGS)
+
+smoke: $(VENV)/.installed-test ## Start the demo, run every document in graphql/operations, stop it
+	$(BIN)/python -m pytest -m smoke $(ARGS)
+
+check: $(VENV)/.installed-lint ## Lint, format, types, import directions, layout
+	test ! -e graphql/__init__.py
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports
+
+schema: $(VENV)/.installed ## Write graphql/schema.graphql anew
+	$(BIN)/spurwechsel schema > graphql/schema.graphql
+
+constraints: ## Pin the newest versions that fit pyproject.toml, in constraints.txt
+	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	build/constraints/bin/pip install --quiet --editable '.[test,lint]'
+	{ echo "# Versions that are tested together; written by make constraints."; \
+	  build/constraints/bin/pip freeze --exclude-editable --exclude pip --exclude setuptools; } > constraints.txt
+
+clean: ## Remove the virtual environment and the demo's data
+	rm -rf $(VENV) $(DATA) build
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-lint: $(VENV)/.installed-test
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint]'
+	@touch $@
+
+.PHONY: help demo test smoke check schema constraints clean
