@@ -1,4 +1,4 @@
-"""The referral's state machine as data: which move leads where, who makes it, what it needs, which clocks run.
+"""The referral's state machine as data: which move leads where, who makes it, what it needs; clocks.
 
 Pure: no database, no clock of its own. Everything that moves a referral asks ``step``.
 """
