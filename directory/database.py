@@ -267,8 +267,9 @@ class Database:
             AsyncSession(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
-            await _say_who_acts(session, actor)
-            work = Work(session, actor, self.clock())
+            now = self.clock()
+            await _say_who_acts(session, actor, now)
+            work = Work(session, actor, now)
             yield work
             await work.finish()
 
@@ -283,7 +284,7 @@ class Database:
             AsyncSession(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
-            await _say_who_acts(session, actor)
+            await _say_who_acts(session, actor, self.clock())
             yield session
 
 
@@ -291,16 +292,18 @@ async def _no_reset(connection: object) -> None:
     """Skip the reset round trip: readers set nothing on their connection."""
 
 
-async def _say_who_acts(session: AsyncSession, actor: Actor) -> None:
+async def _say_who_acts(session: AsyncSession, actor: Actor, now: datetime) -> None:
     await session.execute(
         text(
             "SELECT set_config('app.role', :role, true), set_config('app.member', :member, true),"
-            " set_config('app.partner', :partner, true), set_config('app.municipality', :municipality, true)"
+            " set_config('app.partner', :partner, true), set_config('app.municipality', :municipality, true),"
+            " set_config('app.now', :now, true)"
         ),
         {
             "role": actor.role.value,
             "member": str(actor.member_id or ""),
             "partner": str(actor.partner_id or ""),
             "municipality": str(actor.municipality_id or ""),
+            "now": now.isoformat(),
         },
     )

@@ -268,6 +268,7 @@ class Referral(Base):
     what the recipient needs to look at it before opening the package: ``topic``, ``language``, ``area``
     (territory key); all else is in :class:`ReferralPackage`. ``municipality_id`` is the sender's.
     ``recipient_contact`` is the named contact at the recipient (an office address or an employee's name).
+    Who sends whom where never changes: another service or recipient is another referral.
     ``clock_stopped_at`` is set while the recipient's clock stands still; ``answer_due_at`` is moved on
     when it goes on. ``overdue`` … ``unconfirmed`` are facts beside the state.
     """
@@ -359,7 +360,6 @@ class ReferralPackage(Base):
     categories: Mapped[tuple[DataCategory, ...]]
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     made_at: Mapped[datetime]
-    opened_at: Mapped[datetime | None]
 
 
 class ReferralEvent(Base):

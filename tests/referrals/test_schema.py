@@ -1,0 +1,136 @@
+"""The migrated database is what the models say, and stands under forced row-level security everywhere."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from directory.models import Base
+from referrals import models
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+OPEN_TABLES = {"project_rule"}
+"""Tables of the exchange that hold nothing about anybody."""
+
+
+def table_names() -> list[str]:
+    return sorted(
+        table.__table__.fullname
+        for table in vars(models).values()
+        if isinstance(table, type) and issubclass(table, Base) and table.__module__ == models.__name__
+    )
+
+
+PERSONAL_TABLES = [name for name in table_names() if name not in OPEN_TABLES]
+
+
+@pytest.fixture(scope="module")
+async def owner(owner_url: str):
+    connection = await asyncpg.connect(owner_url)
+    yield connection
+    await connection.close()
+
+
+async def test_models_and_migrations_agree(owner_url: str) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": True,
+                "include_object": lambda _o, name, kind, _r, _c: (
+                    not (kind == "table" and str(name).startswith(("pgqueuer", "schema_version")))
+                ),
+                "compare_type": True,
+            },
+        )
+        return list(compare_metadata(context, Base.metadata))
+
+    engine = create_async_engine(owner_url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.connect() as connection:
+        found = await connection.run_sync(differences)
+    await engine.dispose()
+
+    assert found == []
+
+
+async def test_every_table_is_known_to_this_test(owner: asyncpg.Connection) -> None:
+    """A new table that mentions a client, a referral, a consent or a member's view must be listed here."""
+    names = await owner.fetch(
+        """SELECT DISTINCT c.oid::regclass::text AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relkind IN ('r', 'p') AND c.relnamespace IN ('public'::regnamespace, 'keystore'::regnamespace)
+          AND (a.attname IN ('client_id', 'referral_id', 'consent_id', 'booking_id') OR a.attname LIKE 'sealed%'
+               OR c.relnamespace = 'keystore'::regnamespace OR c.relname = 'audit')"""
+    )
+
+    assert {row["name"] for row in names} <= {*PERSONAL_TABLES, "audit"}
+
+
+@pytest.mark.parametrize("table", [*PERSONAL_TABLES, "audit"])
+async def test_row_level_security_is_forced(owner: asyncpg.Connection, table: str) -> None:
+    row = await owner.fetchrow(
+        "SELECT relrowsecurity, relforcerowsecurity,"
+        " (SELECT count(*) FROM pg_policy WHERE polrelid = pg_class.oid) AS policies,"
+        " (SELECT bool_and(polroles = ARRAY['spurwechsel_app'::regrole::oid])"
+        "    FROM pg_policy WHERE polrelid = pg_class.oid) AS only_app"
+        " FROM pg_class WHERE oid = $1::regclass",
+        table,
+    )
+
+    assert (row["relrowsecurity"], row["relforcerowsecurity"], row["policies"] > 0, row["only_app"]) == (
+        True,
+        True,
+        True,
+        True,
+    )
+
+
+async def test_the_owner_of_the_tables_sees_no_rows(owner: asyncpg.Connection) -> None:
+    for table in PERSONAL_TABLES:
+        assert await owner.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+@pytest.mark.parametrize("table", [*PERSONAL_TABLES, "audit", *OPEN_TABLES])
+async def test_the_reader_has_no_rights_at_all(owner: asyncpg.Connection, table: str) -> None:
+    held = await owner.fetchval(
+        "SELECT bool_or(has_table_privilege('spurwechsel_reader', $1, right_)"
+        " OR has_any_column_privilege('spurwechsel_reader', $1, column_right))"
+        " FROM unnest(ARRAY['SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER']) right_,"
+        " unnest(ARRAY['SELECT','INSERT','UPDATE','REFERENCES']) column_right",
+        table,
+    )
+
+    assert held is False
+    assert (
+        await owner.fetchval("SELECT has_schema_privilege('spurwechsel_reader', 'keystore', 'USAGE')")
+        is False
+    )
+
+
+@pytest.mark.parametrize(
+    "table", ["client", "consent", "referral", "referral_event", "audit", "client_phase_change"]
+)
+async def test_nobody_who_serves_can_delete_what_must_remain(owner: asyncpg.Connection, table: str) -> None:
+    assert await owner.fetchval("SELECT has_table_privilege('spurwechsel_app', $1, 'DELETE')", table) is False
+
+
+@pytest.mark.parametrize("column", ["client_id", "service_id", "sender_partner_id", "recipient_partner_id"])
+async def test_who_sends_whom_where_never_changes(owner: asyncpg.Connection, column: str) -> None:
+    held = await owner.fetchval(
+        "SELECT has_column_privilege('spurwechsel_app', 'referral', $1, 'UPDATE')", column
+    )
+
+    assert held is False
+
+
+async def test_the_projects_rule_is_seeded(owner_url: str) -> None:
+    engine = create_async_engine(owner_url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.connect() as connection:
+        ids = (
+            (await connection.execute(text("SELECT id FROM project_rule ORDER BY position"))).scalars().all()
+        )
+    await engine.dispose()
+
+    assert ids[0] == "supported-statuses"
+    assert ids[-1] == "any-other"
