@@ -1,7 +1,7 @@
 """Who may do what with clients, consents, referrals, bookings and approvals.
 
-Pure: an actor and the few facts of an object that decide. Each door either returns or raises: ``NotSignedIn``
-for nobody, ``NotFound`` for a thing that this actor may not know of, ``NotAllowed(rule)`` for a thing that they
+Pure: an actor and the few facts of an object that decide. Each door returns or raises: ``NotSignedIn``
+for nobody, ``NotFound`` for what this actor may not know of, ``NotAllowed(rule)`` for what they
 see but may not do this with. Row-level security says the same once more in the database.
 """
 
@@ -100,7 +100,7 @@ def see_client(actor: Actor, client: ClientFacts) -> None:
 
 
 def change_client(actor: Actor, client: ClientFacts) -> None:
-    """Let who looks after the client pass (responsible, deputy, LEAD); records of consent count as changes."""
+    """Let who looks after the client pass (responsible, deputy, LEAD); consents count as changes."""
     see_client(actor, client)
     if actor.role is not Role.SYSTEM and not _looks_after(actor, client.responsible_id, client.deputy_id):
         raise NotAllowed(Rule.RESPONSIBLE_OR_DEPUTY)
