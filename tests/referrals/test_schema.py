@@ -6,10 +6,11 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from directory.models import Base
-from referrals import models
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from directory.models import Base
+from referrals import models
 
 OPEN_TABLES = {"project_rule"}
 """Tables of the exchange that hold nothing about anybody."""
@@ -58,9 +59,11 @@ async def test_models_and_migrations_agree(owner_url: str) -> None:
 async def test_every_table_is_known_to_this_test(owner: asyncpg.Connection) -> None:
     """A new table that mentions a client, a referral, a consent or a member's view must be listed here."""
     names = await owner.fetch(
-        """SELECT DISTINCT c.oid::regclass::text AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        """SELECT DISTINCT c.oid::regclass::text AS name
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
         WHERE c.relkind IN ('r', 'p') AND c.relnamespace IN ('public'::regnamespace, 'keystore'::regnamespace)
-          AND (a.attname IN ('client_id', 'referral_id', 'consent_id', 'booking_id') OR a.attname LIKE 'sealed%'
+          AND (a.attname IN ('client_id', 'referral_id', 'consent_id', 'booking_id')
+               OR a.attname LIKE 'sealed%'
                OR c.relnamespace = 'keystore'::regnamespace OR c.relname = 'audit')"""
     )
 

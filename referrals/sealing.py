@@ -1,0 +1,238 @@
+"""Sealing of personal fields: AES-256-GCM under a data key per person, wrapped by the master key.
+
+The place (table, column, row) is bound in as associated data, so that a sealed text moved elsewhere does not
+open. Deleting a person's data key erases everything sealed about them (crypto-erasure), in backups too. Keys
+never show in ``repr``, logs or problems. This module does not know where the master key comes from.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final, TypeVar
+from uuid import UUID
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from referrals.models import ClientKey, OrganisationKey
+from referrals.problems import Erased
+
+V = TypeVar("V")
+
+_FORMAT: Final = b"\x01"
+_NONCE_BYTES: Final = 12
+_KEY_BYTES: Final = 32
+
+
+class MasterKeyInvalid(ValueError):
+    """The text is not a master key (32 bytes in base64); the text itself is not repeated."""
+
+    def __init__(self) -> None:
+        super().__init__("A master key is 32 random bytes in base64 (44 characters).")
+
+
+class SealBroken(Exception):
+    """The sealed bytes do not open here: another key, another place, or damaged. Never the person's fault."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where something sealed belongs: a column of a table, in the row of ``id``."""
+
+    table: str
+    column: str
+    id: UUID
+
+    @property
+    def bound(self) -> bytes:
+        """What is bound into the seal."""
+        return f"{self.table}.{self.column}\0".encode() + self.id.bytes
+
+
+class _Key:
+    """A secret key that opens and seals; its bytes are never shown."""
+
+    __slots__ = ("_bytes", "_cipher")
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != _KEY_BYTES:
+            raise MasterKeyInvalid
+        self._bytes = key
+        self._cipher = AESGCM(key)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+    def __reduce__(self) -> str:
+        raise TypeError("Keys are not pickled.")
+
+    def seal(self, plain: bytes, place: Place) -> bytes:
+        """Return ``plain`` sealed for this place; sealing twice gives different bytes."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _FORMAT + nonce + self._cipher.encrypt(nonce, plain, place.bound)
+
+    def open(self, sealed: bytes, place: Place) -> bytes:
+        """Return what was sealed for this place; raise SealBroken for every other key, place or byte."""
+        if sealed[:1] != _FORMAT:
+            raise SealBroken("unknown format")
+        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        try:
+            return self._cipher.decrypt(nonce, body, place.bound)
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken(f"{place.table}.{place.column}") from error
+
+
+class DataKey(_Key):
+    """The key of one person: seals texts and values about them."""
+
+    __slots__ = ()
+
+    @classmethod
+    def generate(cls) -> DataKey:
+        """Return a new random key."""
+        return cls(os.urandom(_KEY_BYTES))
+
+    def seal_value(self, value: object, place: Place) -> bytes:
+        """Seal a msgspec value as JSON."""
+        return self.seal(msgspec.json.encode(value), place)
+
+    def open_value(self, sealed: bytes, type_: type[V], place: Place) -> V:
+        """Open a value that ``seal_value`` sealed for this place."""
+        return msgspec.json.decode(self.open(sealed, place), type=type_)
+
+
+class IndexKey(_Key):
+    """The key of one organisation's name index."""
+
+    __slots__ = ()
+
+    def digest(self, part: str) -> bytes:
+        """Return the keyed hash of one normalised name part (HMAC-SHA-256, the first 16 bytes)."""
+        return hmac.digest(self._bytes, part.encode(), "sha256")[:16]
+
+    def digests(self, parts: Collection[str]) -> tuple[bytes, ...]:
+        """Return the keyed hashes in an order that tells nothing about the name."""
+        return tuple(sorted({self.digest(part) for part in parts}))
+
+
+class MasterKey(_Key):
+    """The key that wraps all data keys; it lives outside the database. ``id`` names it without telling it."""
+
+    __slots__ = ("id",)
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(key)
+        self.id: Final = hashlib.sha256(b"spurwechsel master key\0" + key).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        return f"MasterKey(id={self.id!r})"
+
+    @classmethod
+    def parse(cls, text: str) -> MasterKey:
+        """Read a key from base64 text; raise MasterKeyInvalid without repeating the text."""
+        try:
+            return cls(base64.b64decode(text.strip(), validate=True))
+        except (binascii.Error, ValueError):
+            raise MasterKeyInvalid from None
+
+    def wrap(self, key: _Key, place: Place) -> bytes:
+        """Return another key sealed under this one."""
+        return self.seal(key._bytes, place)
+
+
+def generate_master_key() -> str:
+    """Return a new random master key as base64 text, for a secret store or the demo's folder."""
+    return base64.b64encode(os.urandom(_KEY_BYTES)).decode()
+
+
+def _client_place(client_id: UUID) -> Place:
+    return Place("client_key", "wrapped", client_id)
+
+
+def _organisation_place(partner_id: UUID) -> Place:
+    return Place("organisation_key", "wrapped", partner_id)
+
+
+def _unwrap(master: MasterKey, wrapped: bytes, master_key: str, place: Place) -> bytes:
+    if master_key != master.id:
+        raise SealBroken(f"wrapped by master key {master_key}, not by {master.id}")
+    return master.open(wrapped, place)
+
+
+def wrapped_row(master: MasterKey, key: DataKey, client_id: UUID, at: datetime) -> dict[str, object]:
+    """Return the keystore row of a person's key; for imports that write many at once."""
+    return {
+        "client_id": client_id,
+        "wrapped": master.wrap(key, _client_place(client_id)),
+        "master_key": master.id,
+        "created_at": at,
+    }
+
+
+async def new_key(session: AsyncSession, master: MasterKey, client_id: UUID, at: datetime) -> DataKey:
+    """Make and store the data key of a client whose row exists."""
+    key = DataKey.generate()
+    await session.execute(insert(ClientKey).inline().values(wrapped_row(master, key, client_id, at)))
+    return key
+
+
+async def key_of(session: AsyncSession, master: MasterKey, client_id: UUID) -> DataKey:
+    """Return a client's data key; raise Erased when it is gone or this actor may not open anything now."""
+    return (await keys_of(session, master, [client_id]))[client_id]
+
+
+async def keys_of(
+    session: AsyncSession, master: MasterKey, client_ids: Collection[UUID]
+) -> dict[UUID, DataKey]:
+    """Return the data keys of several clients in one statement; raise Erased when one is missing."""
+    rows = await session.execute(
+        select(ClientKey.client_id, ClientKey.wrapped, ClientKey.master_key).where(
+            ClientKey.client_id.in_(client_ids)
+        )
+    )
+    keys = {
+        client_id: DataKey(_unwrap(master, wrapped, name, _client_place(client_id)))
+        for client_id, wrapped, name in rows
+    }
+    if len(keys) != len(set(client_ids)):
+        raise Erased
+    return keys
+
+
+async def erase_key(session: AsyncSession, client_id: UUID) -> bool:
+    """Delete a client's data key: all that is sealed about them is gone for good. False: it was gone."""
+    gone = await session.execute(
+        delete(ClientKey).where(ClientKey.client_id == client_id).returning(ClientKey.client_id)
+    )
+    return gone.scalar_one_or_none() is not None
+
+
+async def index_key_of(session: AsyncSession, master: MasterKey, partner_id: UUID, at: datetime) -> IndexKey:
+    """Return the organisation's key for its name index, made on first use; two first uses make one key."""
+    stored = select(OrganisationKey.wrapped, OrganisationKey.master_key).where(
+        OrganisationKey.partner_id == partner_id
+    )
+    row = (await session.execute(stored)).one_or_none()
+    if row is None:
+        place = _organisation_place(partner_id)
+        await session.execute(
+            insert(OrganisationKey)
+            .values(
+                partner_id=partner_id,
+                wrapped=master.wrap(IndexKey(os.urandom(_KEY_BYTES)), place),
+                master_key=master.id,
+                created_at=at,
+            )
+            .on_conflict_do_nothing()
+        )
+        row = (await session.execute(stored)).one()
+    return IndexKey(_unwrap(master, row[0], row[1], _organisation_place(partner_id)))
