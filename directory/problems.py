@@ -88,3 +88,9 @@ class IdempotencyConflict(Problem):
     """The idempotency key was used before by this actor in this operation, with other input."""
 
     code = "IDEMPOTENCY_CONFLICT"
+
+
+class NoPlaceLeft(Problem):
+    """The service's last counted place has been taken."""
+
+    code = "NO_PLACE_LEFT"
