@@ -426,19 +426,10 @@ class Cluster(Access):
                 )
         descriptor = self._open_own(str(self.folder / "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if not isinstance(error, BlockingIOError):
-                os.close(descriptor)
-                raise
-            said = os.read(descriptor, 32).strip()
+            _lock(descriptor, self.folder)
+        except BaseException:
             os.close(descriptor)
-            owner = int(said) if said.isdigit() else None
-            raise InUseError(
-                f"The data folder {self.folder} is in use by process {owner or 'unknown'}.",
-                "End that process, choose another folder, or use its server with Cluster.attach().",
-                owner,
-            ) from error
+            raise
         self._lock_descriptor = descriptor
         _held_locks.add(descriptor)
         os.ftruncate(descriptor, 0)
@@ -447,6 +438,9 @@ class Cluster(Access):
     def _run(self, deadline: float) -> None:
         _end_leftovers(self.data, deadline)
         for unfinished in self.folder.glob("pgdata.new-*"):
+            # The child of a killed initdb goes on for a moment, and would fill what we empty.
+            for orphan in _processes_in(unfinished):
+                _end(orphan, unfinished, [signal.SIGKILL], 2.0)
             shutil.rmtree(unfinished, ignore_errors=True)
         self._rotate_log()
         identity, version = _choose_identity(self.folder, self.data)
@@ -839,6 +833,26 @@ def _binary(name: str) -> Path:
     return path
 
 
+def _lock(descriptor: int, folder: Path) -> None:
+    """Take the lock or raise `InUseError`; the owner needs a moment to write its pid after taking it."""
+    limit = time.monotonic() + 1.0
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            said = os.pread(descriptor, 32, 0).strip()
+            owner = int(said) if said.isdigit() and Path(f"/proc/{int(said)}").exists() else None
+            if owner is None and time.monotonic() < limit:
+                time.sleep(_POLL)
+                continue
+            raise InUseError(
+                f"The data folder {folder} is in use by process {owner or 'unknown'}.",
+                "End that process, choose another folder, or use its server with Cluster.attach().",
+                owner,
+            ) from error
+
+
 # --- leftovers ------------------------------------------------------------------------------------
 
 
@@ -874,15 +888,16 @@ def _is_postmaster(pid: int, data: Path) -> bool:
     if not _is_alive_postgres(pid):
         return False
     try:
-        return Path(f"/proc/{pid}/cwd").samefile(data)  # PostgreSQL works in its PGDATA
+        if Path(f"/proc/{pid}/cwd").samefile(data):  # PostgreSQL works in its PGDATA
+            return True
+    except PermissionError:  # root in a container without CAP_SYS_PTRACE
+        pass
     except FileNotFoundError:
         return False
-    except PermissionError:  # root in a container without CAP_SYS_PTRACE
-        try:
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            return False
-        return os.fsencode(data) in arguments
+    try:  # not there yet, or not ours to see
+        return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def _processes_in(data: Path) -> list[int]:
