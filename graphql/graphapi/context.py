@@ -1,0 +1,67 @@
+"""What one operation carries with it: who asks, in which language, and where answers come from.
+
+Typed, so that resolvers are. Made once per request by the endpoint; loaders live exactly as long.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import strawberry
+from directory.actors import Actor
+from directory.database import Database
+
+from graphapi.limits import Limits, Operation
+from graphapi.loaders import Loaders
+from graphapi.messages import MessageLanguage
+
+if TYPE_CHECKING:
+    from referrals.keys import Seals
+    from search.finding import Finder
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the process has started and every request uses."""
+
+    database: Database
+    limits: Limits
+    finder: Finder | None = None
+    seals: Seals | None = None
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Context:
+    """One request: the actor, the wanted languages, the rooms, and loaders that batch its reads.
+
+    ``language`` is that of messages (de, en); ``languages`` are all that the caller wants texts in, most
+    wanted first. ``operation`` is what was judged before anything ran.
+    """
+
+    services: Services
+    actor: Actor
+    language: MessageLanguage
+    languages: tuple[str, ...]
+    request_id: str
+    operation: Operation | None = None
+    loaders: Loaders = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.services.database, self.actor)
+
+    @property
+    def database(self) -> Database:
+        """The service's connections."""
+        return self.services.database
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The clock that rules go by; never ask the system's."""
+        return self.services.database.clock
+
+
+Info: TypeAlias = strawberry.Info[Context, Any]
+"""What resolvers get: ``info.context`` is a :class:`Context`."""

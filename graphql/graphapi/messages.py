@@ -1,0 +1,243 @@
+"""What people read: a sentence in German and English for every problem, reason and refusal.
+
+Keyed by ``Problem.code``, by the reason of an ``InvalidInput``, by rule and by limit. A test walks the code
+and fails when a sentence is missing. Placeholders are filled from the problem's values; a refused value
+itself is never repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, TypeAlias
+
+from directory.problems import InvalidInput, NotAllowed, Problem
+
+MessageLanguage: TypeAlias = Literal["de", "en"]
+"""The languages that messages exist in."""
+
+Sentence: TypeAlias = Mapping[str, str]
+
+PROBLEMS: Final[Mapping[str, Sentence]] = {
+    "NOT_FOUND": {
+        "de": "Das gibt es nicht, oder Sie dürfen es nicht sehen.",
+        "en": "This does not exist, or you may not see it.",
+    },
+    "NOT_SIGNED_IN": {
+        "de": "Dafür müssen Sie angemeldet sein: Senden Sie Ihr Zugangstoken mit.",
+        "en": "You must be signed in for this: send your access token.",
+    },
+    "NOT_ALLOWED": {
+        "de": "Das dürfen Sie nicht (Regel: {rule}).",
+        "en": "You may not do this (rule: {rule}).",
+    },
+    "INVALID_INPUT": {
+        "de": "Die Angabe in „{field}“ ist nicht gültig.",
+        "en": "The value in “{field}” is not valid.",
+    },
+    "STALE_VERSION": {
+        "de": "Inzwischen hat jemand anderes das geändert (Version {current}). Laden Sie es neu.",
+        "en": "Somebody else has changed this in the meantime (version {current}). Load it again.",
+    },
+    "IDEMPOTENCY_CONFLICT": {
+        "de": "Dieser Schlüssel (idempotencyKey) wurde schon mit anderen Angaben benutzt. Nehmen Sie einen neuen.",
+        "en": "This idempotencyKey was used before with other input. Use a new one.",
+    },
+    "TRANSITION_NOT_ALLOWED": {
+        "de": "Dieser Schritt ist im Stand {from} nicht möglich. Möglich sind: {allowed}.",
+        "en": "This step is not possible in state {from}. Possible are: {allowed}.",
+    },
+    "CONSENT_MISSING": {
+        "de": "Die Einwilligung deckt das nicht ab. Es fehlt: {missing}.",
+        "en": "The consent does not cover this. Missing: {missing}.",
+    },
+    "CONSENT_NOT_OPEN": {
+        "de": "Mit dieser Einwilligung geht das nicht mehr (Stand: {state}).",
+        "en": "This cannot be done with this consent any more (state: {state}).",
+    },
+    "DUPLICATE_REFERRAL": {
+        "de": "Für diese Person läuft schon eine Überleitung zu diesem Angebot.",
+        "en": "There is already an open referral of this person to this service.",
+    },
+    "NO_PLACE_LEFT": {
+        "de": "Der letzte Platz ist inzwischen vergeben.",
+        "en": "The last place has been taken in the meantime.",
+    },
+    "CODE_NOT_VALID": {
+        "de": "Dieser Code gilt nicht oder nicht mehr.",
+        "en": "This code is not valid, or not any more.",
+    },
+    "APPROVAL_LAPSED": {
+        "de": "Diese Bitte um Freigabe ist erledigt oder verfallen.",
+        "en": "This request for approval is settled or has lapsed.",
+    },
+    "ERASED": {
+        "de": "Diese Daten wurden gelöscht und sind nicht mehr lesbar.",
+        "en": "These data were erased and can no longer be read.",
+    },
+    "PACKAGE_CLOSED": {
+        "de": "Die Angaben zur Person sind nicht zugänglich (Stand der Überleitung: {state}).",
+        "en": "The data about the person cannot be read (state of the referral: {state}).",
+    },
+}
+"""By ``Problem.code``."""
+
+REASONS: Final[Mapping[str, Sentence]] = {
+    "required": {
+        "de": "„{field}“ fehlt.",
+        "en": "“{field}” is missing.",
+    },
+    "empty": {
+        "de": "„{field}“ darf nicht leer sein.",
+        "en": "“{field}” must not be empty.",
+    },
+    "length": {
+        "de": "„{field}“ muss {minimum} bis {maximum} Zeichen lang sein.",
+        "en": "“{field}” must be {minimum} to {maximum} characters long.",
+    },
+    "too-short": {
+        "de": "„{field}“ ist zu kurz (mindestens {minimum}).",
+        "en": "“{field}” is too short (at least {minimum}).",
+    },
+    "too-long": {
+        "de": "„{field}“ ist zu lang (höchstens {maximum}).",
+        "en": "“{field}” is too long (at most {maximum}).",
+    },
+    "too-small": {
+        "de": "„{field}“ ist zu klein (mindestens {minimum}).",
+        "en": "“{field}” is too small (at least {minimum}).",
+    },
+    "too-large": {
+        "de": "„{field}“ ist zu groß (höchstens {maximum}).",
+        "en": "“{field}” is too large (at most {maximum}).",
+    },
+    "format": {
+        "de": "„{field}“ hat nicht die erwartete Form.",
+        "en": "“{field}” does not have the expected form.",
+    },
+    "unknown-value": {
+        "de": "„{field}“ hat einen Wert, den es nicht gibt.",
+        "en": "“{field}” has a value that does not exist.",
+    },
+    "unknown-field": {
+        "de": "„{field}“ enthält eine Angabe, die es hier nicht gibt.",
+        "en": "“{field}” contains something that does not exist here.",
+    },
+    "wrong-type": {
+        "de": "„{field}“ ist von falscher Art.",
+        "en": "“{field}” is of the wrong type.",
+    },
+    "duplicate": {
+        "de": "„{field}“ enthält dasselbe zweimal.",
+        "en": "“{field}” contains the same thing twice.",
+    },
+    "cursor": {
+        "de": "„{field}“ ist kein Lesezeichen dieser Liste.",
+        "en": "“{field}” is not a cursor of this list.",
+    },
+    "id": {
+        "de": "„{field}“ ist keine Kennung der erwarteten Art.",
+        "en": "“{field}” is not an id of the expected kind.",
+    },
+}
+"""By the reason of an ``InvalidInput``."""
+
+REFUSALS: Final[Mapping[str, Sentence]] = {
+    "LIMIT_EXCEEDED": {
+        "de": "Die Anfrage überschreitet die Grenze „{limit}“ ({maximum}).",
+        "en": "The request exceeds the limit “{limit}” ({maximum}).",
+    },
+    "TOKEN_NOT_VALID": {
+        "de": "Das Zugangstoken ist unbekannt, abgelaufen oder widerrufen.",
+        "en": "The access token is unknown, expired or revoked.",
+    },
+    "UNAVAILABLE": {
+        "de": "Die Datenbank antwortet gerade nicht. Versuchen Sie es in einigen Sekunden erneut.",
+        "en": "The database does not answer at present. Try again in a few seconds.",
+    },
+    "UNEXPECTED": {
+        "de": "Unerwarteter Fehler.",
+        "en": "Unexpected error.",
+    },
+    "BAD_REQUEST": {
+        "de": "Die Anfrage ist keine gültige GraphQL-Anfrage: {what}",
+        "en": "The request is not a valid GraphQL request: {what}",
+    },
+    "NOT_ACCEPTABLE": {
+        "de": "Antworten gibt es als application/graphql-response+json oder application/json.",
+        "en": "Answers come as application/graphql-response+json or application/json.",
+    },
+    "UNSUPPORTED_MEDIA_TYPE": {
+        "de": "Senden Sie application/json in UTF-8.",
+        "en": "Send application/json in UTF-8.",
+    },
+    "METHOD_NOT_ALLOWED": {
+        "de": "Diese Methode geht hier nicht: POST für alles, GET nur für Abfragen.",
+        "en": "This method is not possible here: POST for everything, GET for queries only.",
+    },
+}
+"""By the code of an error that concerns the request as a whole."""
+
+
+class _Blank(dict[str, str]):
+    """Shows an ellipsis for a value that a problem did not bring, instead of failing on the way out."""
+
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def fill(sentence: Sentence, language: MessageLanguage, values: Mapping[str, str]) -> str:
+    """Return the sentence in the language with its placeholders filled."""
+    return sentence[language].format_map(_Blank(values))
+
+
+def message_for(problem: Problem, language: MessageLanguage) -> str:
+    """Return the sentence for a problem in the caller's language."""
+    sentence = PROBLEMS.get(problem.code, REFUSALS["UNEXPECTED"])
+    if isinstance(problem, InvalidInput):
+        sentence = REASONS.get(problem.reason, sentence)
+    if isinstance(problem, NotAllowed):
+        sentence = RULES.get(problem.rule, sentence)
+    return fill(sentence, language, problem.values)
+
+
+def refusal(code: str, language: MessageLanguage, **values: str) -> str:
+    """Return the sentence for an error that concerns the request as a whole."""
+    return fill(REFUSALS[code], language, values)
+
+
+RULES: Final[Mapping[str, Sentence]] = {}
+"""By ``NotAllowed.rule``; a rule without a sentence of its own gets the general one with its code."""
+
+
+_RANGE: Final = re.compile(
+    r"^\s*(?P<tag>[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q=(?P<q>[01](?:\.[0-9]{0,3})?))?\s*$"
+)
+
+
+def preferred_languages(accept_language: str | None) -> tuple[str, ...]:
+    """Return the language tags of an Accept-Language header, most wanted first; at most ten.
+
+    >>> preferred_languages("en;q=0.5, ti, de-DE;q=0.8, *;q=0.1")
+    ('ti', 'de-DE', 'en')
+    """
+    found: list[tuple[float, int, str]] = []
+    for position, part in enumerate((accept_language or "")[:500].split(",")[:30]):
+        match = _RANGE.match(part)
+        if match is None or match["tag"] == "*":
+            continue
+        quality = float(match["q"]) if match["q"] else 1.0
+        if quality > 0:
+            found.append((-quality, position, match["tag"]))
+    return tuple(tag for _, _, tag in sorted(found))[:10]
+
+
+def message_language(preferred: Sequence[str]) -> MessageLanguage:
+    """Return the language of messages: the first wanted one of German and English, else German."""
+    for tag in preferred:
+        base = tag.split("-")[0].lower()
+        if base == "de":
+            return "de"
+        if base == "en":
+            return "en"
+    return "de"
