@@ -241,6 +241,7 @@ GRANT SELECT, INSERT, UPDATE ON municipality, topic, occupation, partner, locati
   TO spurwechsel_app;
 GRANT DELETE ON location, service_topic, service_location, idempotency TO spurwechsel_app;
 GRANT SELECT ON feed TO spurwechsel_app;
+GRANT SELECT ON schema_version TO spurwechsel_app, spurwechsel_reader;
 GRANT SELECT, INSERT ON audit TO spurwechsel_app;
 GRANT USAGE ON SEQUENCE change_sequence_seq, audit_id_seq TO spurwechsel_app;
 GRANT SELECT ON municipality, topic, occupation, partner_document, service_document, change, feed
