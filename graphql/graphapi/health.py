@@ -44,7 +44,7 @@ async def readiness(
         async with asyncio.timeout(PATIENCE_SECONDS):
             await database.reader.fetchval("SELECT 1 FROM feed")
             async with database.engine.connect() as connection:
-                revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+                revision = await connection.scalar(text("SELECT version_num FROM schema_version"))
     except asyncpg.UndefinedTableError:
         reasons.append("schema-missing")
     except Exception as error:
