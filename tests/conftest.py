@@ -17,7 +17,6 @@ from graphapi.migrating import migrate
 
 TEMPLATE = "template_spurwechsel"
 FOLDER = pytest.StashKey[Path]()
-CLUSTER = pytest.StashKey[Cluster]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -28,8 +27,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="spurwechsel-tests-"))
     cluster = Cluster(folder, profile=Profile.TESTS)
+    config.stash[FOLDER] = folder
+    config.add_cleanup(lambda: _end(cluster, folder))
     cluster.start()
-    config.stash[FOLDER], config.stash[CLUSTER] = folder, cluster
     cluster.create_database(TEMPLATE)
     asyncio.run(migrate(cluster.url(OWNER, TEMPLATE)))
 
@@ -40,12 +40,9 @@ def pytest_configure_node(node: object) -> None:
     node.workerinput["cluster"] = str(node.config.stash[FOLDER])  # type: ignore[attr-defined]
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the cluster and remove its folder."""
-    cluster = session.config.stash.get(CLUSTER, None)
-    if cluster is not None:
-        cluster.stop()
-        shutil.rmtree(session.config.stash[FOLDER], ignore_errors=True)
+def _end(cluster: Cluster, folder: Path) -> None:
+    cluster.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
