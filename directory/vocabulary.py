@@ -152,104 +152,114 @@ class DataProtectionLaw(StrEnum):
     DSG_EKD = "DSG_EKD"
 
 
-LABELS: Final[dict[StrEnum, dict[str, str]]] = {
-    PartnerKind.MUNICIPAL_PROJECT: {"de": "Projekte des Fachbereichs", "en": "Municipal project"},
-    PartnerKind.FREE_PROVIDER: {"de": "Freier Träger", "en": "Free welfare provider"},
-    PartnerKind.CHAMBER: {"de": "Kammer", "en": "Chamber"},
-    PartnerKind.AUTHORITY: {"de": "Behörde", "en": "Authority"},
-    PartnerKind.BUSINESS: {"de": "Wirtschaft", "en": "Business"},
-    PartnerKind.MUNICIPALITY: {"de": "Andere Kommune", "en": "Other municipality"},
-    PartnerKind.MIGRANT_ORGANISATION: {
+def _key(member: StrEnum) -> tuple[type[StrEnum], str]:
+    # members of two vocabularies with the same word are equal (both are that text), so the class counts too
+    return type(member), member.value
+
+
+LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
+    _key(PartnerKind.MUNICIPAL_PROJECT): {"de": "Projekte des Fachbereichs", "en": "Municipal project"},
+    _key(PartnerKind.FREE_PROVIDER): {"de": "Freier Träger", "en": "Free welfare provider"},
+    _key(PartnerKind.CHAMBER): {"de": "Kammer", "en": "Chamber"},
+    _key(PartnerKind.AUTHORITY): {"de": "Behörde", "en": "Authority"},
+    _key(PartnerKind.BUSINESS): {"de": "Wirtschaft", "en": "Business"},
+    _key(PartnerKind.MUNICIPALITY): {"de": "Andere Kommune", "en": "Other municipality"},
+    _key(PartnerKind.MIGRANT_ORGANISATION): {
         "de": "Migrantische Selbstorganisation",
         "en": "Migrant organisation",
     },
-    ServiceKind.COMPETENCE_POOLING: {"de": "Kompetenzbündelung", "en": "Competence pooling"},
-    ServiceKind.SIGNPOSTING_ADVICE: {"de": "Verweisberatung", "en": "Signposting advice"},
-    ServiceKind.QUALIFICATION_RECOGNITION: {
+    _key(ServiceKind.COMPETENCE_POOLING): {"de": "Kompetenzbündelung", "en": "Competence pooling"},
+    _key(ServiceKind.SIGNPOSTING_ADVICE): {"de": "Verweisberatung", "en": "Signposting advice"},
+    _key(ServiceKind.QUALIFICATION_RECOGNITION): {
         "de": "Anerkennung von Qualifikationen",
         "en": "Recognition of qualifications",
     },
-    ServiceKind.JOB_PLACEMENT: {"de": "Vermittlung in den Arbeitsmarkt", "en": "Job placement"},
-    ServiceKind.COUNSELLING: {"de": "Beratung", "en": "Counselling"},
-    ServiceKind.EXAMINATION: {"de": "Überprüfung", "en": "Examination"},
-    ServiceKind.RESIDENCE_TITLE_CHANGE: {
+    _key(ServiceKind.JOB_PLACEMENT): {"de": "Vermittlung in den Arbeitsmarkt", "en": "Job placement"},
+    _key(ServiceKind.COUNSELLING): {"de": "Beratung", "en": "Counselling"},
+    _key(ServiceKind.EXAMINATION): {"de": "Überprüfung", "en": "Examination"},
+    _key(ServiceKind.RESIDENCE_TITLE_CHANGE): {
         "de": "Änderung des Aufenthaltstitels",
         "en": "Change of residence title",
     },
-    ServiceKind.QUALIFICATION: {"de": "Qualifikation", "en": "Qualification"},
-    ServiceKind.EXPERIENCE_EXCHANGE: {"de": "Erfahrungsaustausch", "en": "Exchange of experience"},
-    ServiceKind.MONITORING: {"de": "Monitoring", "en": "Monitoring"},
-    ServiceKind.LANGUAGE_MEDIATION: {
+    _key(ServiceKind.QUALIFICATION): {"de": "Qualifikation", "en": "Qualification"},
+    _key(ServiceKind.EXPERIENCE_EXCHANGE): {"de": "Erfahrungsaustausch", "en": "Exchange of experience"},
+    _key(ServiceKind.MONITORING): {"de": "Monitoring", "en": "Monitoring"},
+    _key(ServiceKind.LANGUAGE_MEDIATION): {
         "de": "Sprach- und Kulturmittlung",
         "en": "Language and cultural mediation",
     },
-    ResidenceStatus.SECTION_104C: {
+    _key(ResidenceStatus.SECTION_104C): {
         "de": "Chancen-Aufenthaltsrecht (§ 104c AufenthG)",
         "en": "Opportunity residence (section 104c Residence Act)",
     },
-    ResidenceStatus.SECTION_25_5: {
+    _key(ResidenceStatus.SECTION_25_5): {
         "de": "Aufenthaltserlaubnis nach § 25 Abs. 5 AufenthG",
         "en": "Residence permit under section 25(5) Residence Act",
     },
-    ResidenceStatus.SECTION_23_1_ADMISSION: {
+    _key(ResidenceStatus.SECTION_23_1_ADMISSION): {
         "de": "§ 23 Abs. 1 AufenthG mit Verpflichtungserklärung (Landesaufnahme Syrien/Jordanien)",
         "en": "Section 23(1) Residence Act with declaration of commitment (Syria/Jordan programme)",
     },
-    ResidenceStatus.SECTION_23_1_OTHER: {
+    _key(ResidenceStatus.SECTION_23_1_OTHER): {
         "de": "§ 23 Abs. 1 AufenthG (andere)",
         "en": "Section 23(1) Residence Act (other)",
     },
-    ResidenceStatus.SECTION_60A: {
+    _key(ResidenceStatus.SECTION_60A): {
         "de": "Duldung (§ 60a AufenthG)",
         "en": "Suspension of deportation (section 60a Residence Act)",
     },
-    ResidenceStatus.SECTION_60B: {
+    _key(ResidenceStatus.SECTION_60B): {
         "de": "Duldung bei ungeklärter Identität (§ 60b AufenthG)",
         "en": "Suspension of deportation, identity unclear (section 60b Residence Act)",
     },
-    ResidenceStatus.SECTION_60C: {
+    _key(ResidenceStatus.SECTION_60C): {
         "de": "Ausbildungsduldung (§ 60c AufenthG)",
         "en": "Suspension of deportation for training (section 60c Residence Act)",
     },
-    ResidenceStatus.SECTION_60D: {
+    _key(ResidenceStatus.SECTION_60D): {
         "de": "Beschäftigungsduldung (§ 60d AufenthG)",
         "en": "Suspension of deportation for employment (section 60d Residence Act)",
     },
-    ResidenceStatus.SECTION_55_ASYLG: {
+    _key(ResidenceStatus.SECTION_55_ASYLG): {
         "de": "Aufenthaltsgestattung (§ 55 AsylG)",
         "en": "Permission to stay during the asylum procedure (section 55 Asylum Act)",
     },
-    ResidenceStatus.SECTION_81: {
+    _key(ResidenceStatus.SECTION_81): {
         "de": "Fiktionsbescheinigung (§ 81 AufenthG)",
         "en": "Provisional residence document (section 81 Residence Act)",
     },
-    ResidenceStatus.SECTION_24: {
+    _key(ResidenceStatus.SECTION_24): {
         "de": "Vorübergehender Schutz (§ 24 AufenthG)",
         "en": "Temporary protection (section 24 Residence Act)",
     },
-    ResidenceStatus.SECTION_25_1_2: {
+    _key(ResidenceStatus.SECTION_25_1_2): {
         "de": "Asylberechtigte, Flüchtlinge, subsidiär Geschützte (§ 25 Abs. 1 und 2 AufenthG)",
         "en": "Asylum, refugee status, subsidiary protection (section 25(1) and (2) Residence Act)",
     },
-    ResidenceStatus.SECTION_25A: {
+    _key(ResidenceStatus.SECTION_25A): {
         "de": "Gut integrierte junge Menschen (§ 25a AufenthG)",
         "en": "Well integrated young people (section 25a Residence Act)",
     },
-    ResidenceStatus.SECTION_25B: {
+    _key(ResidenceStatus.SECTION_25B): {
         "de": "Nachhaltige Integration (§ 25b AufenthG)",
         "en": "Sustained integration (section 25b Residence Act)",
     },
-    ResidenceStatus.OTHER: {"de": "Anderer Status", "en": "Other status"},
-    LegalCircle.SGB_II: {"de": "SGB II (Jobcenter)", "en": "SGB II (job centre)"},
-    LegalCircle.SGB_III: {"de": "SGB III (Agentur für Arbeit)", "en": "SGB III (employment agency)"},
-    LegalCircle.ASYLBLG: {"de": "AsylbLG (Sozialamt)", "en": "AsylbLG (social welfare office)"},
-    LegalCircle.NONE: {"de": "keine Leistungen", "en": "no benefits"},
-    Answer.FITS: {"de": "passt", "en": "fits"},
-    Answer.DOES_NOT_FIT: {"de": "passt nicht", "en": "does not fit"},
-    Answer.ASK: {"de": "beim Partner fragen", "en": "ask the partner"},
-    CapacityState.OPEN: {"de": "freie Plätze", "en": "open"},
-    CapacityState.FEW: {"de": "wenige Plätze", "en": "few places"},
-    CapacityState.NONE: {"de": "keine Plätze", "en": "no places"},
-    CapacityState.UNKNOWN: {"de": "unbekannt", "en": "unknown"},
+    _key(ResidenceStatus.OTHER): {"de": "Anderer Status", "en": "Other status"},
+    _key(LegalCircle.SGB_II): {"de": "SGB II (Jobcenter)", "en": "SGB II (job centre)"},
+    _key(LegalCircle.SGB_III): {"de": "SGB III (Agentur für Arbeit)", "en": "SGB III (employment agency)"},
+    _key(LegalCircle.ASYLBLG): {"de": "AsylbLG (Sozialamt)", "en": "AsylbLG (social welfare office)"},
+    _key(LegalCircle.NONE): {"de": "keine Leistungen", "en": "no benefits"},
+    _key(Answer.FITS): {"de": "passt", "en": "fits"},
+    _key(Answer.DOES_NOT_FIT): {"de": "passt nicht", "en": "does not fit"},
+    _key(Answer.ASK): {"de": "beim Partner fragen", "en": "ask the partner"},
+    _key(CapacityState.OPEN): {"de": "freie Plätze", "en": "open"},
+    _key(CapacityState.FEW): {"de": "wenige Plätze", "en": "few places"},
+    _key(CapacityState.NONE): {"de": "keine Plätze", "en": "no places"},
+    _key(CapacityState.UNKNOWN): {"de": "unbekannt", "en": "unknown"},
 }
 """Labels for people of the values that search, pages and papers show; language tag to text."""
+
+
+def label(member: StrEnum, language: str) -> str | None:
+    """Return the label for people of a word of the directory in German or English, if it has one."""
+    return LABELS.get(_key(member), {}).get(language)
