@@ -86,10 +86,12 @@ def judge(rules: Iterable[SupportRule], situation: Situation, on: date) -> Verdi
             rule.valid_to is not None and on > rule.valid_to
         ):
             continue
-        keeps = rule.supported_before is True and situation.former_answer is not None
+        answer, advice = rule.answer, rule.advice
+        if rule.supported_before and situation.former_answer not in (None, answer):
+            answer, advice = situation.former_answer or answer, SupportAdvice.ASK
         return Verdict(
-            answer=situation.former_answer if keeps and situation.former_answer else rule.answer,
-            advice=rule.advice,
+            answer=answer,
+            advice=advice,
             reason=rule.reason,
             legal_basis=rule.legal_basis,
             rule=rule.id,

@@ -24,6 +24,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from directory.problems import NotFound
 from referrals.models import ClientKey, OrganisationKey
 from referrals.problems import Erased
 
@@ -178,13 +179,6 @@ def wrapped_row(master: MasterKey, key: DataKey, client_id: UUID, at: datetime) 
     }
 
 
-async def new_key(session: AsyncSession, master: MasterKey, client_id: UUID, at: datetime) -> DataKey:
-    """Make and store the data key of a client whose row exists."""
-    key = DataKey.generate()
-    await session.execute(insert(ClientKey).inline().values(wrapped_row(master, key, client_id, at)))
-    return key
-
-
 async def key_of(session: AsyncSession, master: MasterKey, client_id: UUID) -> DataKey:
     """Return a client's data key; raise Erased when it is gone or this actor may not open anything now."""
     return (await keys_of(session, master, [client_id]))[client_id]
@@ -218,21 +212,32 @@ async def erase_key(session: AsyncSession, client_id: UUID) -> bool:
 
 async def index_key_of(session: AsyncSession, master: MasterKey, partner_id: UUID, at: datetime) -> IndexKey:
     """Return the organisation's key for its name index, made on first use; two first uses make one key."""
-    stored = select(OrganisationKey.wrapped, OrganisationKey.master_key).where(
-        OrganisationKey.partner_id == partner_id
-    )
-    row = (await session.execute(stored)).one_or_none()
-    if row is None:
-        place = _organisation_place(partner_id)
-        await session.execute(
-            insert(OrganisationKey)
-            .values(
-                partner_id=partner_id,
-                wrapped=master.wrap(IndexKey(os.urandom(_KEY_BYTES)), place),
-                master_key=master.id,
-                created_at=at,
-            )
-            .on_conflict_do_nothing()
+    found = await known_index_key(session, master, partner_id)
+    if found is not None:
+        return found
+    await session.execute(
+        insert(OrganisationKey)
+        .values(
+            partner_id=partner_id,
+            wrapped=master.wrap(IndexKey(os.urandom(_KEY_BYTES)), _organisation_place(partner_id)),
+            master_key=master.id,
+            created_at=at,
         )
-        row = (await session.execute(stored)).one()
-    return IndexKey(_unwrap(master, row[0], row[1], _organisation_place(partner_id)))
+        .on_conflict_do_nothing()
+    )
+    made = await known_index_key(session, master, partner_id)
+    if made is None:
+        raise NotFound  # not this actor's organisation: row-level security hides its key
+    return made
+
+
+async def known_index_key(session: AsyncSession, master: MasterKey, partner_id: UUID) -> IndexKey | None:
+    """Return the organisation's key for its name index; None as long as it has no clients."""
+    row = (
+        await session.execute(
+            select(OrganisationKey.wrapped, OrganisationKey.master_key).where(
+                OrganisationKey.partner_id == partner_id
+            )
+        )
+    ).one_or_none()
+    return None if row is None else IndexKey(_unwrap(master, *row, _organisation_place(partner_id)))

@@ -1,0 +1,609 @@
+"""Consent records: asking, recording what the person decided, withdrawing, expiring, superseding.
+
+The rules are in ``referrals.consent``; here they meet the tables. Withdrawal and expiry end, in the same
+transaction, every open referral that rests on the consent: this is the only place that does so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from directory.actors import Actor, Role
+from directory.database import Work
+from directory.models import Audit, Partner
+from directory.problems import InvalidInput, NotFound, StaleVersion
+from referrals import policy
+from referrals.consent import (
+    BERLIN,
+    ConsentFacts,
+    covers,
+    decided,
+    flaws,
+    in_force,
+    longest_end,
+    reduced,
+    section_87_applies,
+    terms_for,
+    terms_of,
+)
+from referrals.models import Client, Consent, Referral, ReferralEvent
+from referrals.problems import ConsentNotOpen
+from referrals.sealing import MasterKey, Place, key_of
+from referrals.values import (
+    ConsentEvidence,
+    ConsentRecord,
+    ConsentTerms,
+    Party,
+    PurposeTerms,
+    Withdrawal,
+)
+from referrals.vocabulary import (
+    OPEN_STATES,
+    AnswerSource,
+    Channel,
+    ConsentMedium,
+    ConsentState,
+    EventActor,
+    Purpose,
+    Reason,
+    ReferralState,
+    WithdrawalScope,
+)
+
+RENEWAL_DAYS: Final = 30
+"""So many days before its end a renewal is offered."""
+
+REVOCATION_ANSWER_DAYS: Final = 14
+"""So many days a recipient has to say what it did with the data after the consent ended."""
+
+EXPIRY_BATCH: Final = 500
+
+
+class ConsentView(msgspec.Struct, frozen=True, kw_only=True):
+    """A consent record as it is read; ``state`` is judged at reading: EXPIRED as soon as it has ended.
+
+    ``evidence_kept`` says whether there is sealed evidence (``open_evidence``). A recipient sees its own
+    part of the terms only.
+    """
+
+    id: UUID
+    client_id: UUID
+    partner_id: UUID
+    subject: str
+    state: ConsentState
+    terms: ConsentTerms
+    record: ConsentRecord | None
+    evidence_kept: bool
+    decided_at: datetime | None
+    recorded_by: UUID | None
+    valid_from: datetime | None
+    valid_until: datetime | None
+    renewal_from: datetime | None
+    withdrawal: Withdrawal | None
+    supersedes_id: UUID | None
+    superseded_by_id: UUID | None
+    receipt: UUID | None
+    version: int
+    created_at: datetime
+
+
+class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a withdrawal did: its receipt, the record that remains (partial only), the referrals it ended."""
+
+    receipt: UUID
+    remaining_consent_id: UUID | None
+    ended_referrals: tuple[UUID, ...]
+
+
+def facts_of(consent: Consent) -> ConsentFacts:
+    """Return what of a stored record decides about coverage."""
+    return ConsentFacts(
+        state=consent.state,
+        terms=consent.terms,
+        record=consent.record,
+        valid_from=consent.valid_from,
+        valid_until=consent.valid_until,
+    )
+
+
+def view_of(consent: Consent, reader: UUID | None, at: datetime) -> ConsentView:
+    """Return the record as the organisation ``reader`` may see it at this moment."""
+    own = reader is None or reader == consent.partner_id
+    state = consent.state
+    if (
+        state is ConsentState.GIVEN
+        and not in_force(facts_of(consent), at)
+        and consent.valid_until is not None
+    ):
+        state = ConsentState.EXPIRED if at >= consent.valid_until else state
+    return ConsentView(
+        id=consent.id,
+        client_id=consent.client_id,
+        partner_id=consent.partner_id,
+        subject=consent.subject,
+        state=state,
+        terms=consent.terms if own or reader is None else terms_for(consent.terms, reader),
+        record=consent.record,
+        evidence_kept=own and consent.sealed_evidence is not None,
+        decided_at=consent.decided_at,
+        recorded_by=consent.recorded_by if own else None,
+        valid_from=consent.valid_from,
+        valid_until=consent.valid_until,
+        renewal_from=consent.valid_until - timedelta(days=RENEWAL_DAYS) if consent.valid_until else None,
+        withdrawal=consent.withdrawal if own else None,
+        supersedes_id=consent.supersedes_id if own else None,
+        superseded_by_id=consent.superseded_by_id if own else None,
+        receipt=consent.receipt if own else None,
+        version=consent.version,
+        created_at=consent.created_at,
+    )
+
+
+def party_of(partner: Partner) -> Party:
+    """Return an organisation as it stands in a consent."""
+    return Party(
+        partner_id=partner.id,
+        name=partner.name,
+        kind=partner.kind,
+        law=partner.data_protection_law,
+        contact=partner.contact_points[0].value if partner.contact_points else partner.website,
+        professional_secrecy=partner.professional_secrecy,
+        public_body=partner.public_body,
+        school=partner.school,
+    )
+
+
+async def _client(work: Work, client_id: UUID) -> Client:
+    client = await work.session.get(Client, client_id)
+    if client is None:
+        raise NotFound
+    policy.change_client(
+        work.actor,
+        policy.ClientFacts(
+            partner_id=client.partner_id, responsible_id=client.responsible_id, deputy_id=client.deputy_id
+        ),
+    )
+    return client
+
+
+async def _lock_referrals(work: Work, consent_ids: Collection[UUID]) -> None:
+    # Whoever moves a referral locks it before its consent; the same order here, so that nobody deadlocks.
+    await work.session.execute(
+        select(Referral.id)
+        .where(Referral.consent_id.in_(consent_ids), Referral.state.in_(OPEN_STATES))
+        .order_by(Referral.id)
+        .with_for_update()
+    )
+
+
+async def _own(work: Work, consent_id: UUID, expected_version: int | None) -> Consent:
+    policy.must_work_with_people(work.actor)
+    await _lock_referrals(work, [consent_id])
+    consent = await work.session.get(Consent, consent_id, with_for_update=True, populate_existing=True)
+    if consent is None or consent.partner_id != work.actor.partner_id:
+        raise NotFound
+    await _client(work, consent.client_id)
+    if expected_version is not None and consent.version != expected_version:
+        raise StaleVersion(consent.version)
+    return consent
+
+
+async def terms_between(
+    session: AsyncSession, controller_id: UUID, recipients: Sequence[UUID], purposes: Sequence[PurposeTerms]
+) -> ConsentTerms:
+    """Return the terms for these organisations as they are today; refuse terms that have a flaw."""
+    rows = await session.scalars(select(Partner).where(Partner.id.in_({controller_id, *recipients})))
+    partners = {partner.id: partner for partner in rows}
+    for number, recipient in enumerate(recipients):
+        if recipient not in partners or not partners[recipient].active:
+            raise InvalidInput(f"recipients.{number}", "not_found")
+    terms = terms_of(
+        party_of(partners[controller_id]),
+        [party_of(partners[recipient]) for recipient in recipients],
+        purposes,
+    )
+    for field, reason in flaws(terms):
+        raise InvalidInput(field, reason)
+    return terms
+
+
+async def request_consent(
+    work: Work,
+    *,
+    client_id: UUID,
+    recipients: Sequence[UUID],
+    purposes: Sequence[PurposeTerms],
+    supersedes_id: UUID | None = None,
+) -> UUID:
+    """Put a consent before a person of the own organisation; nothing is shared by this.
+
+    ``supersedes_id``: a record in force of the same person that this one replaces once it is given.
+    Raises NotFound (client), InvalidInput (terms), ConsentNotOpen (the one to supersede is over).
+    """
+    policy.must_work_with_people(work.actor)
+    client = await _client(work, client_id)
+    if supersedes_id is not None:
+        former = await _own(work, supersedes_id, None)
+        if former.client_id != client_id:
+            raise NotFound
+        if former.state is not ConsentState.GIVEN:
+            raise ConsentNotOpen(former.state)
+    terms = await terms_between(work.session, client.partner_id, recipients, purposes)
+    consent = Consent(
+        id=uuid4(),
+        client_id=client_id,
+        partner_id=client.partner_id,
+        subject=client.pseudonym,
+        state=ConsentState.REQUESTED,
+        terms=terms,
+        supersedes_id=supersedes_id,
+        created_at=work.now,
+        updated_at=work.now,
+    )
+    work.session.add(consent)
+    await work.session.flush()
+    work.record("consent.request", "consent", consent.id)
+    return consent.id
+
+
+async def record_consent(
+    work: Work,
+    master: MasterKey,
+    *,
+    consent_id: UUID,
+    expected_version: int,
+    granted: Collection[Purpose],
+    record: ConsentRecord,
+    released: bool = True,
+    evidence: ConsentEvidence | None = None,
+    decided_at: datetime | None = None,
+    valid_until: date | None = None,
+) -> ConsentState:
+    """Record what the person decided: GIVEN when a purpose is granted, else REFUSED. Final either way.
+
+    ``released``: released from professional secrecy too (§ 203 StGB). ``valid_until`` is the last day
+    (Berlin), at most twelve months after ``decided_at`` (default: now). Raises NotFound, StaleVersion,
+    ConsentNotOpen, InvalidInput.
+    """
+    consent = await _own(work, consent_id, expected_version)
+    if consent.state is not ConsentState.REQUESTED:
+        raise ConsentNotOpen(consent.state)
+    moment = decided_at or work.now
+    if moment > work.now:
+        raise InvalidInput("decidedAt", "in_the_future")
+    if moment < consent.created_at and moment < work.now - timedelta(days=90):
+        raise InvalidInput("decidedAt", "too_long_ago", days="90")
+    asked = {entry.purpose for entry in consent.terms.purposes}
+    if not set(granted) <= asked:
+        raise InvalidInput("granted", "not_asked")
+    given = bool(granted)
+    if given:
+        _check_record(consent.terms, record, evidence)
+    consent.terms = decided(consent.terms, granted, released=released)
+    consent.state = ConsentState.GIVEN if given else ConsentState.REFUSED
+    consent.record = record
+    consent.decided_at = moment
+    consent.recorded_by = work.actor.member_id
+    consent.receipt = uuid4()
+    if given:
+        latest = longest_end(moment)
+        consent.valid_from = moment
+        consent.valid_until = latest if valid_until is None else _day_end(valid_until)
+        if consent.valid_until > latest and (
+            valid_until is None or valid_until > latest.astimezone(BERLIN).date()
+        ):
+            raise InvalidInput("validUntil", "too_late", maximum=latest.astimezone(BERLIN).date().isoformat())
+        consent.valid_until = min(consent.valid_until, latest)
+        if consent.valid_until <= moment:
+            raise InvalidInput("validUntil", "before_start")
+    if evidence is not None:
+        key = await key_of(work.session, master, consent.client_id)
+        consent.sealed_evidence = key.seal_value(evidence, _evidence_place(consent.id))
+    _change(consent, work.now)
+    work.record(
+        "consent.record",
+        "consent",
+        consent.id,
+        {"state": consent.state, "granted": " ".join(sorted(granted))},
+    )
+    if given:
+        await _supersede(work, consent)
+    return consent.state
+
+
+def _check_record(terms: ConsentTerms, record: ConsentRecord, evidence: ConsentEvidence | None) -> None:
+    if not record.no_disadvantage_shown:
+        raise InvalidInput("record.noDisadvantageShown", "must_be_shown")
+    if record.section_87_notice_at is None and any(
+        section_87_applies(terms.controller, recipient) for recipient in terms.recipients
+    ):
+        raise InvalidInput("record.section87NoticeAt", "must_be_shown")
+    if record.medium is ConsentMedium.ORAL and (evidence is None or evidence.witness is None):
+        raise InvalidInput("evidence.witness", "required_when_oral")
+
+
+def _day_end(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=BERLIN)
+
+
+def _evidence_place(consent_id: UUID) -> Place:
+    return Place("consent", "sealed_evidence", consent_id)
+
+
+def _change(consent: Consent, now: datetime) -> None:
+    consent.version += 1
+    consent.updated_at = now
+
+
+async def withdraw_consent(
+    work: Work,
+    *,
+    consent_id: UUID,
+    channel: Channel,
+    scope: WithdrawalScope = WithdrawalScope.ALL,
+    purpose: Purpose | None = None,
+    recipient: UUID | None = None,
+    language: str = "de",
+    expected_version: int | None = None,
+) -> Withdrawn:
+    """Withdraw a consent, or one purpose or recipient of it; always possible while it is in force.
+
+    In one transaction: what is withdrawn is over, open referrals that rest on it are CONSENT_REVOKED, their
+    packages are gone, recipients are asked what they did with the data. What remains of a partial withdrawal
+    is a new record that supersedes. Raises NotFound, StaleVersion, ConsentNotOpen, InvalidInput.
+    """
+    consent = await _own(work, consent_id, expected_version)
+    if consent.state is not ConsentState.GIVEN:
+        raise ConsentNotOpen(consent.state)
+    if (scope is WithdrawalScope.PURPOSE) != (purpose is not None):
+        raise InvalidInput("purpose", "fits_scope")
+    if (scope is WithdrawalScope.RECIPIENT) != (recipient is not None):
+        raise InvalidInput("recipient", "fits_scope")
+    if purpose is not None and not any(e.purpose is purpose and e.granted for e in consent.terms.purposes):
+        raise InvalidInput("purpose", "not_granted")
+    if recipient is not None and recipient not in {party.partner_id for party in consent.terms.recipients}:
+        raise InvalidInput("recipient", "not_named")
+    rest = reduced(consent.terms, scope, purpose=purpose, recipient=recipient)
+    receipt = uuid4()
+    remaining: Consent | None = None
+    if rest is not None:
+        remaining = Consent(
+            id=uuid4(),
+            client_id=consent.client_id,
+            partner_id=consent.partner_id,
+            subject=consent.subject,
+            state=ConsentState.GIVEN,
+            terms=rest,
+            record=consent.record,
+            decided_at=consent.decided_at,
+            recorded_by=consent.recorded_by,
+            valid_from=consent.valid_from,
+            valid_until=consent.valid_until,
+            supersedes_id=consent.id,
+            receipt=uuid4(),
+            created_at=work.now,
+            updated_at=work.now,
+        )
+        work.session.add(remaining)
+        await work.session.flush()
+        consent.superseded_by_id = remaining.id
+    consent.state = ConsentState.WITHDRAWN if remaining is None else ConsentState.SUPERSEDED
+    consent.withdrawal = Withdrawal(
+        at=work.now,
+        channel=channel,
+        scope=scope,
+        purpose=purpose,
+        recipient=recipient,
+        receipt=receipt,
+        language=language,
+    )
+    _change(consent, work.now)
+    await work.session.flush()
+    work.record("consent.withdraw", "consent", consent.id, {"scope": scope, "channel": channel})
+    ended = await _move_referrals(work, [consent.id], remaining, Reason.CONSENT_WITHDRAWN)
+    return Withdrawn(
+        receipt=receipt,
+        remaining_consent_id=None if remaining is None else remaining.id,
+        ended_referrals=tuple(ended),
+    )
+
+
+async def _supersede(work: Work, consent: Consent) -> None:
+    if consent.supersedes_id is None:
+        return
+    await _lock_referrals(work, [consent.supersedes_id])
+    former = await work.session.get(
+        Consent, consent.supersedes_id, with_for_update=True, populate_existing=True
+    )
+    if former is None or former.state is not ConsentState.GIVEN:
+        return
+    await work.session.flush()
+    former.state = ConsentState.SUPERSEDED
+    former.superseded_by_id = consent.id
+    _change(former, work.now)
+    await work.session.flush()
+    work.record("consent.supersede", "consent", former.id)
+    await _move_referrals(work, [former.id], consent, Reason.CONSENT_WITHDRAWN)
+
+
+async def expire_due(work: Work) -> int:
+    """Expire consents whose end has come, with the referrals that rest on them; return how many consents.
+
+    For the clock (SYSTEM). Access had ended already at the moment itself: it is judged at each reading.
+    """
+    over = (Consent.state == ConsentState.GIVEN, Consent.valid_until <= work.now)
+    ids = list(
+        await work.session.scalars(
+            select(Consent.id).where(*over).order_by(Consent.valid_until).limit(EXPIRY_BATCH)
+        )
+    )
+    if not ids:
+        return 0
+    await _lock_referrals(work, ids)
+    rows = await work.session.scalars(
+        select(Consent)
+        .where(Consent.id.in_(ids), *over)
+        .order_by(Consent.id)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    due = list(rows)
+    for consent in due:
+        consent.state = ConsentState.EXPIRED
+        _change(consent, work.now)
+        work.record("consent.expire", "consent", consent.id)
+    await work.session.flush()
+    if due:
+        await _move_referrals(work, [consent.id for consent in due], None, Reason.CONSENT_EXPIRED)
+    return len(due)
+
+
+async def _move_referrals(
+    work: Work, consent_ids: Collection[UUID], remaining: Consent | None, reason: Reason
+) -> list[UUID]:
+    """Let open referrals rest on what remains where it covers them; end the others. Return those ended."""
+    rows = await work.session.scalars(
+        select(Referral)
+        .where(Referral.consent_id.in_(consent_ids), Referral.state.in_(OPEN_STATES))
+        .order_by(Referral.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    ended: list[Referral] = []
+    before: dict[UUID, ReferralState] = {}
+    for referral in rows:
+        referral.version += 1
+        referral.updated_at = work.now
+        if remaining is not None and not covers(
+            facts_of(remaining),
+            recipient=referral.recipient_partner_id,
+            purpose=Purpose.REFERRAL,
+            categories=referral.categories,
+            at=work.now,
+        ):
+            referral.consent_id = remaining.id
+            continue
+        before[referral.id] = referral.state
+        ended.append(referral)
+        referral.state = ReferralState.CONSENT_REVOKED
+        referral.state_since = work.now
+        referral.reason = reason
+        if referral.sent_at is not None:
+            referral.revocation_due_at = work.now + timedelta(days=REVOCATION_ANSWER_DAYS)
+        work.record("referral.revoke", "referral", referral.id, {"reason": reason})
+    await work.session.flush()
+    if ended:
+        await _tell_of_the_end(work, ended, before, reason)
+    return [referral.id for referral in ended]
+
+
+async def _tell_of_the_end(
+    work: Work, ended: Sequence[Referral], before: dict[UUID, ReferralState], reason: Reason
+) -> None:
+    session = work.session
+    counted = await session.execute(
+        select(ReferralEvent.referral_id, func.max(ReferralEvent.ordinal))
+        .where(ReferralEvent.referral_id.in_(before))
+        .group_by(ReferralEvent.referral_id)
+    )
+    last = {row[0]: row[1] for row in counted}
+    await session.execute(
+        insert(ReferralEvent),
+        [
+            {
+                "referral_id": referral.id,
+                "ordinal": last.get(referral.id, 0) + 1,
+                "at": work.now,
+                "move": "REVOKE",
+                "from_state": before[referral.id],
+                "to_state": ReferralState.CONSENT_REVOKED,
+                "actor": EventActor.CONSENT,
+                "member_id": work.actor.member_id,
+                "partner_id": work.actor.partner_id,
+                "source": AnswerSource.MEMBER if work.actor.signed_in else AnswerSource.SYSTEM,
+                "reason": reason.value,
+                "facts": {},
+            }
+            for referral in ended
+        ],
+    )
+    for referral in ended:
+        await session.execute(text("SELECT erase_package(:id)"), {"id": referral.id})
+
+
+# --- Reading --------------------------------------------------------------------------------------------
+
+
+async def list_consents(
+    session: AsyncSession, actor: Actor, client_id: UUID, at: datetime, *, limit: int = 100
+) -> list[ConsentView]:
+    """Return the consent records of a person of the own organisation, newest first (at most ``limit``)."""
+    policy.must_work_with_people(actor)
+    client = await session.get(Client, client_id)
+    if client is None or client.partner_id != actor.partner_id:
+        raise NotFound
+    rows = await session.scalars(
+        select(Consent)
+        .where(Consent.client_id == client_id)
+        .order_by(Consent.created_at.desc(), Consent.id)
+        .limit(limit)
+    )
+    found = [view_of(consent, actor.partner_id, at) for consent in rows]
+    await _seen(session, actor, "consent.list", "client", client_id)
+    return found
+
+
+async def view_consent(session: AsyncSession, actor: Actor, consent_id: UUID, at: datetime) -> ConsentView:
+    """Return one record: the controller sees all of it, a recipient of a sent referral its own part."""
+    if actor.role is not Role.SYSTEM:
+        policy.must_work_with_people(actor)
+    consent = await session.get(Consent, consent_id)
+    if consent is None:
+        raise NotFound
+    await _seen(session, actor, "consent.view", "consent", consent_id)
+    return view_of(consent, actor.partner_id, at)
+
+
+async def open_evidence(
+    session: AsyncSession, actor: Actor, master: MasterKey, consent_id: UUID
+) -> ConsentEvidence | None:
+    """Return the evidence of a decision to the controller; None when none was kept. Raises Erased."""
+    policy.must_work_with_people(actor)
+    consent = await session.get(Consent, consent_id)
+    if consent is None or consent.partner_id != actor.partner_id:
+        raise NotFound
+    await _seen(session, actor, "consent.evidence", "consent", consent_id)
+    if consent.sealed_evidence is None:
+        return None
+    key = await key_of(session, master, consent.client_id)
+    return key.open_value(consent.sealed_evidence, ConsentEvidence, _evidence_place(consent_id))
+
+
+async def consent_facts(session: AsyncSession, consent_ids: Iterable[UUID]) -> dict[UUID, ConsentFacts]:
+    """Return what decides about coverage, for the records that this actor may see."""
+    rows = await session.scalars(select(Consent).where(Consent.id.in_(set(consent_ids))))
+    return {consent.id: facts_of(consent) for consent in rows}
+
+
+async def _seen(session: AsyncSession, actor: Actor, action: str, kind: str, object_id: UUID) -> None:
+    await session.execute(
+        insert(Audit).inline(),
+        [
+            {
+                "role": actor.role.value,
+                "member_id": actor.member_id,
+                "partner_id": actor.partner_id,
+                "action": action,
+                "object_kind": kind,
+                "object_id": object_id,
+                "details": {},
+            }
+        ],
+    )
