@@ -244,8 +244,11 @@ GRANT SELECT ON feed TO spurwechsel_app;
 GRANT SELECT ON schema_version TO spurwechsel_app, spurwechsel_reader;
 GRANT SELECT, INSERT ON audit TO spurwechsel_app;
 GRANT USAGE ON SEQUENCE change_sequence_seq, audit_id_seq TO spurwechsel_app;
-GRANT SELECT ON municipality, topic, occupation, partner_document, service_document, change, feed
-  TO spurwechsel_reader
+GRANT SELECT ON municipality, topic, occupation, change, feed TO spurwechsel_reader;
+GRANT SELECT (id, municipality_id, kind, state, sort_key, version, shape, public)
+  ON partner_document TO spurwechsel_reader;
+GRANT SELECT (id, partner_id, municipality_id, kind, topics, state, sort_key, version, shape, public)
+  ON service_document TO spurwechsel_reader
 """
 
 # The reader sees the published directory only. Whoever writes sees all documents; the sources filter them.
