@@ -16,6 +16,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor, Role
+from directory.catalogue import give_back_place
 from directory.database import Work
 from directory.models import Audit, Partner
 from directory.problems import InvalidInput, NotFound, StaleVersion
@@ -173,19 +174,8 @@ async def _client(work: Work, client_id: UUID) -> Client:
     return client
 
 
-async def _lock_referrals(work: Work, consent_ids: Collection[UUID]) -> None:
-    # Whoever moves a referral locks it before its consent; the same order here, so that nobody deadlocks.
-    await work.session.execute(
-        select(Referral.id)
-        .where(Referral.consent_id.in_(consent_ids), Referral.state.in_(OPEN_STATES))
-        .order_by(Referral.id)
-        .with_for_update()
-    )
-
-
 async def _own(work: Work, consent_id: UUID, expected_version: int | None) -> Consent:
     policy.must_work_with_people(work.actor)
-    await _lock_referrals(work, [consent_id])
     consent = await work.session.get(Consent, consent_id, with_for_update=True, populate_existing=True)
     if consent is None or consent.partner_id != work.actor.partner_id:
         raise NotFound
@@ -418,7 +408,6 @@ async def withdraw_consent(
 async def _supersede(work: Work, consent: Consent) -> None:
     if consent.supersedes_id is None:
         return
-    await _lock_referrals(work, [consent.supersedes_id])
     former = await work.session.get(
         Consent, consent.supersedes_id, with_for_update=True, populate_existing=True
     )
@@ -438,19 +427,11 @@ async def expire_due(work: Work) -> int:
 
     For the clock (SYSTEM). Access had ended already at the moment itself: it is judged at each reading.
     """
-    over = (Consent.state == ConsentState.GIVEN, Consent.valid_until <= work.now)
-    ids = list(
-        await work.session.scalars(
-            select(Consent.id).where(*over).order_by(Consent.valid_until).limit(EXPIRY_BATCH)
-        )
-    )
-    if not ids:
-        return 0
-    await _lock_referrals(work, ids)
     rows = await work.session.scalars(
         select(Consent)
-        .where(Consent.id.in_(ids), *over)
-        .order_by(Consent.id)
+        .where(Consent.state == ConsentState.GIVEN, Consent.valid_until <= work.now)
+        .order_by(Consent.valid_until)
+        .limit(EXPIRY_BATCH)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     )
@@ -468,7 +449,10 @@ async def expire_due(work: Work) -> int:
 async def _move_referrals(
     work: Work, consent_ids: Collection[UUID], remaining: Consent | None, reason: Reason
 ) -> list[UUID]:
-    """Let open referrals rest on what remains where it covers them; end the others. Return those ended."""
+    """Let open referrals rest on what remains where it covers them; end the others. Return those ended.
+
+    The consent is locked already: whoever sends locks the consent before the referral too.
+    """
     rows = await work.session.scalars(
         select(Referral)
         .where(Referral.consent_id.in_(consent_ids), Referral.state.in_(OPEN_STATES))
@@ -495,6 +479,9 @@ async def _move_referrals(
         referral.state = ReferralState.CONSENT_REVOKED
         referral.state_since = work.now
         referral.reason = reason
+        if referral.place_taken:
+            await give_back_place(work, referral.service_id)
+            referral.place_taken = False
         if referral.sent_at is not None:
             referral.revocation_due_at = work.now + timedelta(days=REVOCATION_ANSWER_DAYS)
         work.record("referral.revoke", "referral", referral.id, {"reason": reason})
