@@ -1,0 +1,226 @@
+"""The fields of the local index, and what they hold of a published service.
+
+Searches read the same fields (``search.queries``); a change of either raises INDEX_SHAPE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+import msgspec
+from tantivy import Document, Schema, SchemaBuilder
+
+from directory.documents import SHAPE as DOCUMENT_SHAPE
+from directory.documents import ServiceDocument
+from directory.values import TerritoryKey
+from directory.vocabulary import LABELS, Answer, CapacityState, ResidenceStatus, Responsibility
+from search.days import answers, blocks, day_number
+from search.engine import Vocabulary
+from search.lexicon import LANGUAGE_NAMES
+from search.matching import LEVELS, territory
+from search.text import NORMALISER, forms
+
+INDEX_SHAPE: Final = 1
+"""Number of the fields below and their meaning; an index of another shape is rebuilt."""
+
+SECTIONS: Final = {
+    # section: weights of words as they are, of stems, and of stems with the parts of compounds
+    "title": (0.3, 0.3, 0.7),
+    "label": (0.3, 0.3, 0.7),
+    "name": (0.3, 0.3, 0.6),
+    "body": (0.3, 0.5, 1.0),
+}
+"""Where words stand and how much they count; measured on the benchmark (tests/search/measure.py)."""
+
+
+def _schema() -> Schema:
+    builder = SchemaBuilder()
+    builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("meta", tokenizer_name="raw", index_option="basic")
+    builder.add_bytes_field("stored", stored=True)
+    builder.add_integer_field("version", fast=True)
+    builder.add_integer_field("rank", fast=True, indexed=True)
+    for section in SECTIONS:
+        for form in ("words", "stems", "parts"):
+            builder.add_text_field(f"{section}_{form}", tokenizer_name="whitespace", index_option="freq")
+    for name in ("any", "backwards"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
+    for name in (
+        "kind",
+        "topic",
+        "language",
+        "partner_kind",
+        "municipality",
+        "fits",
+        "capacity",
+        "course_level",
+    ):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
+    for name in (
+        "topic_or_above", "speaks", "territory", "excludes", "duty", "point",
+        "full", "course", "childcare", "women_only", "format", "occupation",
+    ):  # fmt: skip
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    for name in ("level_from", "level_to", "starts_on", "ends_on", "capacity_until"):
+        builder.add_integer_field(name, indexed=True, fast=True)
+    return builder.build()
+
+
+SCHEMA: Final = _schema()
+SHAPE: Final = f"{INDEX_SHAPE}.{NORMALISER}.{DOCUMENT_SHAPE}"
+
+
+class StoredTexts(msgspec.Struct, array_like=True):
+    """The texts of a service that highlights are cut from, by language ("" for none)."""
+
+    title: dict[str, str]
+    partner: str
+    topics: dict[str, str]
+    description: dict[str, str]
+
+
+encoder: Final = msgspec.msgpack.Encoder()
+texts_decoder: Final = msgspec.msgpack.Decoder(StoredTexts)
+
+
+def rank_of(service: ServiceDocument) -> int:
+    """Return the number that orders equal hits: the last assured first, then by id; the same everywhere."""
+    assured = service.assured_at.date().toordinal() if service.assured_at is not None else 0
+    return ((2**20 - 1 - assured) << 43) | (service.id.int >> 85)
+
+
+def _labels(value: object) -> list[tuple[str, str]]:
+    return list(LABELS.get(value, {}).items())  # type: ignore[call-overload]
+
+
+def _sections(service: ServiceDocument, vocabulary: Vocabulary) -> dict[str, list[tuple[str, str]]]:
+    """Return the (language, text) pairs of each section."""
+    label = [*_labels(service.kind), *_labels(service.partner.kind)]
+    for topic in service.topics:
+        label += topic.labels.items()
+        words = vocabulary.topics.get(topic.code)
+        if words is not None:
+            label += words.labels.items()
+            label += ((language, text) for language, texts in words.synonyms.items() for text in texts)
+    label += (("", term.name) for term in service.source_terms)
+    spoken = {offered.language for offered in service.languages}
+    if service.interpreting is not None:
+        spoken |= {mediated.language for mediated in service.interpreting.languages}
+        label += (("", mediated.variety) for mediated in service.interpreting.languages if mediated.variety)
+    for tag in sorted(spoken - {"de"}):  # nearly everything is offered in German
+        label += (("", name) for name in LANGUAGE_NAMES.get(tag.split("-")[0], ()))
+    course = service.course
+    if course is not None:
+        levels = {level for level in (course.level_from, course.level_to) if level is not None}
+        label += (("", level) for level in sorted(levels))
+        if course.exam is not None:
+            label.append(("", course.exam))
+    name = [("", service.partner.name), *service.municipality.name.items()]
+    for place in service.locations:
+        name += (("", text) for text in (place.name, place.city) if text)
+    body = list(service.description.items())
+    if service.recognition is not None:
+        body += service.recognition.competent_body.items()
+    return {"title": list(service.title.items()), "label": label, "name": name, "body": body}
+
+
+def prefixes(key: TerritoryKey) -> list[str]:
+    """Return a territory's key and all keys above it, from the land down."""
+    return [key[:length] for length in range(2, len(key) + 1)]
+
+
+def point(latitude: float, longitude: float) -> str:
+    """Return the term of a place; about a metre exact."""
+    return f"{latitude:.5f},{longitude:.5f}"
+
+
+def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
+    """Return what the index keeps of a published service."""
+    made = Document()
+
+    def add(field: str, *values: str) -> None:
+        for value in dict.fromkeys(values):
+            made.add_text(field, value)
+
+    add("id", str(service.id))
+    made.add_integer("version", service.version)
+    made.add_integer("rank", rank_of(service))
+    found_by: set[str] = set()
+    for section, texts in _sections(service, vocabulary).items():
+        kept = forms(texts)
+        found_by |= kept.found_by
+        made.add_text(f"{section}_words", " ".join(kept.words))
+        made.add_text(f"{section}_stems", " ".join(kept.stems))
+        made.add_text(f"{section}_parts", " ".join(kept.parts))
+    made.add_text("any", " ".join(sorted(found_by)))
+    made.add_text("backwards", " ".join(sorted(word[::-1] for word in found_by)))
+    labels: dict[str, list[str]] = {}
+    for topic in service.topics:
+        for language, label in topic.labels.items():
+            labels.setdefault(language, []).append(label)
+    stored = StoredTexts(
+        dict(service.title),
+        service.partner.name,
+        {language: " · ".join(texts) for language, texts in labels.items()},
+        dict(service.description),
+    )
+    made.add_bytes("stored", encoder.encode(stored))
+    if service.kind is not None:
+        add("kind", service.kind)
+    add("partner_kind", service.partner.kind)
+    add("topic", *(topic.code for topic in service.topics))
+    above = (code for topic in service.topics for code in vocabulary.with_those_above(topic.code))
+    add("topic_or_above", *above)
+    spoken = [offered.language for offered in service.languages]
+    if service.interpreting is not None:
+        spoken += [mediated.language for mediated in service.interpreting.languages]
+    add("language", *spoken)
+    add("speaks", *spoken, *(tag.split("-")[0] for tag in spoken))
+    add("municipality", service.municipality.ars)
+    add("territory", *prefixes(service.municipality.ars))
+    for status in ResidenceStatus:
+        for first, last, answer in answers(service.eligibility, status):
+            if answer is not Answer.ASK:
+                field = "fits" if answer is Answer.FITS else "excludes"
+                add(field, *(f"{status}|{block}" for block in blocks(first, last)))
+    if service.responsibility is Responsibility.BY_RESIDENCE and service.area:
+        areas = [territory(area) for area in service.area]
+        add("duty", "by-residence", *(f"covers:{area}" for area in areas))
+        add("duty", *(f"part:{part}" for area in areas for part in prefixes(area)))
+    for place in service.locations:
+        if place.latitude is not None and place.longitude is not None:
+            add("point", point(place.latitude, place.longitude))
+    state = service.capacity.state
+    if state is not CapacityState.UNKNOWN:
+        add("capacity", state)
+        if state is CapacityState.NONE and service.capacity.waiting_weeks is None:
+            add("full", "no-waiting-list")
+        until = service.capacity.expires_on
+        made.add_integer("capacity_until", day_number(until if until is not None else date.max))
+    _add_course(made, add, service)
+    if service.recognition is not None and service.recognition.occupations:
+        add("occupation", "some", *(f"esco:{uri}" for uri in service.recognition.occupations))
+    return made
+
+
+def _add_course(made: Document, add: Callable[..., None], service: ServiceDocument) -> None:
+    course = service.course
+    if course is None:
+        return
+    add("course", "course")
+    for field, level in (("level_from", course.level_from), ("level_to", course.level_to)):
+        if level is not None:
+            made.add_integer(field, LEVELS[level])
+    reached = course.level_to or course.level_from
+    if reached is not None:
+        add("course_level", reached)
+    for field, day in (("starts_on", course.starts_on), ("ends_on", course.ends_on)):
+        if day is not None:
+            made.add_integer(field, day_number(day))
+    for field, known in (("childcare", course.childcare), ("women_only", course.women_only)):
+        if known is not None:
+            add(field, "yes" if known else "no")
+    if course.format is not None:
+        add("format", course.format)

@@ -1,0 +1,509 @@
+"""The engine in the process: a tantivy index in a folder that all processes of one host share."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+import msgspec
+from tantivy import DocAddress, Document, Index, Occur, Order, Query, Searcher
+
+from directory.documents import ServiceDocument
+from directory.vocabulary import CapacityState
+from search.days import blocks_of, day_number
+from search.engine import (
+    DEEPEST,
+    Batch,
+    Facet,
+    FacetCount,
+    Highlight,
+    Mark,
+    Position,
+    SearchHit,
+    SearchQuery,
+    SearchResult,
+    SearchUnavailable,
+    Vocabulary,
+    cursor_at,
+    mark,
+)
+from search.fields import SCHEMA, SHAPE, texts_decoder, to_index
+from search.folder import IndexFolder, Stamp, is_sound, stamp
+from search.policy import may_be_found
+from search.queries import (
+    SERVICES,
+    Points,
+    at_least,
+    but_not,
+    compile_filters,
+    compile_words,
+    either,
+    every,
+    misfits,
+    with_any,
+    with_term,
+)
+from search.text import fragment, query_words
+
+WRITER_MEMORY: Final = 50_000_000
+MOST_BUCKETS: Final = 65_000
+MOST_FACET_VALUES: Final = 200
+LONGEST_MARKED: Final = 5_000
+"""Characters of a text that are looked through for highlights."""
+
+_position_decoder: Final = msgspec.msgpack.Decoder(Position)
+
+
+class Snapshot:
+    """One state of an index: what a search sees from beginning to end."""
+
+    def __init__(self, index: Index, meta: Stamp) -> None:
+        self.meta = meta
+        self.searcher: Searcher = index.searcher()
+        self._points: Points | None = None
+
+    def points(self) -> Points:
+        """Return the places of this state."""
+        if self._points is None:
+            self._points = Points([term for term, _ in self.searcher.terms_with_prefix("point", "")])
+        return self._points
+
+    def has(self, field: str, word: str) -> bool:
+        """Whether any document has this word in this field."""
+        return self.searcher.doc_freq(field, word) > 0
+
+    def position(self) -> Position | None:
+        """Return the position that was committed with this state."""
+        hits = self.searcher.search(with_term("meta", "position"), 1).hits
+        if not hits:
+            return None
+        stored = self.searcher.doc(hits[0][1]).get_first("stored")
+        return _position_decoder.decode(bytes(stored)) if stored is not None else None
+
+
+class Found(NamedTuple):
+    """A hit before its texts are read; ``fitting`` tells which part of the result it is in."""
+
+    score: float
+    rank: int
+    address: DocAddress
+    fitting: bool
+
+
+Aggregation: TypeAlias = dict[str, Any]
+
+
+class LocalEngine:
+    """Searches the folder's index, and keeps it up where its process leads."""
+
+    name = "local"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = IndexFolder(folder, SHAPE)
+        self._opening = threading.Lock()
+        self._writing = threading.Lock()
+        self._pointer: Stamp | None = None
+        self._index: tuple[Path, Index] | None = None
+        self._snapshot: Snapshot | None = None
+        self._writer: tuple[Path, Any] | None = None
+
+    # --- searching
+
+    def search(self, query: SearchQuery) -> SearchResult:
+        """Answer a checked query; raises SearchUnavailable while there is no index."""
+        with self._reporting():
+            snapshot = self._refreshed()
+            if snapshot is None:
+                raise SearchUnavailable
+            return _Search(snapshot, query).result()
+
+    def _refreshed(self) -> Snapshot | None:
+        """Return the newest state; where the folder is gone or broken the last good one goes on serving."""
+        with self._opening:
+            pointer = stamp(self._folder.pointer)
+            if pointer is not None and (pointer != self._pointer or self._index is None):
+                self._open(pointer)
+            if self._index is None:
+                return None
+            path, index = self._index
+            meta = stamp(path / "meta.json")
+            if meta is not None and (self._snapshot is None or meta != self._snapshot.meta):
+                with self._reporting():
+                    index.reload()
+                    self._snapshot = Snapshot(index, meta)
+            return self._snapshot
+
+    def _open(self, pointer: Stamp) -> None:
+        path = self._folder.current()
+        if path is None:
+            return
+        if self._index is not None and self._index[0] == path:
+            self._pointer = pointer
+            return
+        if not is_sound(path, thorough=True):
+            self._folder.report(path)
+            return
+        with self._reporting(path):
+            index = Index.open(str(path))
+            index.config_reader("manual")
+            self._pointer, self._index, self._snapshot = pointer, (path, index), None
+
+    @contextlib.contextmanager
+    def _reporting(self, path: Path | None = None) -> Iterator[None]:
+        """Turn what tantivy raises into SearchUnavailable, and tell the leader that the index is broken."""
+        try:
+            yield
+        except SearchUnavailable:
+            raise
+        except BaseException as error:
+            # A panic in Rust arrives as PanicException, which is no Exception.
+            if not isinstance(error, ValueError | OSError) and type(error).__name__ != "PanicException":
+                raise
+            broken = path or (self._index[0] if self._index is not None else None)
+            if broken is not None and not is_sound(broken, thorough=True):
+                self._folder.report(broken)
+            raise SearchUnavailable(type(error).__name__) from error
+
+    # --- following
+
+    def lead(self) -> bool:
+        """Try to become, or stay, the process that writes."""
+        led = self._folder.lead()
+        if not led:
+            self._writer = None
+        return led
+
+    def resign(self) -> None:
+        """Let another process write."""
+        with self._writing:
+            self._writer = None
+            self._folder.resign()
+
+    def position(self) -> Position | None:
+        """Return how far the index has come; None when it is missing, broken or of another shape."""
+        path = self._folder.current()
+        if path is None or not is_sound(path, thorough=False):
+            return None
+        try:
+            snapshot = self._refreshed()
+            if snapshot is None or self._index is None or self._index[0] != path:
+                return None
+            return snapshot.position()
+        except (SearchUnavailable, msgspec.MsgspecError):
+            return None
+
+    def versions(self, ids: Sequence[UUID] | None = None) -> dict[UUID, int]:
+        """Return the versions that are indexed, of these services or of all."""
+        with self._reporting():
+            snapshot = self._refreshed()
+            if snapshot is None:
+                return {}
+            searcher = snapshot.searcher
+            query = SERVICES if ids is None else with_any("id", [str(id_) for id_ in ids])
+            limit = max(searcher.num_docs, 1) if ids is None else max(len(ids), 1)
+            addresses = [address for _, address in searcher.search(query, limit, count=False).hits]
+            if not addresses:
+                return {}
+            versions = searcher.fast_field_values("version", addresses)
+            return {
+                UUID(searcher.doc(address).get_first("id")): int(version or 0)
+                for address, version in zip(addresses, versions, strict=True)
+            }
+
+    def apply(self, batch: Batch, vocabulary: Vocabulary) -> Mapping[UUID, str]:
+        """Apply a batch in one commit with its position; an older version of a service changes nothing."""
+        with self._writing, self._reporting():
+            path = self._folder.current()
+            if path is None or not is_sound(path, thorough=False):
+                raise SearchUnavailable
+            known = {} if batch.forced else self.versions([service.id for service in batch.documents])
+            newer = [service for service in batch.documents if service.version > known.get(service.id, 0)]
+            try:
+                if self._writer is None or self._writer[0] != path:
+                    self._writer = (path, _writer(Index.open(str(path))))
+                writer = self._writer[1]
+                refused = _write(writer, newer, batch.removed, vocabulary)
+                _write_position(writer, batch.position, refused)
+                writer.commit()
+            except BaseException:
+                self._writer = None
+                raise
+            return refused
+
+    def rebuild(self, vocabulary: Vocabulary) -> LocalRebuild:
+        """Begin a new index beside the one that serves."""
+        with self._writing:
+            self._writer = None
+            self._folder.sweep()
+            return LocalRebuild(self._folder, vocabulary)
+
+
+class LocalRebuild:
+    """A new index that is being filled; nobody searches it before ``finish``."""
+
+    def __init__(self, folder: IndexFolder, vocabulary: Vocabulary) -> None:
+        self._folder = folder
+        self._vocabulary = vocabulary
+        self._path = folder.new()
+        self._index = Index(SCHEMA, path=str(self._path))
+        self._writer: Any = _writer(self._index)
+        self._position: Position | None = None
+        self._refused: dict[UUID, str] = {}
+
+    def apply(self, batch: Batch) -> Mapping[UUID, str]:
+        """Add documents; return those that could not be added."""
+        refused = _write(self._writer, batch.documents, batch.removed, self._vocabulary)
+        self._refused |= refused
+        self._position = batch.position
+        return refused
+
+    def finish(self) -> None:
+        """Commit and let the new index serve."""
+        if self._position is None:
+            raise ValueError("A rebuild needs at least one batch: it brings the position.")
+        _write_position(self._writer, self._position, self._refused)
+        self._writer.commit()
+        self._writer.wait_merging_threads()
+        self._writer = None
+        self._folder.publish(self._path)
+
+    def abandon(self) -> None:
+        """Throw the new index away."""
+        self._writer = None
+        self._folder.sweep()
+
+
+def _writer(index: Index) -> Any:
+    return index.writer(WRITER_MEMORY, 1)
+
+
+def _write(
+    writer: Any, services: Sequence[ServiceDocument], removed: Sequence[UUID], vocabulary: Vocabulary
+) -> dict[UUID, str]:
+    """Replace and remove; what cannot be indexed is left out and returned with the kind of error."""
+    made: list[Document] = []
+    refused: dict[UUID, str] = {}
+    gone = list(removed)
+    for service in services:
+        gone.append(service.id)
+        if not may_be_found(service):
+            continue
+        try:
+            made.append(to_index(service, vocabulary))
+        except Exception as error:  # one bad document must not stop the others
+            refused[service.id] = type(error).__name__
+    if gone:
+        writer.delete_documents_by_query(with_any("id", [str(id_) for id_ in gone]))
+    for document in made:
+        writer.add_document(document)
+    return refused
+
+
+def _write_position(writer: Any, position: Position, refused: Mapping[UUID, str]) -> None:
+    writer.delete_documents_by_query(with_term("meta", "position"))
+    kept = msgspec.structs.replace(position, set_aside={**position.set_aside, **refused})
+    document = Document()
+    document.add_text("meta", "position")
+    document.add_bytes("stored", msgspec.msgpack.encode(kept))
+    writer.add_document(document)
+
+
+class _Search:
+    """One search over one snapshot."""
+
+    def __init__(self, snapshot: Snapshot, query: SearchQuery) -> None:
+        self.searcher = snapshot.searcher
+        self.query = query
+        self.words = query_words(query.text)
+        # Text without a single word ("!?") asks for nothing that could be found.
+        self.nothing = bool(query.text.strip()) and not self.words
+        self.compiled = compile_words(self.words, snapshot) if self.words else None
+        self.must, self.must_not = compile_filters(query.filters, snapshot)
+        self.wrong = misfits(query.situation) if query.situation is not None else []
+        self.after: Mark | None = mark(query) if query.after is not None else None
+
+    def result(self) -> SearchResult:
+        if self.nothing:
+            return SearchResult(
+                hits=(), total=0, fitting=0, more=False, facets=dict.fromkeys(self.query.facets, ())
+            )
+        relaxed = self.after.relaxed if self.after is not None else False
+        whole, fitting, total = self._counted(relaxed)
+        if total == 0 and not relaxed and self.after is None and self.compiled is not None:
+            relaxed = True
+            whole, fitting, total = self._counted(relaxed)
+        found, more = self._page(whole)
+        seen = self.after.seen if self.after is not None else 0
+        hits = []
+        for number, hit in enumerate(found, seen + 1):
+            document = self.searcher.doc(hit.address)
+            id_ = UUID(document.get_first("id"))
+            hits.append(
+                SearchHit(
+                    id=id_,
+                    score=hit.score,
+                    cursor=cursor_at(
+                        self.query,
+                        fitting=hit.fitting,
+                        relaxed=relaxed,
+                        score=hit.score,
+                        rank=hit.rank,
+                        service=id_,
+                        seen=number,
+                    ),
+                    highlights=self._highlights(document),
+                )
+            )
+        return SearchResult(
+            hits=tuple(hits),
+            total=total,
+            fitting=fitting,
+            more=more,
+            facets={
+                facet: self._facet(facet, self._everything(whole)) for facet in sorted(self.query.facets)
+            },
+            relaxed=relaxed and total > 0,
+        )
+
+    def _counted(self, relaxed: bool) -> tuple[Query, int, int]:
+        """Return the query without the situation, how many hits fit, and how many there are."""
+        if self.compiled is None:
+            words = Query.const_score_query(SERVICES, 1.0)
+        else:
+            words = self.compiled.relaxed if relaxed else self.compiled.first
+        whole = Query.boolean_query(
+            [
+                (Occur.Must, words),
+                *((Occur.Must, query) for query in self.must),
+                *((Occur.MustNot, query) for query in [*self.must_not, with_term("meta", "position")]),
+            ]
+        )
+        fitting = self._count(but_not(whole, self.wrong))
+        if not self.wrong or self.query.only_fitting:
+            return whole, fitting, fitting
+        return whole, fitting, self._count(whole)
+
+    def _count(self, query: Query) -> int:
+        return int(self.searcher.search(query, 1, count=True).count)  # type: ignore[attr-defined]
+
+    def _everything(self, whole: Query) -> Query:
+        return but_not(whole, self.wrong) if self.query.only_fitting else whole
+
+    def _page(self, whole: Query) -> tuple[list[Found], bool]:
+        """Return the hits of the page: first those that may fit, then those that are known not to."""
+        seen = self.after.seen if self.after is not None else 0
+        room = min(self.query.first, DEEPEST - seen)
+        parts = [(True, but_not(whole, self.wrong))]
+        if self.wrong and not self.query.only_fitting:
+            parts.append((False, every([whole, Query.const_score_query(either(self.wrong), 0.0)])))
+        found: list[Found] = []
+        for fitting, query in parts:
+            after = self.after
+            if after is not None and after.fitting != fitting:
+                if fitting:
+                    continue  # the cursor is beyond this part
+                after = None
+            if len(found) <= room:
+                found += self._part(query, fitting, after, room + 1 - len(found))
+        return found[:room], len(found) > room and seen + room < DEEPEST
+
+    def _part(self, query: Query, fitting: bool, after: Mark | None, number: int) -> list[Found]:
+        if self.compiled is None:
+            return self._by_rank(query, fitting, after, number)
+        return self._by_score(query, fitting, after, number)
+
+    def _by_rank(self, query: Query, fitting: bool, after: Mark | None, number: int) -> list[Found]:
+        if after is not None:
+            query = every([query, Query.const_score_query(at_least("rank", after.rank + 1), 0.0)])
+        found = self.searcher.search(query, number, count=False, order_by_field="rank", order=Order.Asc).hits
+        return [Found(1.0, int(rank), address, fitting) for rank, address in found]
+
+    def _by_score(self, query: Query, fitting: bool, after: Mark | None, number: int) -> list[Found]:
+        """Return hits by (score, rank); equal scores at the edge are fetched whole, so none is skipped."""
+        needed = number + (after.seen if after is not None else 0)
+        limit = needed + 50
+        while True:
+            hits = self.searcher.search(query, limit, count=False).hits
+            complete = len(hits) < limit
+            if complete or hits[-1][0] < hits[needed - 1][0] or limit >= MOST_BUCKETS:
+                break
+            limit *= 4
+        addresses = [address for _, address in hits]
+        ranks = self.searcher.fast_field_values("rank", addresses) if addresses else []
+        found = sorted(
+            (
+                Found(round(float(score), 5), int(rank or 0), address, fitting)
+                for (score, address), rank in zip(hits, ranks, strict=True)
+            ),
+            key=lambda hit: (-hit.score, hit.rank),
+        )
+        if after is None:
+            return found[:number]
+        # Scores move when others change, so the hit itself is the better mark, if it is still there.
+        place = next((i for i, hit in enumerate(found) if hit.rank == after.rank), None)
+        if place is not None:
+            return found[place + 1 : place + 1 + number]
+        rest = [hit for hit in found if (-hit.score, hit.rank) > (-after.score, after.rank)]
+        return rest[:number]
+
+    def _highlights(self, document: Document) -> tuple[Highlight, ...]:
+        stored = document.get_first("stored")
+        if self.compiled is None or stored is None:
+            return ()
+        texts = texts_decoder.decode(bytes(stored))
+        made = []
+        for field, by_language in (
+            ("title", texts.title),
+            ("partner", {"": texts.partner}),
+            ("topic", texts.topics),
+            ("description", texts.description),
+        ):
+            for language in reading_order(by_language, self.query.language):
+                cut = fragment(by_language[language][:LONGEST_MARKED], self.compiled.wanted)
+                if cut is not None:
+                    made.append(
+                        Highlight(field=field, language=language or None, fragment=cut[0], ranges=cut[1])
+                    )
+                    break
+        return tuple(made)
+
+    def _facet(self, facet: Facet, query: Query) -> tuple[FacetCount, ...]:
+        today = self.query.today
+        if facet is Facet.CAPACITY:
+            valid = every(
+                [query, Query.const_score_query(at_least("capacity_until", day_number(today)), 0.0)]
+            )
+            counts = self._buckets(valid, "capacity")
+            unknown = self._count(query) - sum(counts.values())
+            if unknown:
+                counts[CapacityState.UNKNOWN.value] = unknown
+        elif facet is Facet.RESIDENCE_STATUS:
+            current = set(blocks_of(today))
+            counts = {}
+            for value, number in self._buckets(query, "fits").items():
+                status, _, block = value.partition("|")
+                if block in current:
+                    counts[status] = counts.get(status, 0) + number
+        else:
+            counts = self._buckets(query, facet.value.lower())
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(FacetCount(value, number) for value, number in ordered[:MOST_FACET_VALUES])
+
+    def _buckets(self, query: Query, field: str) -> dict[str, int]:
+        asked: Aggregation = {"values": {"terms": {"field": field, "size": MOST_BUCKETS}}}
+        buckets = self.searcher.aggregate(query, asked)["values"]["buckets"]
+        return {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+
+
+def reading_order(texts: Mapping[str, str], language: str) -> list[str]:
+    """Return the languages of a text as a reader wants them: their own, German, English, the others.
+
+    >>> reading_order({"en": "", "ar": "", "de": ""}, "ar-SY")
+    ['ar', 'de', 'en']
+    """
+    wishes = [language, language.split("-")[0], "de", "en"]
+    return sorted(texts, key=lambda tag: (wishes.index(tag) if tag in wishes else len(wishes), tag))

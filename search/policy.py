@@ -1,0 +1,22 @@
+"""Who may find what: search knows the published directory only, for everybody alike."""
+
+from __future__ import annotations
+
+from directory.actors import Actor
+from directory.documents import ServiceDocument
+from directory.vocabulary import PublicationState
+
+
+def may_search(actor: Actor) -> bool:
+    """Whether the actor may search: everybody may, also without a token."""
+    return actor is not None
+
+
+def may_be_found(service: ServiceDocument) -> bool:
+    """Whether a service may be in an index at all.
+
+    Drafts and hidden services are in none, so that neither hits nor counts, facets, highlights or suggestions
+    can tell of them: not even to their own partner, who has lists for that. Whether its partner is published
+    the database decides (role reader); this is the second lock on the same door.
+    """
+    return service.state is PublicationState.PUBLISHED

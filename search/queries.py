@@ -1,0 +1,281 @@
+"""From words, filters and situations to tantivy queries over the fields of ``search.fields``.
+
+User text never reaches a query parser: queries are built from our own tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from datetime import date
+from typing import Final, NamedTuple, Protocol
+
+from tantivy import FieldType, Occur, Query
+
+from directory.vocabulary import CapacityState, ResidenceStatus
+from search.days import blocks_of, day_number
+from search.engine import CourseFilter, Filters, Near
+from search.fields import SCHEMA, SECTIONS, prefixes
+from search.matching import LEVELS, Situation, territory
+from search.text import QueryWord, Wanted, typos_allowed
+
+PART_WEIGHT: Final = 1.0
+"""What a part of a compound in the query counts against the whole."""
+
+PREFIX_SCORE: Final = 0.3
+ENDING_SCORE: Final = 0.25
+TYPO_SCORE: Final = 0.2
+EXACT_BONUS: Final = 0.5
+"""Added to words that are there as asked, so that prefixes and typos (constant scores) rank under them."""
+
+MANDATORY_WORDS: Final = 2
+"""Searches of up to so many words ask for all of them; longer ones are questions: any word counts, the more the
+better. Asking for more of them was measured, and loses answers."""
+
+
+def with_term(field: str, value: str, option: str = "basic") -> Query:
+    """Return the query for documents with this term."""
+    return Query.term_query(SCHEMA, field, value, option)
+
+
+def with_any(field: str, values: Sequence[str]) -> Query:
+    """Return the query for documents with any of these terms."""
+    return Query.term_set_query(SCHEMA, field, list(values))
+
+
+def either(queries: Sequence[Query]) -> Query:
+    """Return the query for documents that meet any of these; scores add up."""
+    return Query.boolean_query([(Occur.Should, query) for query in queries])
+
+
+def every(queries: Sequence[Query]) -> Query:
+    """Return the query for documents that meet all of these; scores add up."""
+    return Query.boolean_query([(Occur.Must, query) for query in queries])
+
+
+def but_not(query: Query, unwanted: Sequence[Query]) -> Query:
+    """Return the query for documents that meet one and none of the unwanted."""
+    return Query.boolean_query([(Occur.Must, query), *((Occur.MustNot, one) for one in unwanted)])
+
+
+def at_least(field: str, least: int) -> Query:
+    """Return the query for documents with a number of at least this; those without a number are none."""
+    return Query.range_query(SCHEMA, field, FieldType.Integer, least, None)
+
+
+def at_most(field: str, most: int) -> Query:
+    """Return the query for documents with a number of at most this; those without a number are none."""
+    return Query.range_query(SCHEMA, field, FieldType.Integer, None, most)
+
+
+SERVICES: Final = but_not(Query.all_query(), [with_term("meta", "position")])
+"""Every document but the one that keeps the position."""
+
+
+def _on_day(field: str, status: ResidenceStatus, day: date) -> Query:
+    return with_any(field, [f"{status}|{block}" for block in blocks_of(day)])
+
+
+def known_capacity(states: Sequence[str], day: date) -> Query:
+    """Return the query for documents whose capacity is known to be one of these on a day."""
+    return every([with_any("capacity", states), at_least("capacity_until", day_number(day))])
+
+
+def _not_in_course(wanted: CourseFilter) -> list[Query]:
+    """Return what is known to differ from the wanted course."""
+    different: list[Query] = []
+    if wanted.level_from is not None:
+        different.append(at_least("level_from", LEVELS[wanted.level_from] + 1))
+    if wanted.level_to is not None:
+        different.append(at_most("level_to", LEVELS[wanted.level_to] - 1))
+    if wanted.starts_after is not None:
+        different.append(at_most("starts_on", day_number(wanted.starts_after) - 1))
+    if wanted.ends_before is not None:
+        different.append(at_least("ends_on", day_number(wanted.ends_before) + 1))
+    if wanted.childcare is not None:
+        different.append(with_term("childcare", "no" if wanted.childcare else "yes"))
+    if wanted.women_only is not None:
+        different.append(with_term("women_only", "no" if wanted.women_only else "yes"))
+    if wanted.format is not None:
+        # HYBRID is on site and online, so it differs from neither.
+        others = {"ON_SITE", "ONLINE", "HYBRID"} - {wanted.format, "HYBRID"}
+        different.append(with_any("format", sorted(others)))
+    return different
+
+
+def misfits(situation: Situation) -> list[Query]:
+    """Return what is known not to fit a situation: the same rules as ``search.matching``, as queries."""
+    wrong: list[Query] = []
+    if situation.residence_status is not None:
+        wrong.append(_on_day("excludes", situation.residence_status, situation.on))
+    if situation.residence is not None:
+        home = territory(situation.residence)
+        right = [f"covers:{prefix}" for prefix in prefixes(home)]
+        wrong.append(but_not(with_term("duty", "by-residence"), [with_any("duty", [*right, f"part:{home}"])]))
+    for level in (situation.level, situation.wished_level):
+        if level is not None:
+            wrong += [at_least("level_from", LEVELS[level] + 1), at_most("level_to", LEVELS[level] - 1)]
+    can_start = situation.on
+    if situation.starts_from is not None:
+        can_start = max(can_start, situation.starts_from)
+    wrong.append(at_most("starts_on", day_number(can_start) - 1))
+    if situation.status_valid_until is not None:
+        wrong.append(at_least("ends_on", day_number(situation.status_valid_until) + 1))
+    if situation.childcare:
+        wrong.append(with_term("childcare", "no"))
+    if situation.women_only:
+        wrong.append(with_term("women_only", "no"))
+    if situation.woman is False:
+        wrong.append(with_term("women_only", "yes"))
+    if situation.occupation is not None:
+        competent = with_term("occupation", f"esco:{situation.occupation}")
+        wrong.append(but_not(with_term("occupation", "some"), [competent]))
+    if situation.place_needed:
+        full = known_capacity([CapacityState.NONE], situation.on)
+        wrong.append(every([full, with_term("full", "no-waiting-list")]))
+    return wrong
+
+
+def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return the great-circle distance of two points (latitude, longitude in degrees) in km."""
+    lat1, lon1, lat2, lon2 = map(math.radians, (*one, *other))
+    half = (
+        math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
+    )
+    return 2 * 6371.0088 * math.asin(min(1.0, math.sqrt(half)))
+
+
+class Points:
+    """All places of an index, ordered by latitude, so that a circle is found by a few comparisons."""
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        places = sorted((float(lat), float(lon), term) for term in terms for lat, lon in [term.split(",")])
+        self._latitudes = [place[0] for place in places]
+        self._places = places
+
+    def within(self, near: Near) -> list[str]:
+        """Return the terms of the places in the circle."""
+        degrees = near.radius_km / 111.0 + 0.001
+        first = bisect_left(self._latitudes, near.latitude - degrees)
+        last = bisect_right(self._latitudes, near.latitude + degrees)
+        middle = (near.latitude, near.longitude)
+        return [
+            term
+            for lat, lon, term in self._places[first:last]
+            if kilometres(middle, (lat, lon)) <= near.radius_km
+        ]
+
+
+class Known(Protocol):
+    """What the building of a query asks the index."""
+
+    def has(self, field: str, word: str) -> bool:
+        """Whether any document has this word in this field."""
+
+    def points(self) -> Points:
+        """Return the places of this state."""
+
+
+class Compiled(NamedTuple):
+    """The words of a query: what hits must have at first, what when there are none; and what to mark."""
+
+    first: Query
+    relaxed: Query
+    wanted: Wanted
+
+
+def compile_words(words: Sequence[QueryWord], known: Known) -> Compiled:
+    """Build the query of own tokens: exact forms, and where a word is unknown its prefix, ending or typos."""
+    wanted = Wanted()
+    strict: list[Query] = []
+    relaxed: list[Query] = []
+    for word in words:
+        exact = _exact(word)
+        there = known.has("any", word.word) or any(
+            known.has(f"{section}_parts", base) for section in SECTIONS for base in word.stems
+        )
+        wanted.words.add(word.word)
+        wanted.stems.update(word.stems)
+        more: list[Query] = []
+        if (word.last or not there) and len(word.word) >= (4 if there else 3):
+            begins = Query.fuzzy_term_query(SCHEMA, "any", word.word, 0, prefix=True)
+            more.append(Query.const_score_query(begins, PREFIX_SCORE))
+            wanted.prefixes.add(word.word)
+        if not there:
+            more += _unknown(word, wanted)
+        exactly = either(exact)
+        whole = [exactly]
+        if word.parts:
+            # All parts of a compound, in whatever compounds or words they stand, are as good as it.
+            whole.append(every([either(_part(part)) for part in word.parts]))
+            wanted.stems.update(word.parts)
+        if more:
+            whole += [Query.const_score_query(either(whole), EXACT_BONUS), *more]
+        strict.append(either(whole))
+        loose = [Query.boost_query(query, PART_WEIGHT) for part in word.parts for query in _part(part)]
+        relaxed.append(either([*whole, *loose]))
+    first = every(strict) if len(words) <= MANDATORY_WORDS else either(relaxed)
+    return Compiled(first, either(relaxed), wanted)
+
+
+def _exact(word: QueryWord) -> list[Query]:
+    made: list[Query] = []
+    for section, (as_is, stems, parts) in SECTIONS.items():
+        made.append(Query.boost_query(with_term(f"{section}_words", word.word, "freq"), as_is))
+        for base in word.stems:
+            made.append(Query.boost_query(with_term(f"{section}_stems", base, "freq"), stems))
+            made.append(Query.boost_query(with_term(f"{section}_parts", base, "freq"), parts))
+    return made
+
+
+def _part(part: str) -> list[Query]:
+    return [
+        Query.boost_query(with_term(f"{section}_parts", part, "freq"), weights[2])
+        for section, weights in SECTIONS.items()
+    ]
+
+
+def _unknown(word: QueryWord, wanted: Wanted) -> list[Query]:
+    """Return what a word that no document has may have meant: the end of compounds, or a word with typos."""
+    made: list[Query] = []
+    if len(word.word) >= 5:
+        ends = Query.fuzzy_term_query(SCHEMA, "backwards", word.word[::-1], 0, prefix=True)
+        made.append(Query.const_score_query(ends, ENDING_SCORE))
+        wanted.endings.add(word.word)
+    typos = typos_allowed(word.word)
+    if typos:
+        nearly = Query.fuzzy_term_query(SCHEMA, "any", word.word, typos, transposition_cost_one=True)
+        made.append(Query.const_score_query(nearly, TYPO_SCORE))
+        wanted.nearly.add(word.word)
+    return made
+
+
+def compile_filters(filters: Filters, known: Known) -> tuple[list[Query], list[Query]]:
+    """Return what every hit must meet and must not meet; neither counts for the score."""
+    must: list[Query] = []
+    must_not: list[Query] = []
+    for field, values in (
+        ("kind", filters.kinds),
+        ("topic_or_above", filters.topics),
+        ("speaks", filters.languages),
+        ("partner_kind", filters.partner_kinds),
+    ):
+        if values:
+            must.append(with_any(field, [str(value) for value in values]))
+    if filters.residence is not None:
+        asked = filters.residence
+        if asked.fits_only:
+            must.append(_on_day("fits", asked.status, asked.on))
+        else:
+            must_not.append(_on_day("excludes", asked.status, asked.on))
+    if filters.municipality is not None:
+        must.append(with_any("territory", [filters.municipality, territory(filters.municipality)]))
+    if filters.near is not None:
+        must.append(with_any("point", known.points().within(filters.near)))
+    if filters.open_capacity_on is not None:
+        must.append(known_capacity([CapacityState.OPEN, CapacityState.FEW], filters.open_capacity_on))
+    if filters.course is not None:
+        must.append(with_term("course", "course"))
+        must_not += _not_in_course(filters.course)
+    return [Query.const_score_query(query, 0.0) for query in must], must_not

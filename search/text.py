@@ -1,0 +1,359 @@
+"""Words of a text as search compares them: folded, stemmed, taken apart; and which of them a query means.
+
+Pure: no index, no database, no clock. The same functions serve the index and the query, so both sides agree.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
+from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
+
+from search.lexicon import BUILDING_WORDS, PLACES, STOP_WORDS
+
+NORMALISER: Final = 1
+"""Number of these rules; an index made by other rules is rebuilt."""
+
+MAXIMUM_CHARACTERS: Final = 500
+MAXIMUM_WORDS: Final = 40
+LONGEST_WORD: Final = 60
+"""Longer words are cut: nobody means them, and they would swell the index."""
+
+# Letters and digits of any script, with the marks that belong inside words: accents, Arabic vowel signs,
+# signs of Indian and other scripts, and the joiners that Persian writes between parts of a word.
+_MARKS: Final = "".join(
+    rf"\u{first:04x}-\u{last:04x}"
+    for first, last in (
+        (0x0300, 0x036F),
+        (0x0483, 0x0487),
+        (0x0591, 0x05BD),
+        (0x0610, 0x061A),
+        (0x064B, 0x065F),
+        (0x0670, 0x0670),
+        (0x06D6, 0x06DC),
+        (0x0900, 0x0903),
+        (0x093A, 0x094F),
+        (0x0981, 0x0983),
+        (0x09BC, 0x09CD),
+        (0x0A3C, 0x0A51),
+        (0x0BBE, 0x0BCD),
+        (0x0E31, 0x0E3A),
+        (0x0E47, 0x0E4E),
+        (0x135D, 0x135F),
+        (0x200C, 0x200D),
+    )
+)
+_WORD: Final = re.compile(rf"[^\W_][^\W_{_MARKS}]*(?:[{_MARKS}]+[^\W_]*)*")
+_PARAGRAPH: Final = re.compile(r"(?<![\w])(\d{1,3}) ([a-z])(?![\w])", re.IGNORECASE)
+_HALF: Final = re.compile(r"([^\W\d_]{3,})-,? (?:und|oder|bzw\.?|sowie|u\.) ([^\W\d_]{6,})", re.IGNORECASE)
+
+_LETTERS: Final = str.maketrans(
+    {
+        "ł": "l", "đ": "d", "ø": "o", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ŧ": "t", "ħ": "h",
+        "ʻ": None, "ʼ": None, "\u200c": None, "\u200d": None, "\u0640": None,  # joiners, Arabic tatweel
+        "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ۀ": "ه", "ە": "ه",  # one letter, Arabic and Persian
+    }
+)  # fmt: skip
+_UMLAUT: Final = re.compile(r"ae|oe|(?<![aeiouyq])ue")
+
+
+class Token(NamedTuple):
+    """A word of a text in folded form, and where it stands (characters, end exclusive)."""
+
+    word: str
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=200_000)
+def fold(word: str) -> str:
+    """Return the form in which spellings of one word are equal.
+
+    Case, accents, ß, and umlauts written either way fall together; so do the spellings of Cottbus.
+
+    >>> fold("Ärzte") == fold("Aerzte") == fold("ARZTE"), fold("Straße"), fold("Chóśebuz")
+    (True, 'strasse', 'cottbus')
+    """
+    text = word.casefold()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+        text = "".join(c for c in text if not unicodedata.combining(c)).translate(_LETTERS).casefold()
+    text = _UMLAUT.sub(lambda found: found[0][0], text)
+    return PLACES.get(text, text)[:LONGEST_WORD]
+
+
+def tokens(text: str) -> list[Token]:
+    """Return the words of a text in order; safe for any script and any input.
+
+    A number and the letter after it are one word ("§ 104 c" is "104c"). Half words are completed: "Sprach-
+    und Kulturmittlung" also has "Sprachmittlung".
+    """
+    found: list[Token] = []
+    joined = {match.start(): match for match in _PARAGRAPH.finditer(text)}
+    skip = -1
+    for match in _WORD.finditer(text):
+        if match.start() < skip:
+            continue
+        if paragraph := joined.get(match.start()):
+            found.append(Token(fold(paragraph[1] + paragraph[2]), paragraph.start(), paragraph.end()))
+            skip = paragraph.end()
+            continue
+        word = fold(match[0])
+        if word:
+            found.append(Token(word, match.start(), match.end()))
+    for match in _HALF.finditer(text):
+        parts = split_compound(fold(match[2]))
+        if len(parts) > 1:
+            found.append(Token(fold(match[1]) + parts[-1], match.start(1), match.end(2)))
+    return found
+
+
+def _hyphenated(text: str) -> Iterator[str]:
+    """Yield words written with hyphens as one word: "Chancen-Aufenthaltsrecht"."""
+    for match in re.finditer(r"[^\W_]+(?:-[^\W_]+)+", text):
+        yield fold(match[0].replace("-", ""))
+
+
+_GERMAN: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stemmer("german")).build()
+_ENGLISH: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stemmer("english")).build()
+
+
+@lru_cache(maxsize=200_000)
+def stem(word: str, language: str = "de") -> str:
+    """Return the stem of a folded word, by the English rules for ``en`` and the German ones else.
+
+    >>> stem("beratungen"), stem("anerkennung"), stem("courses", "en")
+    ('berat', 'anerkenn', 'cours')
+    """
+    if not word.isascii() or not word.isalpha():
+        return word
+    stems = (_ENGLISH if language == "en" else _GERMAN).analyze(word)
+    return stems[0] if stems else word
+
+
+_LINKS: Final = ("", "s", "es", "n", "en", "er", "e", "-")
+_SHORTEST_PART: Final = 3
+_PARTS: Final = frozenset(fold(word) for word in BUILDING_WORDS)
+_PART_STEMS: Final = frozenset(stem(word) for word in _PARTS if len(word) > 3)
+_SHORTEST_COMPOUND: Final = 8
+
+
+def _is_part(word: str) -> bool:
+    return word in _PARTS or (len(word) > 4 and stem(word) in _PART_STEMS)
+
+
+def _modifiers(word: str, depth: int = 4) -> list[str] | None:
+    """Return the parts of what stands before the last part of a compound; None when it is none."""
+    if depth == 0:
+        return None
+    for link in _LINKS:
+        if word.endswith(link):
+            rest = word[: len(word) - len(link)]
+            if len(rest) >= _SHORTEST_PART and _is_part(rest):
+                return [rest]
+    for cut in range(len(word) - _SHORTEST_PART, _SHORTEST_PART - 1, -1):
+        tail = word[cut:]
+        for link in _LINKS:
+            last = tail[: len(tail) - len(link)] if tail.endswith(link) else ""
+            if (
+                len(last) >= _SHORTEST_PART
+                and _is_part(last)
+                and (before := _modifiers(word[:cut], depth - 1)) is not None
+            ):
+                return [*before, last]
+    return None
+
+
+@lru_cache(maxsize=200_000)
+def split_compound(word: str) -> tuple[str, ...]:
+    """Return the parts of a folded German compound, or the word itself when it is none that is known.
+
+    The longest known last part decides; what stands before it may be unknown if it is long enough.
+
+    >>> split_compound("sprachmittlung"), split_compound("arbeitsmarktintegration"), split_compound("kurs")
+    (('sprach', 'mittlung'), ('arbeit', 'markt', 'integration'), ('kurs',))
+    """
+    if len(word) < _SHORTEST_COMPOUND or not word.isascii() or not word.isalpha() or _is_part(word):
+        return (word,)
+    unknown: tuple[str, ...] | None = None
+    for cut in range(_SHORTEST_PART, len(word) - 3):
+        last = word[cut:]
+        if not _is_part(last):
+            continue
+        if (before := _modifiers(word[:cut])) is not None:
+            return (*before, last)
+        if unknown is None and cut >= 4 and len(last) >= 4:
+            unknown = (word[:cut], last)
+    return unknown or (word,)
+
+
+class Forms(NamedTuple):
+    """The words of a text in the forms an index keeps: as they are, stemmed, and with parts of compounds."""
+
+    words: list[str]
+    stems: list[str]
+    parts: list[str]
+    found_by: set[str]
+    """Words and unstemmed parts of compounds: what prefixes, endings and typos are compared with."""
+
+
+def forms(texts: Iterable[tuple[str, str]]) -> Forms:
+    """Return the forms of (language, text) pairs; texts that are not English are stemmed as German."""
+    words: list[str] = []
+    stems: list[str] = []
+    parts: list[str] = []
+    found_by: set[str] = set()
+    for language, text in texts:
+        rules = "en" if language.split("-")[0] == "en" else "de"
+        own = [token.word for token in tokens(text)]
+        own += _hyphenated(text)
+        words += own
+        found_by.update(own)
+        for word in own:
+            base = stem(word, rules)
+            stems.append(base)
+            parts.append(base)
+            pieces = split_compound(word)
+            if len(pieces) > 1:
+                parts += [stem(piece) for piece in pieces]
+                found_by.update(pieces)
+    return Forms(words, stems, parts, found_by)
+
+
+class QueryWord(NamedTuple):
+    """A word of a query: folded, its stems by German and English rules, and the stems of its parts."""
+
+    word: str
+    stems: tuple[str, ...]
+    parts: tuple[str, ...]
+    last: bool
+    """Whether it is the last word, which may still be being typed."""
+
+
+_STOP: Final = frozenset(fold(word) for word in STOP_WORDS)
+
+
+def query_words(text: str) -> list[QueryWord]:
+    """Return the words a query means: without stop words (unless it has no others), each once."""
+    found = [token.word for token in tokens(text)]
+    ended = bool(text) and not (text[-1].isalnum() or unicodedata.combining(text[-1]))
+    meant = dict.fromkeys(word for word in found if word not in _STOP) or dict.fromkeys(found)
+    words = []
+    for word in meant:
+        pieces = split_compound(word)
+        words.append(
+            QueryWord(
+                word,
+                tuple(dict.fromkeys((stem(word), stem(word, "en")))),
+                tuple(stem(piece) for piece in pieces) if len(pieces) > 1 else (),
+                word == found[-1] and not ended,
+            )
+        )
+    return words
+
+
+def typos_allowed(word: str) -> int:
+    """Return how many letters of a word may be wrong: none below 4, one below 8, else two."""
+    return 0 if len(word) < 4 else 1 if len(word) < 8 else 2
+
+
+def distance(one: str, other: str, most: int) -> int:
+    """Return how many letters are wrong, missing, too many or swapped between words; at most ``most`` + 1."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        earlier, before, row = before, row, [i]
+        for j, b in enumerate(other, 1):
+            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, earlier[j - 2] + 1)
+            row.append(cost)
+        if min(row) > most:
+            return most + 1
+    return min(row[-1], most + 1)
+
+
+class Wanted(msgspec.Struct):
+    """Which words of a text a query has matched, so that they can be marked."""
+
+    words: set[str] = msgspec.field(default_factory=set)
+    stems: set[str] = msgspec.field(default_factory=set)
+    prefixes: set[str] = msgspec.field(default_factory=set)
+    endings: set[str] = msgspec.field(default_factory=set)
+    nearly: set[str] = msgspec.field(default_factory=set)
+    _seen: dict[str, bool] = msgspec.field(default_factory=dict)
+
+    def has(self, word: str) -> bool:
+        """Whether a folded word of a text is one that was looked for."""
+        known = self._seen.get(word)
+        if known is None:
+            known = self._seen[word] = self._has(word)
+        return known
+
+    def _has(self, word: str) -> bool:
+        if word in self.words or stem(word) in self.stems or stem(word, "en") in self.stems:
+            return True
+        pieces = split_compound(word)
+        if len(pieces) > 1 and any(piece in self.words or stem(piece) in self.stems for piece in pieces):
+            return True
+        if any(word.startswith(prefix) for prefix in self.prefixes):
+            return True
+        if any(word.endswith(ending) for ending in self.endings):
+            return True
+        return any(
+            distance(form, near, typos_allowed(near)) <= typos_allowed(near)
+            for near in self.nearly
+            for form in {word, *pieces}
+        )
+
+
+FRAGMENT: Final = 220
+"""Characters of a fragment at most (a single long word may exceed it)."""
+
+
+def fragment(
+    text: str, wanted: Wanted, longest: int = FRAGMENT
+) -> tuple[str, tuple[tuple[int, int], ...]] | None:
+    """Return the piece of a text with most matches and their ranges in it; None when nothing matches."""
+    places = sorted({(token.start, token.end) for token in tokens(text) if wanted.has(token.word)})
+    if not places:
+        return None
+    marked: list[tuple[int, int]] = []
+    for start, end in places:
+        if not marked or start >= marked[-1][1]:
+            marked.append((start, end))
+    if len(text) <= longest:
+        return text, tuple(marked)
+    best = max(
+        range(len(marked)),
+        key=lambda i: (
+            sum(marked[i][0] <= s and e <= marked[i][0] + longest * 3 // 4 for s, e in marked),
+            -i,
+        ),
+    )
+    first = _word_start(text, max(0, marked[best][0] - longest // 4))
+    first = min(first, marked[best][0])
+    last = max(_word_end(text, first + longest), marked[best][1])
+    inside = [(s - first, e - first) for s, e in marked if first <= s and e <= last]
+    return text[first:last], tuple(inside)
+
+
+def _word_start(text: str, place: int) -> int:
+    while 0 < place < len(text) and not text[place - 1].isspace():
+        place += 1
+    return place
+
+
+def _word_end(text: str, place: int) -> int:
+    if place >= len(text):
+        return len(text)
+    while place > 0 and not text[place].isspace():
+        place -= 1
+    return place
