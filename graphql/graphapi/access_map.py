@@ -7,21 +7,23 @@ introspects the schema and fails on a field that is missing here, stale, or list
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from directory.actors import Actor, Role
-from directory.problems import NotAllowed, NotSignedIn, Problem
 from graphql import ExecutionResult, GraphQLError
 from strawberry.extensions import SchemaExtension
-from strawberry.utils.await_maybe import AsyncIteratorOrIterator
+
+from directory.actors import Actor, Role
+from directory.problems import NotAllowed, NotSignedIn, Problem
 
 
 class Rule(StrEnum):
     """What the door asks of the actor.
 
-    OWN lets everybody through: the value is null except for whom the room's policy shows it.
+    OWN lets everybody through: the value is null except for whom the room's policy shows it. The ``id`` of
+    every type that ``node`` can find is PUBLIC or OWN, because ``node(id:) { id }`` may be any of them.
+    MEMBER keeps an entry (not the readers of other municipalities).
     """
 
     PUBLIC = "PUBLIC"
@@ -41,14 +43,93 @@ class Entry(NamedTuple):
     fields: str
 
 
-ENTRIES: Final[tuple[Entry, ...]] = ()
+ENTRIES: Final[tuple[Entry, ...]] = (
+    Entry(
+        Rule.PUBLIC,
+        "Query",
+        "node partner partners service services topics occupations municipalities me",
+    ),
+    Entry(Rule.SIGNED_IN, "Query", "members"),
+    Entry(
+        Rule.PUBLIC,
+        "Partner",
+        "id name kind kindLabel website version municipality description descriptions contactPoints "
+        "locations languages state active coordinates publicBody assuredAt provenance updatedAt services",
+    ),
+    Entry(Rule.OWN, "Partner", "note"),
+    Entry(
+        Rule.PUBLIC,
+        "Service",
+        "id version partner municipality kind kindLabel title titles description descriptions website "
+        "topics sourceTerms languages eligibility area responsibility locations contactPoints capacity "
+        "course recognition interpreting state assuredAt provenance updatedAt",
+    ),
+    Entry(Rule.OWN, "Service", "note"),
+    Entry(Rule.PUBLIC, "Municipality", "id ars name"),
+    Entry(Rule.PUBLIC, "Text", "text language"),
+    Entry(Rule.PUBLIC, "ContactPoint", "kind value extension label languages"),
+    Entry(
+        Rule.PUBLIC,
+        "Location",
+        "id name street postcode city ars latitude longitude accessibility accessibilityTexts hours",
+    ),
+    Entry(Rule.PUBLIC, "OpeningHours", "osm periods byAppointment closedOnHolidays timezone"),
+    Entry(Rule.PUBLIC, "OpeningPeriod", "weekday opens closes"),
+    Entry(Rule.PUBLIC, "LanguageOffered", "language variety interpreted"),
+    Entry(Rule.PUBLIC, "Provenance", "source foreignId licence"),
+    Entry(Rule.PUBLIC, "ServiceConnection", "edges nodes pageInfo totalCount"),
+    Entry(Rule.PUBLIC, "ServiceEdge", "cursor node"),
+    Entry(Rule.PUBLIC, "PartnerConnection", "edges nodes pageInfo totalCount"),
+    Entry(Rule.PUBLIC, "PartnerEdge", "cursor node"),
+    Entry(Rule.PUBLIC, "PageInfo", "hasNextPage hasPreviousPage startCursor endCursor"),
+    Entry(Rule.PUBLIC, "Topic", "code label"),
+    Entry(Rule.PUBLIC, "TopicInVocabulary", "topic parent synonyms"),
+    Entry(Rule.PUBLIC, "Occupation", "esco label regulated"),
+    Entry(Rule.PUBLIC, "SourceTerm", "code name vocabulary"),
+    Entry(
+        Rule.PUBLIC,
+        "EligibilityRule",
+        "statuses answer answerLabel reason reasonTexts legalBasis validFrom validTo",
+    ),
+    Entry(Rule.PUBLIC, "Capacity", "state current currentLabel places waitingWeeks asOf expiresOn"),
+    Entry(
+        Rule.PUBLIC,
+        "CourseFacts",
+        "levelFrom levelTo startsOn endsOn lessons format childcare womenOnly exam costCents access",
+    ),
+    Entry(Rule.PUBLIC, "RecognitionFacts", "occupations regulated competentBody"),
+    Entry(Rule.PUBLIC, "InterpretingFacts", "languages modes leadTimeHours"),
+    Entry(Rule.PUBLIC, "InterpretedLanguage", "language variety"),
+    Entry(Rule.PUBLIC, "Me", "role administers member partner municipality"),
+    Entry(Rule.OWN, "Member", "id"),
+    Entry(Rule.SIGNED_IN, "Member", "name role administers active version partner tokens deputy"),
+    Entry(Rule.SIGNED_IN, "AccessToken", "id label createdAt expiresAt revokedAt"),
+    Entry(Rule.PUBLIC, "InvalidInputProblem", "message code field reason"),
+    Entry(Rule.PUBLIC, "NotFoundProblem", "message code"),
+    Entry(Rule.PUBLIC, "NotAllowedProblem", "message code rule"),
+    Entry(Rule.PUBLIC, "NotSignedInProblem", "message code"),
+    Entry(Rule.PUBLIC, "IdempotencyConflictProblem", "message code"),
+    Entry(Rule.PUBLIC, "StaleVersionProblem", "message code current"),
+    Entry(Rule.COORDINATION, "Mutation", "createPartner"),
+    Entry(
+        Rule.MEMBER,
+        "Mutation",
+        "changePartner publishPartner hidePartner assurePartner addLocation changeLocation removeLocation "
+        "createService changeService publishService hideService assureService setCapacity",
+    ),
+    Entry(Rule.SIGNED_IN, "Mutation", "addMember changeMember removeMember createToken revokeToken"),
+    Entry(Rule.SIGNED_IN, "PartnerSaved", "partner"),
+    Entry(Rule.SIGNED_IN, "LocationAdded", "location partner"),
+    Entry(Rule.SIGNED_IN, "ServiceSaved", "service"),
+    Entry(Rule.SIGNED_IN, "MemberSaved", "member"),
+    Entry(Rule.SIGNED_IN, "TokenCreated", "token secret"),
+    Entry(Rule.SIGNED_IN, "TokenRevoked", "token"),
+)
 
 
 def flatten(entries: Iterable[Entry]) -> list[tuple[tuple[str, str], Rule]]:
     """Return one ((type, field), rule) per field, doubles included."""
-    return [
-        ((entry.type_name, field), entry.rule) for entry in entries for field in entry.fields.split()
-    ]
+    return [((entry.type_name, field), entry.rule) for entry in entries for field in entry.fields.split()]
 
 
 ACCESS: Final[dict[tuple[str, str], Rule]] = dict(flatten(ENTRIES))
@@ -98,7 +179,7 @@ def first_refusal(fields: Iterable[tuple[str, str]], actor: Actor) -> Problem | 
 class Doors(SchemaExtension):
     """Refuses, before anything runs, an operation with a field that is closed to the actor."""
 
-    def on_execute(self) -> AsyncIteratorOrIterator[None]:
+    def on_execute(self) -> Iterator[None]:
         """Stand at the door."""
         from graphapi.messages import message_for
 

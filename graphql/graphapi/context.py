@@ -7,30 +7,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from datetime import date, datetime
+from typing import Any, TypeAlias
 
 import strawberry
-from directory.actors import Actor
-from directory.database import Database
 
+from directory.actors import Actor
+from directory.catalogue import ZONE
+from directory.database import Database
 from graphapi.limits import Limits, Operation
 from graphapi.loaders import Loaders
 from graphapi.messages import MessageLanguage
-
-if TYPE_CHECKING:
-    from referrals.keys import Seals
-    from search.finding import Finder
+from referrals.sealing import MasterKey
+from search.engine import Engine
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the process has started and every request uses."""
+    """What the process has started and every request uses; ``engines``: the first that answers is asked."""
 
     database: Database
     limits: Limits
-    finder: Finder | None = None
-    seals: Seals | None = None
+    engines: tuple[Engine, ...] = ()
+    master_key: MasterKey | None = None
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -57,10 +56,19 @@ class Context:
         """The service's connections."""
         return self.services.database
 
+    def asks(self, type_name: str, field: str) -> bool:
+        """Whether the operation reads this field anywhere: what nobody reads is not worked out."""
+        return self.operation is None or (type_name, field) in self.operation.fields
+
     @property
     def clock(self) -> Callable[[], datetime]:
         """The clock that rules go by; never ask the system's."""
         return self.services.database.clock
+
+    @property
+    def today(self) -> date:
+        """The day it is where the network works."""
+        return self.clock().astimezone(ZONE).date()
 
 
 Info: TypeAlias = strawberry.Info[Context, Any]

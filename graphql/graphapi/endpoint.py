@@ -18,15 +18,15 @@ from uuid import uuid4
 import msgspec
 import strawberry
 import structlog
-from directory.actors import ANONYMOUS, Actor
-from directory.database import OUT_OF_REACH, Unavailable
-from directory.problems import InvalidInput, NotAllowed, Problem
 from graphql import GraphQLError, OperationType
 from litestar.types import Receive, Scope, Send
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from strawberry.types.execution import ExecutionResult
 
+from directory.actors import ANONYMOUS, Actor
+from directory.database import OUT_OF_REACH, Unavailable
+from directory.problems import InvalidInput, NotAllowed, Problem
 from graphapi.context import Context, Services
 from graphapi.limits import Documents, Operation, Refused, Unreadable
 from graphapi.messages import MessageLanguage, message_for, message_language, preferred_languages, refusal
@@ -90,7 +90,9 @@ class _Asked:
         given = headers.get("x-request-id", "")
         self.request_id: Final = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
-    def error(self, code: str, /, *, extensions: Mapping[str, Any] | None = None, **values: str) -> dict[str, Any]:
+    def error(
+        self, code: str, /, *, extensions: Mapping[str, Any] | None = None, **values: str
+    ) -> dict[str, Any]:
         """Return an error in the caller's language, with its code."""
         return {
             "message": refusal(code, self.language, **values),
@@ -144,12 +146,19 @@ class GraphQLEndpoint:
         except Exception as error:
             if not is_unavailable(error):
                 _log_unexpected(error, asked.request_id)
-                status, body = 500, _encoder.encode(
-                    {"errors": [asked.error("UNEXPECTED", extensions={"requestId": asked.request_id})]}
+                status, body = (
+                    500,
+                    _encoder.encode(
+                        {"errors": [asked.error("UNEXPECTED", extensions={"requestId": asked.request_id})]}
+                    ),
                 )
                 noted["code"] = "UNEXPECTED"
             else:
-                status, headers, body = 503, [_RETRY], _encoder.encode({"errors": [asked.error("UNAVAILABLE")]})
+                status, headers, body = (
+                    503,
+                    [_RETRY],
+                    _encoder.encode({"errors": [asked.error("UNAVAILABLE")]}),
+                )
                 noted["code"] = "UNAVAILABLE"
             media_type = media_type or GRAPHQL_RESPONSE
         headers.append((b"x-request-id", asked.request_id.encode()))
@@ -170,7 +179,9 @@ class GraphQLEndpoint:
             raise _Turned(405, [asked.error("METHOD_NOT_ALLOWED")], [(b"allow", b"GET, POST")])
         content_type = asked.headers.get("content-type", "")
         if not is_json(content_type) or asked.headers.get("content-encoding", "identity") != "identity":
-            raise _Turned(415, [asked.error("UNSUPPORTED_MEDIA_TYPE")], [(b"accept-post", b"application/json")])
+            raise _Turned(
+                415, [asked.error("UNSUPPORTED_MEDIA_TYPE")], [(b"accept-post", b"application/json")]
+            )
         body = await self._body(asked, receive)
         if body.lstrip()[:1] == b"[":
             raise _bad(asked, "batches are not accepted")
@@ -275,7 +286,7 @@ class GraphQLEndpoint:
     async def _answer(
         self, asked: _Asked, request: Request, context: Context, media_type: str, noted: dict[str, Any]
     ) -> tuple[int, bytes]:
-        """Run the operation and encode the answer. A prepared way forks here, and ends in the same encoder."""
+        """Run the operation and encode the answer; a prepared way forks here and ends in the same encoder."""
         result = await self._schema.execute(
             request.query,
             variable_values=request.variables,
@@ -384,7 +395,9 @@ def _from_query_string(asked: _Asked, most: int) -> Request:
         raise _Turned(414, [asked.error("BAD_REQUEST", what="the address is too long")])
     try:
         given = dict(
-            parse_qsl(asked.query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20)
+            parse_qsl(
+                asked.query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=20
+            )
         )
     except ValueError:
         raise _bad(asked, "the address is not UTF-8") from None
@@ -478,5 +491,3 @@ async def _send(
         }
     )
     await send({"type": "http.response.body", "body": body, "more_body": False})
-
-

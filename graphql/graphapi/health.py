@@ -12,8 +12,9 @@ from typing import Final
 import asyncpg
 import msgspec
 import structlog
-from directory.database import OUT_OF_REACH, Database
 from sqlalchemy import text
+
+from directory.database import OUT_OF_REACH, Database
 
 PATIENCE_SECONDS: Final = 4.0
 """How long the database may take to answer before it counts as gone."""

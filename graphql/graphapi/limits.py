@@ -39,6 +39,7 @@ from graphql import (
     parse,
     specified_rules,
 )
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
 SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
@@ -152,9 +153,7 @@ class Documents:
         _judge_form(node, operations, fragments, self._limits)
         if errors := validate_document(self._schema, node, tuple(specified_rules)):
             raise Unreadable(errors[:20])
-        return Document(
-            node=node, source_bytes=size, hash=hash_, operations=operations, fragments=fragments
-        )
+        return Document(node=node, source_bytes=size, hash=hash_, operations=operations, fragments=fragments)
 
     def choose(self, document: Document, name: str | None, variables: Mapping[str, Any]) -> Operation:
         """Return the named (or only) operation with its cost; raises Refused or Unreadable."""
@@ -333,7 +332,9 @@ class _Weighing:
         if node.selection_set is None:
             return 1
         inner = self._selections(node.selection_set, get_named_type(definition.type))
-        return 1 + inner * self._size(node, definition)
+        # the elements of a page are counted once, where its size is given: at the field that is the page
+        paged = parent.name.endswith("Connection") and name in {"edges", "nodes"}
+        return 1 + inner * (1 if paged else self._size(node, definition))
 
     def _touch(self, parent: GraphQLObjectType | GraphQLInterfaceType, field: str) -> None:
         if isinstance(parent, GraphQLObjectType):
@@ -377,3 +378,12 @@ def _is_list(type_: GraphQLOutputType) -> bool:
     return isinstance(type_, GraphQLList)
 
 
+class Judged(SchemaExtension):
+    """Has the executor use the document that was parsed, limited and validated already."""
+
+    def on_operation(self) -> Iterator[None]:
+        """Hand the judged document over."""
+        operation = self.execution_context.context.operation
+        self.execution_context.graphql_document = operation.document
+        self.execution_context.validation_rules = ()
+        yield

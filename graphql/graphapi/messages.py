@@ -40,7 +40,7 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "en": "Somebody else has changed this in the meantime (version {current}). Load it again.",
     },
     "IDEMPOTENCY_CONFLICT": {
-        "de": "Dieser Schlüssel (idempotencyKey) wurde schon mit anderen Angaben benutzt. Nehmen Sie einen neuen.",
+        "de": "Dieser idempotencyKey wurde schon mit anderen Angaben benutzt. Nehmen Sie einen neuen.",
         "en": "This idempotencyKey was used before with other input. Use a new one.",
     },
     "TRANSITION_NOT_ALLOWED": {

@@ -104,7 +104,7 @@ ReactDOM.render(
 
 STYLE: Final = """html, body { height: 100%; margin: 0; }
 body { display: flex; flex-direction: column; font: 14px system-ui, sans-serif; }
-#access { display: flex; gap: .5rem; align-items: center; padding: .5rem .75rem; border-bottom: 1px solid #ccc; }
+#access { display: flex; gap: .5rem; align-items: center; padding: .5rem; border-bottom: 1px solid #ccc; }
 #token { flex: 1; padding: .3rem; font: inherit; }
 #editor { flex: 1; min-height: 0; }
 """

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 import strawberry
+
 from directory.problems import InvalidInput, NotFound
 
 

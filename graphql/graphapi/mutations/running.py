@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 import strawberry
+
 from directory.database import Work
 from directory.problems import InvalidInput, NotFound, Problem
-
 from graphapi.access_map import require
 from graphapi.context import Info
+from graphapi.relay import require_id
 from graphapi.types.problems import (
     IdempotencyConflictProblem,
     InvalidInputProblem,
@@ -28,15 +30,10 @@ from graphapi.types.problems import (
     StaleVersionProblem,
     as_data,
 )
+from graphapi.types.texts import TextInput
 
 S = TypeVar("S")
 
-IdempotencyKey: TypeAlias = Annotated[
-    str,
-    strawberry.argument(
-        description="Chosen by the caller, 8 to 200 characters: the same key again gives the same result once."
-    ),
-]
 CreateProblems: TypeAlias = (
     InvalidInputProblem
     | NotFoundProblem
@@ -59,17 +56,40 @@ class Given:
     def __init__(self, values: dict[str, Any]) -> None:
         self.values: Final = values
 
-    def read(self, struct: type[S], *, without: frozenset[str] = frozenset()) -> S:
+    def read(
+        self,
+        struct: type[S],
+        *,
+        ids: Mapping[str, str] = MappingProxyType({}),
+        without: frozenset[str] = frozenset(),
+    ) -> S:
         """Return the input as a domain struct; raises InvalidInput with the field's path and a reason.
 
-        ``without``: names that are not of the struct, besides the idempotency key and expected version.
+        ``ids``: fields that hold global ids (or lists of them), with the type they must be of. ``without``:
+        names that are not of the struct, besides the idempotency key, the expected version and the id.
         """
         left_out = _NOT_OF_THE_THING | without
         values = {name: value for name, value in self.values.items() if name not in left_out}
-        try:
-            return msgspec.convert(values, type=struct)
-        except msgspec.ValidationError as error:
-            raise refused(error) from None
+        for name, type_name in ids.items():
+            if isinstance(found := values.get(name), list):
+                values[name] = [
+                    require_id(one, type_name, f"{camel(name)}.{position}")
+                    for position, one in enumerate(found)
+                ]
+            elif found is not None:
+                values[name] = require_id(found, type_name, camel(name))
+        return _converted(values, struct)
+
+    def part(self, name: str, struct: type[S]) -> S:
+        """Return one field of the input as a domain struct; the paths of its problems begin with its name."""
+        return _converted(self.values[name], struct, camel(name))
+
+
+def _converted(values: object, struct: type[S], under: str = "") -> S:
+    try:
+        return msgspec.convert(values, type=struct)
+    except msgspec.ValidationError as error:
+        raise refused(error, under) from None
 
 
 _NOT_OF_THE_THING: Final = frozenset({"idempotency_key", "expected_version", "id"})
@@ -113,27 +133,26 @@ def plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, list):
-        if value and all(_is_text(element) for element in value):
-            return _by_language(value)
         return [plain(element) for element in value]
     if dataclasses.is_dataclass(value):
-        return {
-            field.name: plain(content)
-            for field in dataclasses.fields(value)
-            if (content := getattr(value, field.name)) is not strawberry.UNSET
-        }
+        found: dict[str, Any] = {}
+        for field in dataclasses.fields(value):
+            content = getattr(value, field.name)
+            if content is strawberry.UNSET:
+                continue
+            if isinstance(content, list) and "TextInput" in str(field.type):
+                found[field.name] = _by_language(content, camel(field.name))
+            else:
+                found[field.name] = plain(content)
+        return found
     return value
 
 
-def _is_text(value: object) -> bool:
-    return getattr(type(value), "IS_TEXT", False) is True
-
-
-def _by_language(texts: list[Any]) -> dict[str, str]:
+def _by_language(texts: list[TextInput], name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         if text.language in found:
-            raise InvalidInput("language", "duplicate")
+            raise InvalidInput(f"{name}.{text.language[:20]}", "duplicate")
         found[text.language] = text.text
     return found
 
@@ -152,15 +171,19 @@ def camel(name: str) -> str:
     return first + "".join(part.capitalize() for part in rest)
 
 
-def refused(error: msgspec.ValidationError) -> InvalidInput:
+def refused(error: msgspec.ValidationError, under: str = "") -> InvalidInput:
     """Return what a struct refused as a problem: the field's path, a reason, and the bound if there is one.
 
-    The struct's own text is not shown: it may repeat the value, and it is English only.
+    ``under``: where the struct stands in the input. The struct's own text is not shown: it may repeat the
+    value, and it is English only.
     """
     said = str(error)
     found = _PATH.search(said)
     path = found["path"].strip(".") if found else ""
-    field = ".".join(camel(part) for part in path.replace("[...]", "").split(".") if part) or "input"
+    path = re.sub(r"\[([0-9]+)\]", r".\1", path.replace("[...]", ""))
+    field = (
+        ".".join([*([under] if under else []), *(camel(part) for part in path.split(".") if part)]) or "input"
+    )
     missing = re.search(r"missing required field `(?P<name>\w+)`", said)
     if missing:
         name = camel(missing["name"])

@@ -1,4 +1,4 @@
-"""What is known of a service: languages, eligibility, capacity, course, recognition and interpreting facts."""
+"""What is known of a service: languages, eligibility, capacity, course, recognition, interpreting."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from datetime import date
 from typing import Annotated
 
 import strawberry
+from strawberry import Parent
+
 from directory import values
 from directory.vocabulary import (
     Answer,
@@ -16,8 +18,6 @@ from directory.vocabulary import (
     InterpretingMode,
     ResidenceStatus,
 )
-from strawberry import Parent
-
 from graphapi.context import Info
 from graphapi.types.texts import LanguageArgument, Text, choose, every
 from graphapi.types.words import label
@@ -32,7 +32,9 @@ class LanguageOffered:
     interpreted: bool = strawberry.field(description="Only through an interpreter.")
 
 
-def _reason(root: Parent[values.EligibilityRule], info: Info, language: LanguageArgument = None) -> Text | None:
+def _reason(
+    root: Parent[values.EligibilityRule], info: Info, language: LanguageArgument = None
+) -> Text | None:
     return choose(root.reason, language, info.context.languages)
 
 
@@ -69,11 +71,11 @@ def state_on(capacity: values.Capacity, day: date) -> CapacityState:
 
 
 def _current(root: Parent[values.Capacity], info: Info, on: Day = None) -> CapacityState:
-    return state_on(root, on or info.context.clock().date())
+    return state_on(root, on or info.context.today)
 
 
 def _current_label(root: Parent[values.Capacity], info: Info, on: Day = None) -> str:
-    return label(state_on(root, on or info.context.clock().date()), info.context.language)
+    return label(state_on(root, on or info.context.today), info.context.language)
 
 
 @strawberry.type(description="Room for more people, as the partner said on a day.")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar
 
 import strawberry
 
+from directory.sources import Page
+
 N = TypeVar("N")
 
-PAGE_SIZE = 20
+PAGE_SIZE: Final = 20
 
-First: TypeAlias = Annotated[int, strawberry.argument(description="How many, 0 to 100.")]
+First: TypeAlias = Annotated[int, strawberry.argument(description="How many, 1 to 100.")]
 After: TypeAlias = Annotated[
     str | None, strawberry.argument(description="Cursor of the last one seen; the list goes on behind it.")
 ]
@@ -37,38 +38,25 @@ class Edge(Generic[N]):
 
 @strawberry.type(description="A page of a list.")
 class Connection(Generic[N]):
-    """A page of a list; how many there are altogether is only counted when asked for."""
+    """A page of a list; how many there are altogether is only counted when the operation asks for it."""
 
     edges: list[Edge[N]] = strawberry.field(description="The elements of this page, with cursors.")
+    nodes: list[N] = strawberry.field(description="The elements of this page.")
     page_info: PageInfo = strawberry.field(description="Where this page stands in the list.")
-    count: strawberry.Private[Callable[[], Awaitable[int]]]
-
-    @strawberry.field(description="The elements of this page.")
-    def nodes(self) -> list[N]:
-        """Return the elements of this page."""
-        return [edge.node for edge in self.edges]
-
-    @strawberry.field(description="How many there are altogether.")
-    async def total_count(self) -> int:
-        """Count all elements of the list."""
-        return await self.count()
+    total_count: int = strawberry.field(description="How many there are altogether.")
 
 
-def connection(
-    nodes: list[tuple[str, N]],
-    *,
-    count: Callable[[], Awaitable[int]],
-    has_next: bool,
-    has_previous: bool,
-) -> Connection[N]:
-    """Return a page of (cursor, element) pairs."""
+def connection(page: Page[Any], *, after: str | None = None) -> Connection[Any]:
+    """Return a source's page as a connection; the stored documents stand behind the nodes."""
     return Connection(
-        edges=[Edge(cursor=cursor, node=node) for cursor, node in nodes],
+        edges=[Edge(cursor=cursor, node=node) for cursor, node in zip(page.cursors, page.nodes, strict=True)],
+        nodes=list(page.nodes),
         page_info=PageInfo(
-            has_next_page=has_next,
-            has_previous_page=has_previous,
-            start_cursor=nodes[0][0] if nodes else None,
-            end_cursor=nodes[-1][0] if nodes else None,
+            has_next_page=page.has_next,
+            has_previous_page=after is not None,
+            start_cursor=page.cursors[0] if page.cursors else None,
+            end_cursor=page.cursors[-1] if page.cursors else None,
         ),
-        count=count,
+        # not counted means not asked for: nobody reads this
+        total_count=-1 if page.total is None else page.total,
     )

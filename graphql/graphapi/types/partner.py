@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 import strawberry
+from strawberry import Parent
+
 from directory.documents import PartnerDocument
 from directory.values import PartnerSummary
 from directory.vocabulary import PartnerKind, PublicationState
-from strawberry import Parent
-
 from graphapi.context import Info
 from graphapi.relay import global_id
 from graphapi.types.facts import LanguageOffered, Provenance
 from graphapi.types.node import Node
-from graphapi.types.paging import PAGE_SIZE, Connection, First
+from graphapi.types.paging import PAGE_SIZE, Connection, First, connection
 from graphapi.types.places import ContactPoint, Location, Municipality
 from graphapi.types.service import Service
 from graphapi.types.texts import LanguageArgument, Text, choose, every
@@ -56,9 +56,7 @@ def _list_of(name: str) -> Any:
     return resolve
 
 
-async def _description(
-    root: Parent[Known], info: Info, language: LanguageArgument = None
-) -> Text | None:
+async def _description(root: Parent[Known], info: Info, language: LanguageArgument = None) -> Text | None:
     whole = await _whole(root, info)
     return None if whole is None else choose(whole.description, language, info.context.languages)
 
@@ -71,17 +69,16 @@ async def _descriptions(root: Parent[Known], info: Info) -> list[Text]:
 async def _kind_label(root: Parent[Known], info: Info) -> str:
     whole = await _whole(root, info)
     if whole is not None:
-        own = await info.context.loaders.kind_labels.load(whole.municipality.id)
-        text = own.get(root.kind, {}).get(info.context.language)
-        if text:
+        municipality = (await info.context.loaders.municipalities()).get(whole.municipality.id)
+        own = {} if municipality is None else municipality.kind_labels.get(root.kind, {})
+        if text := own.get(info.context.language):
             return text
     return label(root.kind, info.context.language)
 
 
-async def _services(
-    root: Parent[Known], info: Info, first: First = PAGE_SIZE
-) -> Any:
-    return await info.context.loaders.services_of(root.id, first)
+async def _services(root: Parent[Known], info: Info, first: First = PAGE_SIZE) -> Any:
+    total = info.context.asks("ServiceConnection", "totalCount")
+    return connection(await info.context.loaders.services_of(root.id, first, total=total))
 
 
 def _note(root: Parent[Known], info: Info) -> Any:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import strawberry
-from directory import values
-from directory.vocabulary import ContactKind
 from strawberry import Parent
 
+from directory import values
+from directory.sources import MunicipalityTerm
+from directory.vocabulary import ContactKind
 from graphapi.context import Info
 from graphapi.relay import global_id
 from graphapi.types.texts import LanguageArgument, Text, choose, every
 
+Known: TypeAlias = values.MunicipalitySummary | MunicipalityTerm
 
-def _name(
-    root: Parent[values.MunicipalitySummary], info: Info, language: LanguageArgument = None
-) -> Text | None:
+
+def _name(root: Parent[Known], info: Info, language: LanguageArgument = None) -> Text | None:
     return choose(root.name, language, info.context.languages)
 
 
-def _municipality_id(root: Parent[values.MunicipalitySummary]) -> strawberry.ID:
+def _municipality_id(root: Parent[Known]) -> strawberry.ID:
     return global_id("Municipality", root.id)
 
 
@@ -99,5 +102,3 @@ class Location:
         resolver=_accessibilities, description="The same in all its languages."
     )
     hours: OpeningHours | None = strawberry.field(description="When it is open.")
-
-

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final, Self, TypeVar
 
 import strawberry
-from directory import problems
 
+from directory import problems
 from graphapi.messages import MessageLanguage, message_for
 
 

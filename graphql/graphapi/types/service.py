@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from directory.documents import ServiceDocument
-from directory.vocabulary import PublicationState, Responsibility, ServiceKind
 from strawberry import Parent
 
+from directory.documents import ServiceDocument
+from directory.vocabulary import PublicationState, Responsibility, ServiceKind
 from graphapi.context import Info
 from graphapi.relay import global_id
 from graphapi.types.facts import (
@@ -112,5 +112,3 @@ class Service(Node):
     def is_type_of(cls, value: object, info: Any) -> bool:
         """Tell services from other nodes: behind the type stands the stored document."""
         return isinstance(value, ServiceDocument | cls)
-
-

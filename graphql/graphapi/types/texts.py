@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, TypeAlias
 
 import strawberry
 
@@ -29,8 +29,6 @@ class Text:
 @strawberry.input(description="A text in one language.")
 class TextInput:
     """A text in one language, as callers give it; lists of them become maps by language."""
-
-    IS_TEXT: ClassVar[bool] = True
 
     language: str = strawberry.field(description="BCP 47, e.g. de, en, ti, zh-Hant.")
     text: str = strawberry.field(description="The text.")

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import Final
 
 import strawberry
+
 from directory import actors, vocabulary
-from directory.vocabulary import LABELS
-
 from graphapi.messages import MessageLanguage
+from referrals import vocabulary as exchange
 
 
-def describe(enum: type[Enum], description: str) -> None:
+def describe(enum: type[StrEnum], description: str) -> None:
     """Make an enum a GraphQL enum; its values are described by their English and German labels."""
     strawberry.enum(enum, description=description)
     definition = enum.__strawberry_definition__  # type: ignore[attr-defined]
     for value in definition.values:
-        labels = LABELS.get(enum[value.name], {})  # type: ignore[call-overload]
-        if labels:
-            value.description = f"{labels['en']} ({labels['de']})"
+        member: StrEnum = enum[value.name]
+        english, german = _label(member, "en"), _label(member, "de")
+        if english and german:
+            value.description = f"{english} ({german})"
 
 
 def label(value: StrEnum, language: MessageLanguage) -> str:
     """Return the label of a value for people; a value without one is shown as it is."""
-    return LABELS.get(value, {}).get(language, value.value)
+    return _label(value, language) or value.value
 
 
-_DESCRIBED: Final[dict[type[Enum], str]] = {
+def _label(value: StrEnum, language: MessageLanguage) -> str | None:
+    return vocabulary.label(value, language) or exchange.label(value, language)
+
+
+_DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.PartnerKind: "What sort of organisation a partner is.",
     vocabulary.ServiceKind: "What a service does.",
     vocabulary.ResidenceStatus: "Residence status of a person under German law.",

@@ -1,0 +1,143 @@
+"""The application: Litestar around the GraphQL endpoint, the query page and the health checks.
+
+``create_app`` is what servers load (``granian --factory graphapi.app:create_app``). It starts and stops what
+all requests share; nothing here decides anything about the domain.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from litestar import Litestar, Request, Response, asgi, get
+from litestar.datastructures import ResponseHeader, State
+from litestar.exceptions import NotFoundException
+from litestar.types import Receive, Scope, Send
+
+from directory.actors import Actor
+from directory.database import Database
+from directory.membership import authenticate
+from graphapi import query_page
+from graphapi.connecting import master_key_text
+from graphapi.context import Services
+from graphapi.endpoint import GraphQLEndpoint
+from graphapi.health import Readiness, readiness
+from graphapi.limits import Limits
+from graphapi.migrating import newest_revision
+from graphapi.schema import schema
+from graphapi.settings import Settings, SettingsRefused, read_settings
+from referrals.sealing import MasterKey
+
+SECURITY_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+}
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits that the settings give; the rest are defaults."""
+    return Limits(body_bytes=settings.max_body_bytes, depth=settings.max_depth, cost=settings.max_cost)
+
+
+def configure_logging(level: str) -> None:
+    """Log one JSON object per line; who logs takes care that nothing personal is in it (DESIGN 8)."""
+    number: int = getattr(logging, level.upper())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        cache_logger_on_first_use=False,
+    )
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """Return the application for these settings (left out: from the environment).
+
+    Raises SettingsRefused when the settings name no database: the application never starts one itself.
+    """
+    settings = settings or read_settings()
+    if settings.database_url is None or settings.database_reader_url is None:
+        raise SettingsRefused("DATABASE_URL must be set; `spurwechsel serve` and `demo` set it by themselves")
+    configure_logging(settings.log_level)
+    database = Database(
+        settings.database_url.get_secret_value(),
+        settings.database_reader_url.get_secret_value(),
+        pool_size=settings.pool_size,
+    )
+    services = Services(
+        database=database,
+        limits=limits_of(settings),
+        master_key=MasterKey.parse(master_key_text(settings)),
+    )
+    return application(services)
+
+
+def application(services: Services) -> Litestar:
+    """Return the application around services that are made but not started; tests bring their own."""
+    database = services.database
+
+    async def authenticated(token: str) -> Actor | None:
+        return await authenticate(database, token)
+
+    endpoint = GraphQLEndpoint(
+        schema,
+        services,
+        authenticated,
+        page=query_page.PAGE.encode(),
+        page_headers=query_page.PAGE_HEADERS,
+    )
+
+    @asgi("/graphql", copy_scope=True)
+    async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
+        await endpoint(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(_app: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await database.start()
+            stack.push_async_callback(database.stop)
+            yield
+
+    @get("/health/live", sync_to_thread=False)
+    def live() -> dict[str, bool]:
+        """Answer as long as the process does."""
+        return {"live": True}
+
+    @get("/health/ready")
+    async def ready() -> Response[Readiness]:
+        """Answer 200 when requests can be served, else 503 with the reasons."""
+        found = await readiness(database, newest_revision(), None)
+        return Response(found, status_code=200 if found.ready else 503, headers={"cache-control": "no-store"})
+
+    @get("/query", sync_to_thread=False)
+    def page() -> Response[str]:
+        """Show the query page."""
+        headers = {name.decode(): value.decode() for name, value in query_page.PAGE_HEADERS}
+        return Response(query_page.PAGE, media_type="text/html; charset=utf-8", headers=headers)
+
+    @get(f"{query_page.ASSETS_PATH}/{{name:str}}", sync_to_thread=False)
+    def query_asset(name: str, request: Request[Any, Any, State]) -> Response[bytes]:
+        """Give a file of the query page."""
+        found = query_page.asset(name)
+        if found is None:
+            raise NotFoundException
+        content, kind, etag = found
+        headers = {"etag": etag, "cache-control": "public, max-age=3600"}
+        if request.headers.get("if-none-match") == etag:
+            return Response(b"", status_code=304, headers=headers, media_type=kind)
+        return Response(content, media_type=kind, headers=headers)
+
+    return Litestar(
+        [graphql, live, ready, page, query_asset],
+        lifespan=[running],
+        openapi_config=None,
+        response_headers=[ResponseHeader(name=name, value=value) for name, value in SECURITY_HEADERS.items()],
+    )

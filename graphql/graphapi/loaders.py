@@ -1,0 +1,94 @@
+"""Typed loaders: what resolvers ask for one by one is read in one statement per kind and turn.
+
+Each lives as long as one request, so what was read once is not read again; what a mutation has changed is
+read after it with ``fresh``. Rights are the sources' (``directory.sources``): None is what the actor may
+not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from directory import membership, sources
+from directory.actors import Actor
+from directory.database import Database
+from directory.documents import PartnerDocument, ServiceDocument
+from directory.membership import MemberEntry
+from directory.problems import NotFound
+from directory.sources import MunicipalityTerm, Page, ServiceFilter
+
+
+class Loaders:
+    """The loaders of one request."""
+
+    def __init__(self, database: Database, actor: Actor) -> None:
+        self._database = database
+        self._actor = actor
+        self.fresh()
+
+    def fresh(self) -> None:
+        """Forget what was read: something has changed."""
+        self.partner: DataLoader[UUID, PartnerDocument | None] = DataLoader(
+            self._partners, max_batch_size=sources.MOST_KEYS
+        )
+        self.service: DataLoader[UUID, ServiceDocument | None] = DataLoader(
+            self._services, max_batch_size=sources.MOST_KEYS
+        )
+        self.partner_note: DataLoader[UUID, str | None] = DataLoader(
+            self._partner_notes, max_batch_size=sources.MOST_KEYS
+        )
+        self.service_note: DataLoader[UUID, str | None] = DataLoader(
+            self._service_notes, max_batch_size=sources.MOST_KEYS
+        )
+        self.member: DataLoader[UUID, MemberEntry | None] = DataLoader(self._members)
+        self._municipalities: DataLoader[None, Mapping[UUID, MunicipalityTerm]] = DataLoader(
+            self._all_municipalities
+        )
+        self._services_of: dict[tuple[int, bool], DataLoader[UUID, Page[ServiceDocument]]] = {}
+
+    async def municipalities(self) -> Mapping[UUID, MunicipalityTerm]:
+        """Return the municipalities by their key: they are few, and read together."""
+        return await self._municipalities.load(None)
+
+    async def services_of(self, partner_id: UUID, first: int, *, total: bool) -> Page[ServiceDocument]:
+        """Return a page of a partner's services; pages of the same size are read together."""
+        loader = self._services_of.get((first, total))
+        if loader is None:
+
+            async def load(ids: list[UUID]) -> list[Page[ServiceDocument]]:
+                return await sources.services_by_partner(
+                    self._database, self._actor, ids, ServiceFilter(), first=first, total=total
+                )
+
+            loader = DataLoader(load, max_batch_size=sources.MOST_KEYS)
+            self._services_of[first, total] = loader
+        return await loader.load(partner_id)
+
+    async def _partners(self, ids: list[UUID]) -> list[PartnerDocument | None]:
+        return await sources.partners_by_id(self._database, self._actor, ids)
+
+    async def _services(self, ids: list[UUID]) -> list[ServiceDocument | None]:
+        return await sources.services_by_id(self._database, self._actor, ids)
+
+    async def _partner_notes(self, ids: list[UUID]) -> list[str | None]:
+        return await sources.partner_notes(self._database, self._actor, ids)
+
+    async def _service_notes(self, ids: list[UUID]) -> list[str | None]:
+        return await sources.service_notes(self._database, self._actor, ids)
+
+    async def _members(self, ids: list[UUID]) -> list[MemberEntry | None]:
+        found: list[MemberEntry | None] = []
+        async with self._database.view(self._actor) as session:
+            for member_id in ids:
+                try:
+                    found.append(await membership.member(session, self._actor, member_id))
+                except NotFound:
+                    found.append(None)
+        return found
+
+    async def _all_municipalities(self, keys: list[None]) -> list[Mapping[UUID, MunicipalityTerm]]:
+        terms = {term.id: term for term in await sources.municipalities(self._database)}
+        return [terms for _ in keys]

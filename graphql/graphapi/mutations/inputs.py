@@ -1,0 +1,131 @@
+"""Inputs that several verbs of the directory share; field by field like the types that are read.
+
+In a change, what is left out stays as it is, and null clears it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import strawberry
+
+from directory.vocabulary import (
+    Answer,
+    CapacityState,
+    CefrLevel,
+    ContactKind,
+    CourseAccess,
+    CourseFormat,
+    InterpretingMode,
+    ResidenceStatus,
+)
+from graphapi.types.texts import TextInput
+
+
+@strawberry.input(description="How to reach a partner or a service.")
+class ContactPointInput:
+    """How to reach a partner or a service."""
+
+    kind: ContactKind = strawberry.field(description="The channel.")
+    value: str = strawberry.field(description="Phone number, mail address or web address.")
+    extension: str | None = strawberry.field(default=strawberry.UNSET, description="Extension of a number.")
+    label: list[TextInput] = strawberry.field(default_factory=list, description="What it is for.")
+    languages: list[str] = strawberry.field(default_factory=list, description="Languages spoken (BCP 47).")
+
+
+@strawberry.input(description="A language that something is offered in.")
+class LanguageOfferedInput:
+    """A language that something is offered in."""
+
+    language: str = strawberry.field(description="BCP 47.")
+    variety: str | None = strawberry.field(default=strawberry.UNSET, description="Variety.")
+    interpreted: bool = strawberry.field(default=False, description="Only through an interpreter.")
+
+
+@strawberry.input(description="The answer for some residence statuses; the first rule that applies decides.")
+class EligibilityRuleInput:
+    """The answer for some residence statuses."""
+
+    statuses: list[ResidenceStatus] = strawberry.field(description="For whom.")
+    answer: Answer = strawberry.field(description="Whether the service is open to them.")
+    reason: list[TextInput] = strawberry.field(default_factory=list, description="Why.")
+    legal_basis: str | None = strawberry.field(default=strawberry.UNSET, description="Law it rests on.")
+    valid_from: date | None = strawberry.field(default=strawberry.UNSET, description="First day.")
+    valid_to: date | None = strawberry.field(default=strawberry.UNSET, description="Last day.")
+
+
+@strawberry.input(description="Room for more people.")
+class CapacityInput:
+    """Room for more people."""
+
+    state: CapacityState = strawberry.field(description="Whether there is room.")
+    places: int | None = strawberry.field(default=strawberry.UNSET, description="Places left.")
+    waiting_weeks: int | None = strawberry.field(default=strawberry.UNSET, description="Weeks to wait.")
+    as_of: date | None = strawberry.field(default=strawberry.UNSET, description="Left out: today.")
+    expires_on: date | None = strawberry.field(
+        default=strawberry.UNSET, description="Last day it counts; afterwards it is UNKNOWN."
+    )
+
+
+@strawberry.input(description="Facts of a course; what is left out is not known.")
+class CourseFactsInput:
+    """Facts of a course."""
+
+    level_from: CefrLevel | None = strawberry.field(default=strawberry.UNSET, description="Begins at.")
+    level_to: CefrLevel | None = strawberry.field(default=strawberry.UNSET, description="Leads to.")
+    starts_on: date | None = strawberry.field(default=strawberry.UNSET, description="First day.")
+    ends_on: date | None = strawberry.field(default=strawberry.UNSET, description="Last day.")
+    lessons: int | None = strawberry.field(default=strawberry.UNSET, description="Number of lessons.")
+    format: CourseFormat | None = strawberry.field(default=strawberry.UNSET, description="How it is held.")
+    childcare: bool | None = strawberry.field(default=strawberry.UNSET, description="Is there childcare.")
+    women_only: bool | None = strawberry.field(default=strawberry.UNSET, description="For women only.")
+    exam: str | None = strawberry.field(default=strawberry.UNSET, description="The exam it ends with.")
+    cost_cents: int | None = strawberry.field(default=strawberry.UNSET, description="Euro cents.")
+    access: list[CourseAccess] = strawberry.field(default_factory=list, description="What is needed.")
+
+
+@strawberry.input(description="Which occupations a recognition service is competent for.")
+class RecognitionFactsInput:
+    """Which occupations a recognition service is competent for."""
+
+    occupations: list[str] = strawberry.field(default_factory=list, description="ESCO URIs.")
+    regulated: bool | None = strawberry.field(default=strawberry.UNSET, description="Regulated by law.")
+    competent_body: list[TextInput] = strawberry.field(default_factory=list, description="Who decides.")
+
+
+@strawberry.input(description="A language that is interpreted.")
+class InterpretedLanguageInput:
+    """A language that is interpreted."""
+
+    language: str = strawberry.field(description="BCP 47.")
+    variety: str | None = strawberry.field(default=strawberry.UNSET, description="Variety.")
+
+
+@strawberry.input(description="What an interpreting service can do.")
+class InterpretingFactsInput:
+    """What an interpreting service can do."""
+
+    languages: list[InterpretedLanguageInput] = strawberry.field(description="The languages.")
+    modes: list[InterpretingMode] = strawberry.field(default_factory=list, description="How.")
+    lead_time_hours: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Hours before the appointment to ask."
+    )
+
+
+@strawberry.input(description="Open from `opens` to `closes` on a weekday, local wall time.")
+class OpeningPeriodInput:
+    """Open from ``opens`` to ``closes`` on a weekday."""
+
+    weekday: int = strawberry.field(description="1 Monday to 7 Sunday.")
+    opens: str = strawberry.field(description="HH:MM.")
+    closes: str = strawberry.field(description="HH:MM; 24:00 is the end of the day.")
+
+
+@strawberry.input(description="Opening hours: an OpenStreetMap opening_hours text, or periods.")
+class OpeningHoursInput:
+    """Opening hours."""
+
+    osm: str = strawberry.field(default="", description="e.g. Mo-Fr 09:00-12:00; wins over periods.")
+    periods: list[OpeningPeriodInput] = strawberry.field(default_factory=list, description="Structured.")
+    by_appointment: bool = strawberry.field(default=False, description="An appointment is needed.")
+    closed_on_holidays: bool = strawberry.field(default=True, description="Closed on public holidays.")

@@ -1,0 +1,31 @@
+"""The map of the API: which queries and mutations there are, and the contract printed from them."""
+
+from __future__ import annotations
+
+import strawberry
+from strawberry.printer import print_schema as _print
+
+from graphapi.access_map import Doors
+from graphapi.limits import Judged
+from graphapi.mutations.members import MemberMutations
+from graphapi.mutations.partners import PartnerMutations
+from graphapi.mutations.services import ServiceMutations
+from graphapi.types.query import DirectoryQueries
+
+
+@strawberry.type(description="What can be read.")
+class Query(DirectoryQueries):
+    """What can be read; one mixin per room."""
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation(PartnerMutations, ServiceMutations, MemberMutations):
+    """What can be changed; one mixin per family of verbs."""
+
+
+schema = strawberry.Schema(query=Query, mutation=Mutation, extensions=[Judged, Doors])
+
+
+def print_schema() -> str:
+    """Return the published contract, as ``graphql/schema.graphql`` keeps it."""
+    return _print(schema) + "\n"
