@@ -60,8 +60,10 @@ def phone(given: str, field: str) -> str:
     except phonenumbers.NumberParseException:
         raise InvalidInput(field, "phone") from None
     # "possible", not "valid": 110, 116117 and numbers of new ranges are numbers that people can dial
-    if number.extension or not (
-        phonenumbers.is_possible_number(number) or phonenumbers.is_valid_number(number)
+    if (
+        number.extension
+        or (number.national_number or 0) < 100
+        or not (phonenumbers.is_possible_number(number) or phonenumbers.is_valid_number(number))
     ):
         raise InvalidInput(field, "phone")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
