@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import structlog
 from litestar import Litestar, Request, Response, asgi, get
 from litestar.datastructures import ResponseHeader, State
 from litestar.exceptions import NotFoundException
+from litestar.params import PathParameter
 from litestar.types import Receive, Scope, Send
 
 from directory.actors import Actor
@@ -124,7 +125,7 @@ def application(services: Services) -> Litestar:
         return Response(query_page.PAGE, media_type="text/html; charset=utf-8", headers=headers)
 
     @get(f"{query_page.ASSETS_PATH}/{{name:str}}", sync_to_thread=False)
-    def query_asset(name: str, request: Request[Any, Any, State]) -> Response[bytes]:
+    def query_asset(name: Annotated[str, PathParameter()], request: Request[Any, Any, State]) -> Response[bytes]:
         """Give a file of the query page."""
         found = query_page.asset(name)
         if found is None:

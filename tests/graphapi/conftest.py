@@ -1,0 +1,270 @@
+"""The application over HTTP (ASGI, no sockets), and a small world for each test that asks for one."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from litestar import Litestar
+from sqlalchemy import update
+
+from directory import catalogue, membership
+from directory.actors import SYSTEM, Role
+from directory.database import Database
+from directory.models import Municipality, Partner, Topic
+from directory.vocabulary import PartnerKind, ServiceKind
+from graphapi.app import application
+from graphapi.context import Services
+from graphapi.limits import Limits
+from graphapi.relay import global_id
+from referrals.sealing import MasterKey
+
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+
+
+@dataclasses.dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    body: Any
+    headers: httpx.Headers
+
+    @property
+    def data(self) -> Any:
+        """The data, after making sure that nothing went wrong."""
+        assert "errors" not in self.body, self.body
+        assert self.status == 200
+        return self.body["data"]
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of the errors."""
+        return [error["extensions"]["code"] for error in self.body.get("errors", [])]
+
+
+class Api:
+    """Asks the API as somebody: ``await api(QUERY, {"id": id}, token=lea)``."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+
+    async def __call__(
+        self,
+        query: str,
+        variables: dict[str, Any] | None = None,
+        *,
+        token: str | None = None,
+        language: str | None = "en",
+        accept: str = GRAPHQL_RESPONSE,
+    ) -> Answer:
+        headers = {"accept": accept}
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
+        if language is not None:
+            headers["accept-language"] = language
+        response = await self.http.post(
+            "/graphql", json={"query": query, "variables": variables}, headers=headers
+        )
+        return Answer(response.status_code, response.json(), response.headers)
+
+    async def change(self, field: str, input_: dict[str, Any], payload: str, *, token: str | None) -> Any:
+        """Run one mutation; return its payload or problem, with ``__typename``."""
+        name = field[0].upper() + field[1:]
+        document = f"""mutation Run($input: {INPUTS.get(field, name + "Input")}!) {{
+          {field}(input: $input) {{
+            __typename
+            ... on Problem {{ message code }}
+            ... on InvalidInputProblem {{ field reason }}
+            ... on NotAllowedProblem {{ rule }}
+            {payload}
+          }}
+        }}"""
+        given = {"idempotencyKey": f"test-{uuid4()}", **input_}
+        answer = await self(document, {"input": given}, token=token)
+        return answer.data[field]
+
+
+INPUTS = {
+    **dict.fromkeys(("publishPartner", "hidePartner", "assurePartner"), "PartnerVersionInput"),
+    **dict.fromkeys(("publishService", "hideService", "assureService"), "ServiceVersionInput"),
+}
+
+
+def served(database: Database, *, limits: Limits | None = None) -> Litestar:
+    """Return the application on a database that is started already."""
+    return application(
+        Services(database=database, limits=limits or Limits(), master_key=MasterKey(secrets.token_bytes(32)))
+    )
+
+
+@pytest.fixture(scope="session")
+async def api(database: Database) -> AsyncIterator[Api]:
+    transport = httpx.ASGITransport(served(database))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        yield Api(http)
+
+
+@dataclasses.dataclass
+class World:
+    """A municipality with its coordination, two partners and their members; nothing of it is shared."""
+
+    municipality: UUID
+    coordination: UUID
+    partner: UUID
+    other_partner: UUID
+    lead: str
+    coordinator: str
+    staff: str
+    other_staff: str
+    staff_member: UUID
+    stranger: str
+    """Token of a coordinator of another municipality."""
+    reader: str
+    """Token of a member of another municipality that reads only."""
+
+    def id(self, type_name: str, key: UUID) -> str:
+        return global_id(type_name, key)
+
+
+async def make_municipality(database: Database) -> UUID:
+    async with database.work(SYSTEM) as work:
+        key = uuid4()
+        work.session.add(
+            Municipality(
+                id=key,
+                ars=f"{secrets.randbelow(10**12):012d}",
+                name={"de": "Teststadt", "en": "Test Town", "dsb": "Testowe město"},
+                kind_labels={"FREE_PROVIDER": {"de": "Träger der Stadt", "en": "Provider of the town"}},
+            )
+        )
+    return key
+
+
+async def make_partner(
+    database: Database,
+    municipality: UUID,
+    name: str,
+    *,
+    kind: PartnerKind = PartnerKind.FREE_PROVIDER,
+    coordinates: bool = False,
+    published: bool = True,
+) -> UUID:
+    async with database.work(SYSTEM) as work:
+        saved = await catalogue.create_partner(
+            work,
+            catalogue.PartnerDraft(
+                municipality_id=municipality,
+                kind=kind,
+                name=name,
+                description={"de": f"Beschreibung von {name}"},
+                website="https://example.org/",
+            ),
+        )
+        await work.session.flush()
+        if coordinates:
+            await work.session.execute(update(Partner).where(Partner.id == saved.id).values(coordinates=True))
+        if published:
+            await catalogue.publish_partner(work, saved.id, expected_version=saved.version)
+    return saved.id
+
+
+async def make_member(
+    database: Database, partner: UUID, role: Role, *, administers: bool = False, name: str = "Mitglied"
+) -> tuple[UUID, str]:
+    """Return a new member and a token of theirs."""
+    async with database.work(SYSTEM) as work:
+        member = await membership.add_member(
+            work, partner, membership.MemberDraft(name=name, role=role, administers=administers)
+        )
+        token = await membership.create_token(work, member.id, "test")
+    return member.id, token.secret
+
+
+async def make_service(
+    database: Database, partner: UUID, title: str = "Sprachkurs", *, published: bool = True, **given: Any
+) -> UUID:
+    draft: dict[str, Any] = {"kind": ServiceKind.QUALIFICATION, "title": {"de": title, "en": f"{title} (en)"}}
+    async with database.work(SYSTEM) as work:
+        saved = await catalogue.create_service(
+            work, catalogue.ServiceDraft(**{"partner_id": partner, **draft, **given})
+        )
+        await work.session.flush()
+        if published:
+            await catalogue.publish_service(work, saved.id, expected_version=saved.version)
+    return saved.id
+
+
+async def make_topic(database: Database, **labels: str) -> str:
+    code = f"topic-{uuid4().hex[:12]}"
+    async with database.work(SYSTEM) as work:
+        work.session.add(Topic(code=code, labels=labels, synonyms={"de": ("Wort",)}, parent=None))
+    return code
+
+
+async def make_world(database: Database) -> World:
+    municipality, other_municipality = await make_municipality(database), await make_municipality(database)
+    coordination = await make_partner(
+        database,
+        municipality,
+        "Koordination",
+        kind=PartnerKind.MUNICIPAL_PROJECT,
+        coordinates=True,
+    )
+    elsewhere = await make_partner(
+        database,
+        other_municipality,
+        "Koordination anderswo",
+        kind=PartnerKind.MUNICIPAL_PROJECT,
+        coordinates=True,
+    )
+    reading = await make_partner(database, municipality, "Landkreis", kind=PartnerKind.MUNICIPALITY)
+    partner = await make_partner(database, municipality, "Träger A")
+    other_partner = await make_partner(database, municipality, "Träger B")
+    _, lead = await make_member(database, coordination, Role.LEAD, administers=True)
+    _, coordinator = await make_member(database, coordination, Role.COORDINATOR)
+    staff_member, staff = await make_member(database, partner, Role.PARTNER_MEMBER, administers=True)
+    _, other_staff = await make_member(database, other_partner, Role.PARTNER_MEMBER)
+    _, stranger = await make_member(database, elsewhere, Role.COORDINATOR)
+    _, reader = await make_member(database, reading, Role.OTHER_MUNICIPALITY)
+    return World(
+        municipality=municipality,
+        coordination=coordination,
+        partner=partner,
+        other_partner=other_partner,
+        lead=lead,
+        coordinator=coordinator,
+        staff=staff,
+        other_staff=other_staff,
+        staff_member=staff_member,
+        stranger=stranger,
+        reader=reader,
+    )
+
+
+@pytest.fixture
+async def world(database: Database) -> World:
+    return await make_world(database)
+
+
+class Maker:
+    """Makes directory entries as the system, each in a committed transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self.municipality = partial(make_municipality, database)
+        self.partner = partial(make_partner, database)
+        self.member = partial(make_member, database)
+        self.service = partial(make_service, database)
+        self.topic = partial(make_topic, database)
+        self.world = partial(make_world, database)
+
+
+@pytest.fixture
+def make(database: Database) -> Maker:
+    return Maker(database)
