@@ -7,6 +7,7 @@ personal data writes an audit row.
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,20 @@ from uuid import UUID, uuid4, uuid5
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import ColumnElement, and_, case, func, insert, null, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    any_,
+    case,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -505,7 +519,7 @@ async def find_clients(
     if responsible_id is not None:
         wanted.append(or_(Client.responsible_id == responsible_id, Client.deputy_id == responsible_id))
     if need is not None:
-        wanted.append(Client.needs.contains([need]))
+        wanted.append(literal(need) == any_(Client.needs))
     total = await session.scalar(select(func.count()).select_from(Client).where(*wanted)) or 0
     if after is not None:
         wanted.append(Client.pseudonym > _cursor_place(after))
@@ -564,9 +578,12 @@ def _cursor(pseudonym: str) -> str:
 
 def _cursor_place(cursor: str) -> str:
     try:
-        return base64.urlsafe_b64decode(cursor.encode()).decode()
+        place = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
     except ValueError as error:
         raise InvalidInput("after", "wrong_cursor") from error
+    if not place.startswith("K-"):
+        raise InvalidInput("after", "wrong_cursor")
+    return place
 
 
 async def phase_counts(session: AsyncSession, actor: Actor) -> dict[ClientPhase, int]:
@@ -668,6 +685,7 @@ async def _for_lead(session: AsyncSession, actor: Actor, client_id: UUID) -> Cli
 _entries: Final = msgspec.json.Decoder(
     Annotated[list[ClientEntry], msgspec.Meta(max_length=20_000)],
 )
+_PLACE: Final = re.compile(r"at `(\$[^`]*)`")
 
 
 async def import_clients(
@@ -685,7 +703,8 @@ async def import_clients(
     try:
         entries = _entries.decode(raw)
     except msgspec.ValidationError as error:
-        raise InvalidInput("clients", "wrong_shape", where=str(error)) from error
+        place = _PLACE.search(str(error))  # the message would repeat the value
+        raise InvalidInput("clients", "wrong_shape", where=place[1] if place else "$") from None
     except msgspec.DecodeError as error:
         raise InvalidInput("clients", "not_json") from error
     by_id = {uuid5(_SOURCE_NAMESPACE, f"{source}\0{partner_id}\0{entry.key}"): entry for entry in entries}

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -97,7 +98,7 @@ Base.registry.update_type_annotation_map(
         },
         tuple[DataCategory, ...]: Words(DataCategory),
         tuple[ResidenceStatus, ...]: Words(ResidenceStatus),
-        tuple[bytes, ...]: ARRAY(LargeBinary, as_tuple=True),
+        tuple[bytes, ...]: postgresql.ARRAY(LargeBinary, as_tuple=True),
         ConsentTerms: Json(ConsentTerms),
         ConsentRecord: Json(ConsentRecord),
         Withdrawal: Json(Withdrawal),
