@@ -25,6 +25,7 @@ from directory.vocabulary import CapacityState, PublicationState, ServiceKind
 from referrals.consent import LARGEST, covers
 from referrals.consents import facts_of as consent_facts
 from referrals.consents import record_consent, request_consent
+from referrals.inbox import package_place
 from referrals.models import Client, Consent, Referral, ReferralPackage
 from referrals.moving import (
     Held,
@@ -39,7 +40,7 @@ from referrals.moving import (
     make,
     permit,
 )
-from referrals.package import PersonFacts, encoder, facts, package_for
+from referrals.package import Package, PersonFacts, encoder, facts, package_for
 from referrals.policy import ClientFacts, change_client, must_work_with_people
 from referrals.problems import ConsentMissing, DuplicateReferral, Erased, TransitionNotAllowed
 from referrals.sealing import DataKey, MasterKey, Place, key_of
@@ -362,11 +363,6 @@ def _capacity_state(service: Service, today: date) -> CapacityState:
     return capacity.state
 
 
-def package_place(referral_id: UUID) -> Place:
-    """Return the place that a package's seal is bound to."""
-    return Place("referral_package", "sealed", referral_id)
-
-
 def facts_of_client(key: DataKey, client: Client) -> PersonFacts:
     """Open what is sealed about a client and lay it out as the categories share it."""
 
@@ -389,6 +385,18 @@ def facts_of_client(key: DataKey, client: Client) -> PersonFacts:
         status_valid_until=client.status_valid_until,
         needs=client.needs,
     )
+
+
+async def preview(
+    work: Work, master: MasterKey, client_id: UUID, service_id: UUID, categories: Collection[DataCategory]
+) -> Package:
+    """Return the package that these categories would make, to show the person before they decide."""
+    must_work_with_people(work.actor)
+    ends = await _ends(work, client_id, service_id, "")
+    chosen = _chosen(categories, ends.recipient)
+    key = await key_of(work.session, master, client_id)
+    work.record("package.preview", "client", client_id)
+    return package_for(facts_of_client(key, ends.client), chosen)
 
 
 class ConsentGiven(Value, frozen=True, kw_only=True):

@@ -120,7 +120,7 @@ async def hold(work: Work, referral_id: UUID, *, approval_open: bool = False) ->
     ).one_or_none()
     if row is None:
         # For somebody without an account it is NotSignedIn, as everywhere.
-        see_referral(work.actor, _NOBODYS)
+        see_referral(work.actor, NOBODYS)
         raise NotFound
     referral, stored = row
     see_referral(work.actor, facts_of(referral, approval_open=approval_open))
@@ -128,7 +128,7 @@ async def hold(work: Work, referral_id: UUID, *, approval_open: bool = False) ->
     return Held(referral, consent, covered(referral, consent, work.now))
 
 
-_NOBODYS: Final = ReferralFacts(
+NOBODYS: Final = ReferralFacts(
     sender_partner_id=UUID(int=0), recipient_partner_id=UUID(int=0), municipality_id=UUID(int=0)
 )
 
@@ -212,12 +212,13 @@ async def make(
     reason: str | None = None,
     facts: Mapping[str, str] | None = None,
     note: tuple[DataKey, str] | None = None,
-    member_id: UUID | None = None,
+    asked_by: tuple[UUID, UUID] | None = None,
 ) -> Moved:
     """Make the move: change the row, raise its version, append the event and the audit row.
 
     ``note`` is a free text with the key that seals it. ``facts`` and ``reason`` are codes and dates; both
-    sides read them, so an outcome that may not be reported back must not be among them.
+    sides read them, so an outcome that may not be reported back must not be among them. ``asked_by``:
+    (member, organisation) that asked for a move which another member has confirmed.
     """
     referral = held.referral
     before = referral.state
@@ -242,7 +243,7 @@ async def make(
         reason=reason,
         facts=facts,
         note=note,
-        member_id=member_id,
+        asked_by=asked_by,
     )
     work.record(f"referral.{move.value.lower()}", "referral", referral.id, {"state": target.value})
     next_party = EventActor.SENDER if answered is not None or party is EventActor.PERSON else party
@@ -261,7 +262,7 @@ async def _append(
     reason: str | None,
     facts: Mapping[str, str] | None,
     note: tuple[DataKey, str] | None,
-    member_id: UUID | None,
+    asked_by: tuple[UUID, UUID] | None,
 ) -> None:
     await work.session.flush()
     by_clock = work.actor.role is Role.SYSTEM
@@ -284,8 +285,8 @@ async def _append(
             from_state=from_state,
             to_state=referral.state,
             actor=party,
-            member_id=member_id or work.actor.member_id,
-            partner_id=work.actor.partner_id,
+            member_id=asked_by[0] if asked_by else work.actor.member_id,
+            partner_id=asked_by[1] if asked_by else work.actor.partner_id,
             source=answered.source if answered else said,
             source_on=answered.on if answered else None,
             reason=reason,
@@ -308,7 +309,7 @@ async def begin_history(work: Work, referral: Referral) -> None:
         reason=None,
         facts={} if referral.parent_id is None else {"parent": str(referral.parent_id)},
         note=None,
-        member_id=None,
+        asked_by=None,
     )
     work.record("referral.draft", "referral", referral.id)
 

@@ -1,0 +1,265 @@
+"""Four eyes: a member of the sender asks, another member with role LEAD of the municipality confirms.
+
+For what cannot be undone or was over already: reopening a closed referral, and taking back one that was sent
+in error. A request lapses after three working days; whether it has is judged when somebody looks.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from directory.actors import Actor
+from directory.database import Work
+from directory.problems import InvalidInput, NotFound, StaleVersion
+from directory.values import Instant, Value
+from referrals.consents import facts_of as consent_facts
+from referrals.exchange import ERASED
+from referrals.models import Approval, Consent, Referral
+from referrals.moving import (
+    Held,
+    Moved,
+    as_system,
+    check_version,
+    covered,
+    end_of,
+    hold,
+    local_day,
+    make,
+    permit,
+)
+from referrals.policy import ApprovalFacts, decide_approval, must_work_with_people, see_approval
+from referrals.problems import ApprovalLapsed, ConsentMissing, DuplicateReferral, TransitionNotAllowed
+from referrals.states import APPROVAL_DAYS, REOPEN_WITHIN, Move, add_working_days, allowed, transition
+from referrals.vocabulary import ApprovalMove, ApprovalState, EventActor, Reason
+
+MOVES: Final[dict[ApprovalMove, Move]] = {
+    ApprovalMove.REOPEN: Move.REOPEN,
+    ApprovalMove.ENTERED_IN_ERROR: Move.CORRECT,
+}
+"""Which move of the table each request is for."""
+
+
+class ApprovalView(Value, frozen=True, kw_only=True):
+    """A request for four eyes; ``state`` is judged at reading: LAPSED as soon as its time is over."""
+
+    id: UUID
+    version: int
+    referral_id: UUID
+    move: ApprovalMove
+    reason: Reason
+    state: ApprovalState
+    requested_by: UUID
+    requested_at: Instant
+    lapses_at: Instant
+    decided_by: UUID | None = None
+    decided_at: Instant | None = None
+
+
+def _view(approval: Approval, at: datetime) -> ApprovalView:
+    lapsed = approval.state is ApprovalState.REQUESTED and at >= approval.lapses_at
+    return ApprovalView(
+        id=approval.id,
+        version=approval.version,
+        referral_id=approval.referral_id,
+        move=approval.move,
+        reason=approval.reason,
+        state=ApprovalState.LAPSED if lapsed else approval.state,
+        requested_by=approval.requested_by,
+        requested_at=approval.requested_at,
+        lapses_at=approval.lapses_at,
+        decided_by=approval.decided_by,
+        decided_at=approval.decided_at,
+    )
+
+
+async def request_approval(
+    work: Work, referral_id: UUID, expected_version: int, move: ApprovalMove, reason: Reason
+) -> ApprovalView:
+    """Ask for four eyes; the referral does not change yet.
+
+    Raises TransitionNotAllowed when the move is not possible now (a draft is corrected without four eyes,
+    a referral is reopened within 30 days), ConsentMissing when the consent is over.
+    """
+    held = await hold(work, referral_id)
+    permit(work, held, EventActor.SENDER)
+    check_version(held.referral, expected_version)
+    _check(work, held, MOVES[move])
+    if move is ApprovalMove.REOPEN and not held.covered:
+        raise ConsentMissing({"CONSENT"})
+    async with as_system(work):
+        await work.session.execute(
+            update(Approval)
+            .where(
+                Approval.referral_id == referral_id,
+                Approval.move == move,
+                Approval.state == ApprovalState.REQUESTED,
+                Approval.lapses_at <= work.now,
+            )
+            .values(state=ApprovalState.LAPSED, version=Approval.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+    referral = held.referral
+    approval = Approval(
+        id=uuid4(),
+        referral_id=referral_id,
+        municipality_id=referral.municipality_id,
+        partner_id=referral.sender_partner_id,
+        move=move,
+        reason=reason,
+        state=ApprovalState.REQUESTED,
+        requested_by=work.actor.member_id,
+        requested_at=work.now,
+        lapses_at=end_of(add_working_days(local_day(work.now), APPROVAL_DAYS)),
+        version=1,
+    )
+    work.session.add(approval)
+    try:
+        await work.session.flush()
+    except IntegrityError as error:
+        if "approval_one_open" in str(error.orig):
+            raise InvalidInput("move", "already-requested") from None
+        raise
+    work.record(
+        "approval.request", "approval", approval.id, {"move": move.value, "referral": str(referral_id)}
+    )
+    return _view(approval, work.now)
+
+
+def _check(work: Work, held: Held, move: Move) -> None:
+    referral = held.referral
+    row = transition(referral.state, move, EventActor.SENDER)
+    too_late = move is Move.REOPEN and (
+        referral.closed_at is None or work.now > referral.closed_at + REOPEN_WITHIN
+    )
+    if too_late or not row.four_eyes:
+        others = [m for m in allowed(referral.state, EventActor.SENDER) if m is not move or not too_late]
+        raise TransitionNotAllowed(referral.state, others)
+
+
+async def _open(work: Work, approval_id: UUID, expected_version: int) -> Approval:
+    """Lock an open request that this actor may decide."""
+    seen = await work.session.get(Approval, approval_id)
+    if seen is None:
+        must_work_with_people(work.actor)
+        raise NotFound
+    decide_approval(work.actor, _facts(seen))
+    approval = await work.session.get_one(Approval, approval_id, with_for_update=True, populate_existing=True)
+    if approval.state is not ApprovalState.REQUESTED or work.now >= approval.lapses_at:
+        raise ApprovalLapsed
+    if approval.version != expected_version:
+        raise StaleVersion(approval.version)
+    return approval
+
+
+def _facts(approval: Approval) -> ApprovalFacts:
+    return ApprovalFacts(
+        partner_id=approval.partner_id,
+        municipality_id=approval.municipality_id,
+        requested_by=approval.requested_by,
+    )
+
+
+async def confirm_approval(work: Work, approval_id: UUID, expected_version: int) -> Moved:
+    """Confirm a request as a LEAD who is not the one who asked; the move happens in this transaction.
+
+    REOPEN leads to IN_PROGRESS. ENTERED_IN_ERROR erases package, texts and facts; the events stay.
+    Raises ApprovalLapsed when it was decided or has lapsed, and what the move itself raises.
+    """
+    approval = await _open(work, approval_id, expected_version)
+    approval.state = ApprovalState.CONFIRMED
+    approval.decided_by = work.actor.member_id
+    approval.decided_at = work.now
+    approval.version += 1
+    await work.session.flush()
+    work.record("approval.confirm", "approval", approval.id, {"move": approval.move.value})
+    held = await hold(work, approval.referral_id, approval_open=True)
+    move = MOVES[approval.move]
+    _check(work, held, move)
+    if move is Move.REOPEN:
+        await _check_consent(work, held.referral)
+        changes: dict[str, object] = dict.fromkeys(_REOPENED) | {
+            "unconfirmed": False,
+            "last_sign_of_life": local_day(work.now),
+        }
+    else:
+        changes = {**ERASED, "reason": approval.reason}
+    try:
+        moved = await make(
+            work,
+            held,
+            move,
+            EventActor.SENDER,
+            changes,
+            reason=approval.reason.value,
+            facts={"approval": str(approval.id), "confirmedBy": str(work.actor.member_id)},
+            asked_by=(approval.requested_by, approval.partner_id),
+        )
+    except IntegrityError as error:
+        if "referral_one_open" in str(error.orig):
+            raise DuplicateReferral from None
+        raise
+    if move is Move.CORRECT:
+        await work.session.execute(text("SELECT erase_package(:id)"), {"id": approval.referral_id})
+    return moved
+
+
+_REOPENED: Final = ("closed_at", "outcome", "outcome_on", "outcome_reason", "feedback_asked")
+
+
+async def _check_consent(work: Work, referral: Referral) -> None:
+    # A LEAD of another organisation does not see the sender's consents, but decides whether they hold.
+    async with as_system(work):
+        consent = (
+            await work.session.execute(
+                select(Consent)
+                .where(Consent.id == referral.consent_id)
+                .execution_options(populate_existing=True)
+            )
+        ).scalar_one_or_none()
+    if consent is None or not covered(referral, consent_facts(consent), work.now):
+        raise ConsentMissing({"CONSENT"})
+
+
+async def refuse_approval(work: Work, approval_id: UUID, expected_version: int) -> ApprovalView:
+    """Refuse a request as a LEAD who is not the one who asked; nothing else changes."""
+    approval = await _open(work, approval_id, expected_version)
+    approval.state = ApprovalState.REFUSED
+    approval.decided_by = work.actor.member_id
+    approval.decided_at = work.now
+    approval.version += 1
+    work.record("approval.refuse", "approval", approval.id, {"move": approval.move.value})
+    return _view(approval, work.now)
+
+
+async def list_approvals(
+    session: AsyncSession, actor: Actor, at: datetime, *, referral_id: UUID | None = None, first: int = 100
+) -> tuple[ApprovalView, ...]:
+    """Return the requests that this actor sees, open ones first, newest first (at most ``first``, 100).
+
+    For a LEAD those of the municipality, for everybody else those of the own organisation.
+    """
+    must_work_with_people(actor)
+    statement = select(Approval)
+    if referral_id is not None:
+        statement = statement.where(Approval.referral_id == referral_id)
+    rows = await session.scalars(
+        statement.order_by(
+            (Approval.state == ApprovalState.REQUESTED).desc(), Approval.requested_at.desc(), Approval.id
+        )
+        .limit(max(1, min(first, 100)))
+        .execution_options(populate_existing=True)
+    )
+    found = []
+    for approval in rows:
+        try:
+            see_approval(actor, _facts(approval))
+        except NotFound:
+            continue
+        found.append(_view(approval, at))
+    return tuple(found)
