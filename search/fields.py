@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -15,7 +16,7 @@ from tantivy import Document, Schema, SchemaBuilder
 from directory.documents import SHAPE as DOCUMENT_SHAPE
 from directory.documents import ServiceDocument
 from directory.values import TerritoryKey
-from directory.vocabulary import LABELS, Answer, CapacityState, ResidenceStatus, Responsibility
+from directory.vocabulary import Answer, CapacityState, ResidenceStatus, Responsibility, label
 from search.days import answers, blocks, day_number
 from search.engine import Vocabulary
 from search.lexicon import LANGUAGE_NAMES
@@ -91,39 +92,46 @@ def rank_of(service: ServiceDocument) -> int:
     return ((2**20 - 1 - assured) << 43) | (service.id.int >> 85)
 
 
-def _labels(value: object) -> list[tuple[str, str]]:
-    return list(LABELS.get(value, {}).items())  # type: ignore[call-overload]
+def _labels(*members: StrEnum | None) -> list[tuple[str, str]]:
+    """Return the labels of kinds, in each language."""
+    return [
+        (language, text)
+        for member in members
+        if member is not None
+        for language in ("de", "en")
+        if (text := label(member, language)) is not None
+    ]
 
 
 def _sections(service: ServiceDocument, vocabulary: Vocabulary) -> dict[str, list[tuple[str, str]]]:
     """Return the (language, text) pairs of each section."""
-    label = [*_labels(service.kind), *_labels(service.partner.kind)]
+    labels = _labels(service.kind, service.partner.kind)
     for topic in service.topics:
-        label += topic.labels.items()
+        labels += topic.labels.items()
         words = vocabulary.topics.get(topic.code)
         if words is not None:
-            label += words.labels.items()
-            label += ((language, text) for language, texts in words.synonyms.items() for text in texts)
-    label += (("", term.name) for term in service.source_terms)
+            labels += words.labels.items()
+            labels += ((language, text) for language, texts in words.synonyms.items() for text in texts)
+    labels += (("", term.name) for term in service.source_terms)
     spoken = {offered.language for offered in service.languages}
     if service.interpreting is not None:
         spoken |= {mediated.language for mediated in service.interpreting.languages}
-        label += (("", mediated.variety) for mediated in service.interpreting.languages if mediated.variety)
+        labels += (("", mediated.variety) for mediated in service.interpreting.languages if mediated.variety)
     for tag in sorted(spoken - {"de"}):  # nearly everything is offered in German
-        label += (("", name) for name in LANGUAGE_NAMES.get(tag.split("-")[0], ()))
+        labels += (("", name) for name in LANGUAGE_NAMES.get(tag.split("-")[0], ()))
     course = service.course
     if course is not None:
         levels = {level for level in (course.level_from, course.level_to) if level is not None}
-        label += (("", level) for level in sorted(levels))
+        labels += (("", level) for level in sorted(levels))
         if course.exam is not None:
-            label.append(("", course.exam))
+            labels.append(("", course.exam))
     name = [("", service.partner.name), *service.municipality.name.items()]
     for place in service.locations:
         name += (("", text) for text in (place.name, place.city) if text)
     body = list(service.description.items())
     if service.recognition is not None:
         body += service.recognition.competent_body.items()
-    return {"title": list(service.title.items()), "label": label, "name": name, "body": body}
+    return {"title": list(service.title.items()), "label": labels, "name": name, "body": body}
 
 
 def prefixes(key: TerritoryKey) -> list[str]:
@@ -158,8 +166,8 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
     made.add_text("backwards", " ".join(sorted(word[::-1] for word in found_by)))
     labels: dict[str, list[str]] = {}
     for topic in service.topics:
-        for language, label in topic.labels.items():
-            labels.setdefault(language, []).append(label)
+        for language, name in topic.labels.items():
+            labels.setdefault(language, []).append(name)
     stored = StoredTexts(
         dict(service.title),
         service.partner.name,

@@ -20,7 +20,7 @@ from search.queries import kilometres
 
 
 class FoundService(msgspec.Struct, frozen=True, kw_only=True):
-    """A hit with its document; ``judgement`` where a situation was given, ``distance_km`` where a place was."""
+    """A hit with its document; ``judgement`` if a situation was given, ``distance_km`` if a place was."""
 
     service: ServiceDocument
     hit: SearchHit

@@ -98,7 +98,7 @@ async def read_vocabulary(reader: asyncpg.Pool) -> Vocabulary:
 
 
 class Published(msgspec.Struct, frozen=True):
-    """The published services among some ids: readable ones, those that cannot be read, and those not there."""
+    """The published services among some ids: those that can be read, that cannot, and that are not there."""
 
     documents: list[ServiceDocument]
     unreadable: dict[UUID, str]
@@ -346,7 +346,7 @@ class Follower:
             try:
                 connection = await asyncpg.connect(self._listen_url, timeout=5)
                 lost = asyncio.Event()
-                connection.add_termination_listener(lambda _: lost.set())
+                connection.add_termination_listener(_setter(lost))
                 await connection.add_listener(feed.CHANNEL, lambda *_: self._wake.set())
                 # What was announced while nobody listened is looked up now.
                 self._wake.set()
@@ -362,12 +362,16 @@ class Follower:
 
 
 def must_rebuild(position: Position, head: feed.Cursor, vocabulary: Vocabulary) -> bool:
-    """Whether an index can't be followed on: another feed, ahead of it (a restored backup), or other words."""
+    """Whether an index can't go on: another feed, ahead of it (a restored backup), or other words."""
     return (
         position.feed != head.feed
         or position.sequence > head.sequence
         or position.vocabulary != vocabulary.fingerprint
     )
+
+
+def _setter(event: asyncio.Event) -> Callable[[object], None]:
+    return lambda _: event.set()
 
 
 def _beyond(batch: Batch, refused: object) -> Position:

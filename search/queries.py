@@ -30,8 +30,8 @@ EXACT_BONUS: Final = 0.5
 """Added to words that are there as asked, so that prefixes and typos (constant scores) rank under them."""
 
 MANDATORY_WORDS: Final = 2
-"""Searches of up to so many words ask for all of them; longer ones are questions: any word counts, the more the
-better. Asking for more of them was measured, and loses answers."""
+"""Searches of up to so many words ask for all of them; longer ones are questions: any word counts, and the
+more the better. Asking for more of them was measured, and loses answers."""
 
 
 def with_term(field: str, value: str, option: str = "basic") -> Query:

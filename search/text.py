@@ -132,8 +132,13 @@ def stem(word: str, language: str = "de") -> str:
     """
     if not word.isascii() or not word.isalpha():
         return word
-    stems = (_ENGLISH if language == "en" else _GERMAN).analyze(word)
-    return stems[0] if stems else word
+    analyzer = _ENGLISH if language == "en" else _GERMAN
+    while True:
+        # Until nothing changes: once leaves "Kurs" and "Kurse" apart.
+        stems = analyzer.analyze(word)
+        if not stems or stems[0] == word:
+            return word
+        word = stems[0]
 
 
 _LINKS: Final = ("", "s", "es", "n", "en", "er", "e", "-")

@@ -1,4 +1,4 @@
-"""Measures search on a set of pages and questions: R@1, R@5, R@10, MRR. Run: python tests/search/measure.py FOLDER."""
+"""Measures search on pages and questions (R@1, R@5, R@10, MRR): python tests/search/measure.py FOLDER."""
 
 from __future__ import annotations
 
