@@ -49,6 +49,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "Query",
         "node partner partners service services topics occupations municipalities me",
     ),
+    Entry(Rule.PUBLIC, "Query", "searchServices"),
     Entry(Rule.SIGNED_IN, "Query", "members"),
     Entry(
         Rule.PUBLIC,
@@ -85,6 +86,17 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.PUBLIC, "Topic", "code label"),
     Entry(Rule.PUBLIC, "TopicInVocabulary", "topic parent synonyms"),
     Entry(Rule.PUBLIC, "Occupation", "esco label regulated"),
+    Entry(
+        Rule.PUBLIC,
+        "ServiceSearchConnection",
+        "edges nodes pageInfo totalCount fittingCount facets relaxed degraded",
+    ),
+    Entry(Rule.PUBLIC, "ServiceHit", "cursor node answer reasons highlights distanceKm"),
+    Entry(Rule.PUBLIC, "FitReason", "criterion answer answerLabel code message"),
+    Entry(Rule.PUBLIC, "Highlight", "field language fragment ranges"),
+    Entry(Rule.PUBLIC, "HighlightRange", "start end"),
+    Entry(Rule.PUBLIC, "FacetCounts", "facet values"),
+    Entry(Rule.PUBLIC, "FacetValue", "value count"),
     Entry(Rule.PUBLIC, "SourceTerm", "code name vocabulary"),
     Entry(
         Rule.PUBLIC,

@@ -6,9 +6,10 @@ all requests share; nothing here decides anything about the domain.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Annotated, Any, Final
 
 import structlog
@@ -24,13 +25,17 @@ from directory.membership import authenticate
 from graphapi import query_page
 from graphapi.connecting import master_key_text
 from graphapi.context import Services
-from graphapi.endpoint import GraphQLEndpoint
+from graphapi.endpoint import GraphQLEndpoint, log_unexpected
 from graphapi.health import Readiness, readiness
 from graphapi.limits import Limits
 from graphapi.migrating import newest_revision
 from graphapi.schema import schema
 from graphapi.settings import Settings, SettingsRefused, read_settings
 from referrals.sealing import MasterKey
+from search.follower import Follower
+from search.local import LocalEngine
+
+FOLLOW_AGAIN_SECONDS: Final = 5.0
 
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -59,6 +64,22 @@ def configure_logging(level: str) -> None:
     )
 
 
+async def _following(follower: Follower) -> None:
+    """Follow until cancelled; an error nobody expected is logged, and following begins again."""
+    while True:
+        try:
+            await follower.run()
+        except Exception as error:
+            log_unexpected(error, "follower")
+        await asyncio.sleep(FOLLOW_AGAIN_SECONDS)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
 def create_app(settings: Settings | None = None) -> Litestar:
     """Return the application for these settings (left out: from the environment).
 
@@ -73,17 +94,24 @@ def create_app(settings: Settings | None = None) -> Litestar:
         settings.database_reader_url.get_secret_value(),
         pool_size=settings.pool_size,
     )
+    engine = LocalEngine(settings.data / "search")
     services = Services(
         database=database,
         limits=limits_of(settings),
         master_key=MasterKey.parse(master_key_text(settings)),
+        engines=(engine,),
     )
-    return application(services)
+    reader = settings.database_reader_url.get_secret_value()
+    return application(services, Follower(engine, database, reader))
 
 
-def application(services: Services) -> Litestar:
-    """Return the application around services that are made but not started; tests bring their own."""
+def application(services: Services, follower: Follower | None = None) -> Litestar:
+    """Return the application around services that are made but not started; tests bring their own.
+
+    ``follower`` keeps the search index up while the application runs.
+    """
     database = services.database
+    newest = newest_revision()
 
     async def authenticated(token: str) -> Actor | None:
         return await authenticate(database, token)
@@ -105,6 +133,8 @@ def application(services: Services) -> Litestar:
         async with AsyncExitStack() as stack:
             await database.start()
             stack.push_async_callback(database.stop)
+            if follower is not None:
+                stack.push_async_callback(_ended, asyncio.create_task(_following(follower)))
             yield
 
     @get("/health/live", sync_to_thread=False)
@@ -115,7 +145,7 @@ def application(services: Services) -> Litestar:
     @get("/health/ready")
     async def ready() -> Response[Readiness]:
         """Answer 200 when requests can be served, else 503 with the reasons."""
-        found = await readiness(database, newest_revision(), None)
+        found = await readiness(database, newest, follower.lag if follower else None)
         return Response(found, status_code=200 if found.ready else 503, headers={"cache-control": "no-store"})
 
     @get("/query", sync_to_thread=False)
@@ -125,7 +155,9 @@ def application(services: Services) -> Litestar:
         return Response(query_page.PAGE, media_type="text/html; charset=utf-8", headers=headers)
 
     @get(f"{query_page.ASSETS_PATH}/{{name:str}}", sync_to_thread=False)
-    def query_asset(name: Annotated[str, PathParameter()], request: Request[Any, Any, State]) -> Response[bytes]:
+    def query_asset(
+        name: Annotated[str, PathParameter()], request: Request[Any, Any, State]
+    ) -> Response[bytes]:
         """Give a file of the query page."""
         found = query_page.asset(name)
         if found is None:

@@ -18,6 +18,7 @@ from directory.database import Database
 from graphapi.limits import Limits, Operation
 from graphapi.loaders import Loaders
 from graphapi.messages import MessageLanguage
+from graphapi.people import People
 from referrals.sealing import MasterKey
 from search.engine import Engine
 
@@ -47,9 +48,15 @@ class Context:
     request_id: str
     operation: Operation | None = None
     loaders: Loaders = dataclasses.field(init=False)
+    people: People = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
+        self.fresh()
+
+    def fresh(self) -> None:
+        """Forget what this request has read: something has changed."""
         self.loaders = Loaders(self.services.database, self.actor)
+        self.people = People(self.services.database, self.actor, self.services.master_key)
 
     @property
     def database(self) -> Database:

@@ -30,6 +30,7 @@ from directory.problems import InvalidInput, NotAllowed, Problem
 from graphapi.context import Context, Services
 from graphapi.limits import Documents, Operation, Refused, Unreadable
 from graphapi.messages import MessageLanguage, message_for, message_language, preferred_languages, refusal
+from search.engine import SearchUnavailable
 
 Authenticate: TypeAlias = Callable[[str], Awaitable[Actor | None]]
 """From a token as sent to the actor it stands for, or None when it does not (or not any more)."""
@@ -145,7 +146,7 @@ class GraphQLEndpoint:
             noted.setdefault("code", turned.errors[0].get("extensions", {}).get("code"))
         except Exception as error:
             if not is_unavailable(error):
-                _log_unexpected(error, asked.request_id)
+                log_unexpected(error, asked.request_id)
                 status, body = (
                     500,
                     _encoder.encode(
@@ -329,7 +330,7 @@ class GraphQLEndpoint:
             if isinstance(original, NotAllowed):
                 extensions["rule"] = original.rule
             return {"message": message_for(original, asked.language), **shown, "extensions": extensions}
-        _log_unexpected(original, asked.request_id)
+        log_unexpected(original, asked.request_id)
         noted["code"] = "UNEXPECTED"
         masked = asked.error("UNEXPECTED", extensions={"requestId": asked.request_id})
         return {**masked, **shown}
@@ -348,6 +349,7 @@ _OUT_OF_REACH: Final = (
     PoolTimeout,
     *(kind for kind in OUT_OF_REACH if kind is not OSError),  # a missing file is a bug, not the database
     ConnectionError,
+    SearchUnavailable,
 )
 
 
@@ -364,7 +366,7 @@ def is_unavailable(error: BaseException | None) -> bool:
     return False
 
 
-def _log_unexpected(error: BaseException, request_id: str) -> None:
+def log_unexpected(error: BaseException, request_id: str) -> None:
     """Log where it happened; never the message, which may hold what somebody typed."""
     frames = traceback.extract_tb(error.__traceback__)
     log.error(

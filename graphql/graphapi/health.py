@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import text
 
 from directory.database import OUT_OF_REACH, Database
+from search.follower import Lag
 
 PATIENCE_SECONDS: Final = 4.0
 """How long the database may take to answer before it counts as gone."""
@@ -22,21 +23,29 @@ PATIENCE_SECONDS: Final = 4.0
 log: Final = structlog.get_logger("health")
 
 
+class SearchLag(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How far the local search index is behind: changes not yet searchable, age of the oldest in seconds."""
+
+    searchable: bool
+    behind: int
+    seconds: float
+    trouble: str | None
+
+
 class Readiness(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether requests can be served; ``reasons`` are codes of what is wrong.
 
-    ``search_lag_seconds`` and ``search`` tell how far the local index is behind; a late index is no reason
-    to stop serving.
+    ``search`` tells how far the local index is behind: that is no reason to stop serving.
     """
 
     ready: bool
     reasons: tuple[str, ...] = ()
     schema_revision: str | None = None
-    search: dict[str, object] | None = None
+    search: SearchLag | None = None
 
 
 async def readiness(
-    database: Database, newest_revision: str, search_state: Callable[[], dict[str, object]] | None
+    database: Database, newest_revision: str, search_lag: Callable[[], Lag] | None
 ) -> Readiness:
     """Ask both roles' connections and compare the schema's revision with the one this release needs."""
     reasons: list[str] = []
@@ -60,5 +69,11 @@ async def readiness(
         ready=not reasons,
         reasons=tuple(reasons),
         schema_revision=revision,
-        search=search_state() if search_state is not None else None,
+        search=None if search_lag is None else _lag(search_lag()),
+    )
+
+
+def _lag(lag: Lag) -> SearchLag:
+    return SearchLag(
+        searchable=lag.searchable, behind=lag.behind, seconds=round(lag.seconds, 1), trouble=lag.trouble
     )

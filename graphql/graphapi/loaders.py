@@ -1,8 +1,7 @@
 """Typed loaders: what resolvers ask for one by one is read in one statement per kind and turn.
 
-Each lives as long as one request, so what was read once is not read again; what a mutation has changed is
-read after it with ``fresh``. Rights are the sources' (``directory.sources``): None is what the actor may
-not see.
+They live as long as one request, so what was read once is not read again; after a mutation the context makes
+new ones. Rights are the sources' (``directory.sources``): None is what the actor may not see.
 """
 
 from __future__ import annotations
@@ -27,10 +26,6 @@ class Loaders:
     def __init__(self, database: Database, actor: Actor) -> None:
         self._database = database
         self._actor = actor
-        self.fresh()
-
-    def fresh(self) -> None:
-        """Forget what was read: something has changed."""
         self.partner: DataLoader[UUID, PartnerDocument | None] = DataLoader(
             self._partners, max_batch_size=sources.MOST_KEYS
         )

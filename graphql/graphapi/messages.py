@@ -210,6 +210,201 @@ RULES: Final[Mapping[str, Sentence]] = {}
 """By ``NotAllowed.rule``; a rule without a sentence of its own gets the general one with its code."""
 
 
+FINDINGS: Final[Mapping[str, Sentence]] = {
+    "no-rule-for-status": {
+        "de": "Für diesen Aufenthaltsstatus ist nichts angegeben: beim Partner fragen.",
+        "en": "Nothing is stated for this residence status: ask the partner.",
+    },
+    "status-fits": {
+        "de": "Offen für diesen Aufenthaltsstatus.",
+        "en": "Open to this residence status.",
+    },
+    "status-does-not-fit": {
+        "de": "Nicht offen für diesen Aufenthaltsstatus.",
+        "en": "Not open to this residence status.",
+    },
+    "status-to-be-asked": {
+        "de": "Für diesen Aufenthaltsstatus beim Partner fragen.",
+        "en": "Ask the partner about this residence status.",
+    },
+    "area-unknown": {
+        "de": "Der Wohnort entscheidet, aber das Gebiet ist nicht angegeben.",
+        "en": "The place of residence decides, but the area is not stated.",
+    },
+    "open-to-all-places": {
+        "de": "Der Wohnort spielt keine Rolle.",
+        "en": "The place of residence does not matter.",
+    },
+    "area-covers-residence": {
+        "de": "Für diesen Wohnort zuständig oder offen.",
+        "en": "Responsible for, or open to, this place of residence.",
+    },
+    "area-covers-a-part": {
+        "de": "Nur für einen Teil des Gebiets: genau nach dem Wohnort fragen.",
+        "en": "For a part of the area only: ask about the exact place.",
+    },
+    "not-responsible-there": {
+        "de": "Für diesen Wohnort nicht zuständig.",
+        "en": "Not responsible for this place of residence.",
+    },
+    "outside-usual-area": {
+        "de": "Außerhalb des üblichen Gebiets: beim Partner fragen.",
+        "en": "Outside the usual area: ask the partner.",
+    },
+    "language-offered": {
+        "de": "Wird in dieser Sprache angeboten ({language}).",
+        "en": "Offered in this language ({language}).",
+    },
+    "language-interpreted-here": {
+        "de": "Dolmetscht diese Sprache ({language}).",
+        "en": "Interprets this language ({language}).",
+    },
+    "language-through-interpreter": {
+        "de": "In dieser Sprache nur mit Dolmetschen ({language}).",
+        "en": "In this language through an interpreter only ({language}).",
+    },
+    "language-not-offered": {
+        "de": "Nicht in den gewünschten Sprachen angegeben: nach Sprachmittlung fragen.",
+        "en": "Not stated in the wanted languages: ask about an interpreter.",
+    },
+    "languages-unknown": {
+        "de": "Die Sprachen sind nicht angegeben.",
+        "en": "The languages are not stated.",
+    },
+    "level-unknown": {
+        "de": "Das Sprachniveau ist nicht angegeben.",
+        "en": "The language level is not stated.",
+    },
+    "level-starts-above": {
+        "de": "Beginnt über dem passenden Niveau ({from}).",
+        "en": "Begins above the level that fits ({from}).",
+    },
+    "level-ends-below": {
+        "de": "Endet unter dem passenden Niveau ({to}).",
+        "en": "Ends below the level that fits ({to}).",
+    },
+    "level-fits": {
+        "de": "Das Sprachniveau passt.",
+        "en": "The language level fits.",
+    },
+    "start-unknown": {
+        "de": "Der Beginn ist nicht angegeben.",
+        "en": "The start is not stated.",
+    },
+    "already-begun": {
+        "de": "Hat schon begonnen ({starts_on}).",
+        "en": "Has begun already ({starts_on}).",
+    },
+    "starts-too-early": {
+        "de": "Beginnt, bevor die Person kann ({starts_on}).",
+        "en": "Starts before the person can ({starts_on}).",
+    },
+    "starts-later": {
+        "de": "Beginnt am {starts_on}.",
+        "en": "Starts on {starts_on}.",
+    },
+    "end-unknown": {
+        "de": "Das Ende ist nicht angegeben; der Status endet am {valid_until}.",
+        "en": "The end is not stated; the status ends on {valid_until}.",
+    },
+    "ends-after-status": {
+        "de": "Endet am {ends_on}, nach dem Ende des Status am {valid_until}.",
+        "en": "Ends on {ends_on}, after the status ends on {valid_until}.",
+    },
+    "ends-before-status": {
+        "de": "Endet am {ends_on}, vor dem Ende des Status am {valid_until}.",
+        "en": "Ends on {ends_on}, before the status ends on {valid_until}.",
+    },
+    "childcare-unknown": {
+        "de": "Ob es Kinderbetreuung gibt, ist nicht angegeben.",
+        "en": "Whether there is childcare is not stated.",
+    },
+    "childcare-offered": {
+        "de": "Mit Kinderbetreuung.",
+        "en": "With childcare.",
+    },
+    "no-childcare": {
+        "de": "Ohne Kinderbetreuung.",
+        "en": "Without childcare.",
+    },
+    "women-only-unknown": {
+        "de": "Ob nur für Frauen, ist nicht angegeben.",
+        "en": "Whether for women only is not stated.",
+    },
+    "women-only": {
+        "de": "Nur für Frauen.",
+        "en": "For women only.",
+    },
+    "not-women-only": {
+        "de": "Nicht nur für Frauen.",
+        "en": "Not for women only.",
+    },
+    "open-to-all-genders": {
+        "de": "Für alle Geschlechter.",
+        "en": "Open to all genders.",
+    },
+    "access-unknown": {
+        "de": "Der Zugang ist nicht angegeben.",
+        "en": "How to get a place is not stated.",
+    },
+    "access-direct": {
+        "de": "Direkter Zugang.",
+        "en": "Direct access.",
+    },
+    "access-through-legal-circle": {
+        "de": "Zugang über Jobcenter oder Agentur für Arbeit.",
+        "en": "Access through job centre or employment agency.",
+    },
+    "access-needs-admission": {
+        "de": "Braucht eine Zulassung oder einen Gutschein ({access}).",
+        "en": "Needs an admission or a voucher ({access}).",
+    },
+    "occupations-unknown": {
+        "de": "Für welche Berufe, ist nicht angegeben.",
+        "en": "For which occupations is not stated.",
+    },
+    "all-occupations": {
+        "de": "Für alle Berufe.",
+        "en": "For all occupations.",
+    },
+    "competent-for-occupation": {
+        "de": "Für diesen Beruf zuständig.",
+        "en": "Competent for this occupation.",
+    },
+    "regulated-occupation-other-body": {
+        "de": "Reglementierter Beruf, andere Stelle zuständig.",
+        "en": "Regulated occupation, other competent body.",
+    },
+    "other-competent-body": {
+        "de": "Für diesen Beruf ist eine andere Stelle zuständig.",
+        "en": "Another body is competent for this occupation.",
+    },
+    "places-open": {
+        "de": "Plätze frei.",
+        "en": "There are places.",
+    },
+    "capacity-unknown": {
+        "de": "Ob Plätze frei sind, ist nicht bekannt.",
+        "en": "Whether there are places is not known.",
+    },
+    "waiting-list": {
+        "de": "Warteliste: etwa {weeks} Wochen.",
+        "en": "Waiting list: about {weeks} weeks.",
+    },
+    "no-places": {
+        "de": "Keine Plätze frei.",
+        "en": "No places.",
+    },
+}
+"""By the code of a reason why a service fits a person's situation, or not (``search.matching``)."""
+
+
+def finding(code: str, language: MessageLanguage, values: Mapping[str, str]) -> str:
+    """Return the sentence for a reason of the search; a code without one is shown as it is."""
+    sentence = FINDINGS.get(code)
+    return code if sentence is None else fill(sentence, language, values)
+
+
 _RANGE: Final = re.compile(
     r"^\s*(?P<tag>[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q=(?P<q>[01](?:\.[0-9]{0,3})?))?\s*$"
 )

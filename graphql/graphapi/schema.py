@@ -11,10 +11,11 @@ from graphapi.mutations.members import MemberMutations
 from graphapi.mutations.partners import PartnerMutations
 from graphapi.mutations.services import ServiceMutations
 from graphapi.types.query import DirectoryQueries
+from graphapi.types.search import SearchQueries
 
 
 @strawberry.type(description="What can be read.")
-class Query(DirectoryQueries):
+class Query(DirectoryQueries, SearchQueries):
     """What can be read; one mixin per room."""
 
 
