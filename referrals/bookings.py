@@ -126,10 +126,11 @@ class BookingView(Value, frozen=True, kw_only=True):
 
 
 class BookingPage(Value, frozen=True, kw_only=True):
-    """A page of bookings by appointment, earliest first."""
+    """A page of bookings by appointment, earliest first; ``total`` is counted only when it was asked for."""
 
     items: tuple[BookingView, ...]
     has_next: bool
+    total: int | None = None
 
 
 def _facts(booking: Booking) -> BookingFacts:
@@ -409,6 +410,7 @@ async def list_bookings(
     states: Collection[BookingState] = (),
     first: int = 50,
     after: str | None = None,
+    with_total: bool = False,
 ) -> BookingPage:
     """Return the bookings that the own organisation received, or asked for; earliest appointment first."""
     must_work_with_people(actor)
@@ -420,6 +422,9 @@ async def list_bookings(
     statement = select(Booking).where(own == actor.partner_id)
     if states:
         statement = statement.where(Booking.state.in_(list(states)))
+    total: int | None = None
+    if with_total:
+        total = await session.scalar(select(func.count()).select_from(statement.subquery()))
     if after is not None:
         starts_at, last = _cursor(after)
         statement = statement.where(tuple_(Booking.starts_at, Booking.id) > tuple_(starts_at, last))
@@ -431,7 +436,9 @@ async def list_bookings(
         )
     )
     return BookingPage(
-        items=tuple(_view(booking, actor) for booking in rows[:first]), has_next=len(rows) > first
+        items=tuple(_view(booking, actor) for booking in rows[:first]),
+        has_next=len(rows) > first,
+        total=total,
     )
 
 
