@@ -7,7 +7,7 @@ ahead of the feed, means: rebuild from zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -46,16 +46,10 @@ async def append(session: AsyncSession, changes: Sequence[tuple[DocumentKind, UU
     """Add (kind, id, version, tombstone) to the feed; call it last in the transaction, it takes the lock."""
     if not changes:
         return
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
-    await session.execute(
-        text(
-            "INSERT INTO change (kind, id, sequence, version, tombstone, changed_at)"
-            " SELECT kind, id, nextval('change_sequence_seq'), version, tombstone, clock_timestamp()"
-            " FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[]), CAST(:versions AS int[]),"
-            " CAST(:tombstones AS bool[])) AS c(kind, id, version, tombstone)"
-            " ON CONFLICT (kind, id) DO UPDATE SET sequence = excluded.sequence,"
-            " version = excluded.version, tombstone = excluded.tombstone, changed_at = excluded.changed_at"
-        ),
+    await append_selected(
+        session,
+        "SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS uuid[]), CAST(:versions AS int[]),"
+        " CAST(:tombstones AS bool[])) AS c(kind, id, version, tombstone)",
         {
             "kinds": [kind.value for kind, _, _, _ in changes],
             "ids": [id_ for _, id_, _, _ in changes],
@@ -63,7 +57,24 @@ async def append(session: AsyncSession, changes: Sequence[tuple[DocumentKind, UU
             "tombstones": [tombstone for _, _, _, tombstone in changes],
         },
     )
-    await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+
+
+async def append_selected(session: AsyncSession, changes: str, parameters: Mapping[str, object]) -> None:
+    """Add what the query ``changes`` selects (kind, id, version, tombstone), however many rows; like append.
+
+    ``changes`` is SQL of our own, never made of what somebody sent.
+    """
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
+    insert = (
+        "WITH added AS (INSERT INTO change (kind, id, sequence, version, tombstone, changed_at)"  # noqa: S608
+        " SELECT kind, id, nextval('change_sequence_seq'), version, tombstone, clock_timestamp()"
+        f" FROM ({changes}) AS changes ON CONFLICT (kind, id) DO UPDATE SET"
+        " sequence = excluded.sequence, version = excluded.version, tombstone = excluded.tombstone,"
+        " changed_at = excluded.changed_at RETURNING 1) SELECT count(*) FROM added"
+    )
+    added = await session.execute(text(insert), dict(parameters))
+    if added.scalar_one():
+        await session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
 
 
 async def head(connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy) -> Cursor:

@@ -3,7 +3,8 @@
 from alembic import context
 from sqlalchemy import Connection
 
-import referrals.models  # noqa: F401 - its tables belong to the same metadata
+import directory.importing.tables
+import referrals.models  # noqa: F401 - both belong to the same metadata
 from directory.models import Base
 
 connection: Connection = context.config.attributes["connection"]

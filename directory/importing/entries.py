@@ -1,0 +1,102 @@
+"""What a source hands over, whatever its format: entries that say only what the source says.
+
+What a source is silent about keeps the value that the directory has (or the default, for a new entry).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, Protocol
+from uuid import UUID, uuid5
+
+import msgspec
+
+from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
+from directory.values import LocationValue
+from directory.vocabulary import PublicationState
+
+SOURCES: Final = UUID("6d1ac0a4-4c1e-5f0f-9d0b-6b1f6f1c2a57")
+"""Namespace of the sources' namespaces."""
+
+CHUNK: Final = 250
+"""How many entries are read, compared and staged at once."""
+
+
+def source_namespace(source: str) -> UUID:
+    """Return the namespace in which a source's entries get their ids."""
+    return uuid5(SOURCES, source)
+
+
+def entry_id(namespace: UUID, kind: str, foreign_id: str) -> UUID:
+    """Return the id of a source's entry: always the same for the same source, kind and foreign id."""
+    return uuid5(namespace, f"{kind}:{foreign_id}")
+
+
+class PartnerGiven(msgspec.Struct, kw_only=True):
+    """A partner as its source gives it; ``values`` are columns, ``state`` None means: not said.
+
+    ``locations``: all of its places that the source knows.
+    """
+
+    id: UUID
+    foreign_id: str
+    values: dict[str, Any]
+    state: PublicationState | None = None
+    locations: tuple[LocationValue, ...] = ()
+
+
+class ServiceGiven(msgspec.Struct, kw_only=True):
+    """A service as its source gives it; ``topics`` None means: not said."""
+
+    id: UUID
+    foreign_id: str
+    partner_id: UUID
+    values: dict[str, Any]
+    state: PublicationState | None = None
+    topics: tuple[str, ...] | None = None
+    locations: tuple[UUID, ...] = ()
+
+
+class Source(Protocol):
+    """A format's reader: first ``prepare``, then partners, then services, in chunks."""
+
+    @property
+    def format(self) -> str:
+        """Name of the format."""
+
+    @property
+    def name(self) -> str:
+        """What the source calls itself; its entries' ids depend on it."""
+
+    @property
+    def licence(self) -> str | None:
+        """The licence under which the source gives its entries."""
+
+    @property
+    def municipality(self) -> MunicipalityEntry | None:
+        """The municipality it brings, if it does."""
+
+    @property
+    def coordination(self) -> UUID | None:
+        """The partner that coordinates the municipality."""
+
+    @property
+    def topics(self) -> Sequence[TopicEntry]:
+        """The topics it brings."""
+
+    @property
+    def occupations(self) -> Sequence[OccupationEntry]:
+        """The occupations it brings."""
+
+    @property
+    def clients(self) -> msgspec.Raw:
+        """What it says of clients, which the directory does not read."""
+
+    async def prepare(self) -> int | None:
+        """Read what must be read before the first entry; return how many entries come, if known."""
+
+    def partners(self) -> AsyncIterator[list[PartnerGiven]]:
+        """Yield every partner once."""
+
+    def services(self) -> AsyncIterator[list[ServiceGiven]]:
+        """Yield every service once; its partner was yielded before."""

@@ -1,0 +1,493 @@
+"""Prepares entries chunk by chunk: what the source says is laid over what the directory has.
+
+Each chunk is a committed transaction of its own, and nobody but the importer reads what it leaves. What is
+staged is complete, row and document, so that taking it over needs no thinking any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload, selectinload
+
+from directory.actors import SYSTEM
+from directory.building import partner_row, service_row
+from directory.database import Database
+from directory.importing.entries import PartnerGiven, ServiceGiven, Source, entry_id, source_namespace
+from directory.importing.report import ImportRefused, ImportReport, Refusal
+from directory.importing.tables import ImportOrigin, ImportStaging
+from directory.models import Base, Location, Municipality, Occupation, Partner, Service, Topic
+from directory.network import MunicipalityEntry
+from directory.values import Capacity, LocationValue, OpeningHours, Provenance
+from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState, Responsibility
+
+PLACEHOLDER: Final = datetime(1, 1, 1, tzinfo=UTC)
+"""Stands in prepared documents for the moment of the takeover."""
+
+_ORDER: Final = (PublicationState.DRAFT, PublicationState.PUBLISHED, PublicationState.HIDDEN)
+
+T = TypeVar("T")
+
+
+def next_state(
+    current: PublicationState | None, said: PublicationState | None, publish: bool
+) -> PublicationState:
+    """Return an entry's state after an import, which only ever moves it forward.
+
+    So an import never takes back what was published, and never shows again what somebody has hidden.
+
+    >>> next_state(PublicationState.HIDDEN, PublicationState.PUBLISHED, True).value
+    'HIDDEN'
+    """
+    wanted = said or PublicationState.DRAFT
+    if publish and wanted is PublicationState.DRAFT:
+        wanted = PublicationState.PUBLISHED
+    return max(current or PublicationState.DRAFT, wanted, key=_ORDER.index)
+
+
+def next_capacity(current: Capacity, said: Capacity) -> Capacity:
+    """Return an entry's capacity after an import: a live figure here gives way to a newer one only."""
+    newer = said.as_of is not None and (current.as_of is None or said.as_of > current.as_of)
+    return said if newer else current
+
+
+def as_stored(value: T) -> T:
+    """Return a value as it comes back from the database: maps in JSONB's key order, moments in UTC.
+
+    So that a document prepared here is the same, byte for byte, as one built from the rows later.
+    """
+    result: Any = value
+    if isinstance(value, dict):
+        result = {k: as_stored(value[k]) for k in sorted(value, key=lambda k: (len(k.encode()), k.encode()))}
+    elif isinstance(value, tuple):
+        result = tuple(as_stored(item) for item in value)
+    elif isinstance(value, msgspec.Struct):
+        result = type(value)(**{k: as_stored(v) for k, v in msgspec.structs.asdict(value).items()})
+    elif isinstance(value, datetime):
+        result = value.astimezone(UTC)
+    return result  # type: ignore[no-any-return]
+
+
+def digest(*said: object) -> bytes:
+    """Return a fingerprint of what a source says."""
+    return hashlib.blake2b(msgspec.json.encode(said, order="deterministic"), digest_size=16).digest()
+
+
+def column_values(entry: Base) -> dict[str, Any]:
+    """Return an entry's row as JSON-ready values; what is None is left out."""
+    columns = {column.name: getattr(entry, column.name) for column in entry.__table__.columns}
+    return {name: msgspec.to_builtins(value) for name, value in columns.items() if value is not None}
+
+
+def _new_partner(id_: UUID, municipality: Municipality) -> Partner:
+    return Partner(
+        id=id_,
+        municipality_id=municipality.id,
+        description={},
+        contact_points=(),
+        languages=(),
+        active=True,
+        coordinates=False,
+        data_protection_law=DataProtectionLaw.GDPR,
+        professional_secrecy=False,
+        public_body=False,
+        school=False,
+        locations=[],
+    )
+
+
+def _new_service(given: ServiceGiven) -> Service:
+    return Service(
+        id=given.id,
+        partner_id=given.partner_id,
+        description={},
+        source_terms=(),
+        languages=(),
+        eligibility=(),
+        area=(),
+        responsibility=Responsibility.FREE,
+        contact_points=(),
+        capacity=given.values.get("capacity", Capacity()),
+    )
+
+
+def _location(partner_id: UUID, value: LocationValue) -> Location:
+    return Location(partner_id=partner_id, **as_stored(msgspec.structs.asdict(value)))
+
+
+def _read_location(row: Mapping[str, Any]) -> Location:
+    """Make a location of a staged row."""
+    values = {column.name: row.get(column.name) for column in Location.__table__.columns}
+    hours = msgspec.convert(values["hours"], OpeningHours | None)
+    return Location(
+        **{**values, "id": UUID(row["id"]), "partner_id": UUID(row["partner_id"]), "hours": hours}
+    )
+
+
+def _document(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a document's row as jsonb_populate_record reads it."""
+    ready: dict[str, Any] = msgspec.to_builtins({**row, "sort_key": "\\x" + row["sort_key"].hex()})
+    return ready
+
+
+async def analyze(session: AsyncSession) -> None:
+    """Have PostgreSQL look at what was staged, so that it joins it well."""
+    await session.execute(text("SELECT import_analyze()"))
+
+
+class Shown(msgspec.Struct):
+    """A partner as its services show it, and the version of it that the directory had."""
+
+    partner: Partner
+    version: int
+
+
+class Stage:
+    """Where one run's entries are prepared."""
+
+    def __init__(
+        self, database: Database, run_id: UUID, source: Source, report: ImportReport, *, publish: bool
+    ) -> None:
+        self.database = database
+        self.run_id = run_id
+        self.source = source
+        self.report = report
+        self.publish = publish
+        self.municipality: Municipality
+        self.municipality_changed = False
+        self.topics: dict[str, Topic] = {}
+        self.changed_topics: list[Topic] = []
+        self.new_topics: list[Topic] = []
+        self.changed_occupations: list[Occupation] = []
+        self.origins: list[dict[str, Any]] = []
+
+    async def prepare(self, ars: str | None) -> None:
+        """Find the municipality and the open vocabularies; raises ImportRefused."""
+        async with self.database.view(SYSTEM) as session:
+            await self._find_municipality(session, ars)
+            await self._prepare_topics(session)
+            await self._prepare_occupations(session)
+            await self._check_coordination(session)
+        self.report.municipality = self.municipality.id
+
+    async def _check_coordination(self, session: AsyncSession) -> None:
+        other = await session.scalar(
+            select(Partner.id).where(Partner.municipality_id == self.municipality.id, Partner.coordinates)
+        )
+        if None not in (other, self.source.coordination) and other != self.source.coordination:
+            raise ImportRefused(Refusal.COORDINATION_TAKEN, self.municipality.ars)
+
+    async def _find_municipality(self, session: AsyncSession, ars: str | None) -> None:
+        said = self.source.municipality
+        if said is None and ars is None:
+            raise ImportRefused(Refusal.MUNICIPALITY_NEEDED)
+        if said is not None and ars not in (None, said.ars):
+            raise ImportRefused(Refusal.MUNICIPALITY_DIFFERS, said.ars)
+        key = said.ars if said is not None else ars
+        found = await session.scalar(select(Municipality).where(Municipality.ars == key))
+        session.expunge_all()
+        if said is None:
+            if found is None:
+                raise ImportRefused(Refusal.MUNICIPALITY_UNKNOWN, key or "")
+            self.municipality = found
+            return
+        id_ = entry_id(source_namespace(self.source.name), "municipality", said.key)
+        id_ = found.id if found is not None else id_
+        if (
+            not await self._says_something_new(session, "MUNICIPALITY", id_, digest(said))
+            and found is not None
+        ):
+            self.municipality = found
+            return
+        self.municipality = _municipality(id_, said)
+        self.municipality_changed = found is None or column_values(found) != column_values(self.municipality)
+
+    async def _says_something_new(self, session: AsyncSession, kind: str, id_: UUID, said: bytes) -> bool:
+        """Whether the source says something else of an entry than last time; what it says is kept."""
+        self.origins.append({"kind": kind, "id": id_, "source": self.source.name, "digest": said})
+        return await session.scalar(
+            select(ImportOrigin.digest).where(ImportOrigin.kind == kind, ImportOrigin.id == id_)
+        ) not in (said,)
+
+    async def _prepare_topics(self, session: AsyncSession) -> None:
+        self.topics = {topic.code: topic for topic in await session.scalars(select(Topic))}
+        session.expunge_all()
+        namespace = source_namespace(self.source.name)
+        for said in self.source.topics:
+            current = self.topics.get(said.code)
+            new_here = await self._says_something_new(
+                session, "TOPIC", entry_id(namespace, "topic", said.code), digest(said)
+            )
+            if current is not None and not new_here:
+                self.report.topics.unchanged += 1
+                continue
+            topic = Topic(
+                code=said.code,
+                labels=as_stored(said.labels),
+                synonyms=as_stored(said.synonyms),
+                parent=said.parent,
+            )
+            if current is None:
+                self.report.topics.new += 1
+                self.new_topics.append(topic)
+            elif column_values(current) == column_values(topic):
+                self.report.topics.unchanged += 1
+                continue
+            else:
+                self.report.topics.changed += 1
+                self.changed_topics.append(topic)
+            self.topics[said.code] = topic
+
+    async def _prepare_occupations(self, session: AsyncSession) -> None:
+        current = {found.esco: found for found in await session.scalars(select(Occupation))}
+        session.expunge_all()
+        namespace = source_namespace(self.source.name)
+        for said in self.source.occupations:
+            new_here = await self._says_something_new(
+                session, "OCCUPATION", entry_id(namespace, "occupation", said.esco), digest(said)
+            )
+            occupation = Occupation(esco=said.esco, labels=as_stored(said.labels), regulated=said.regulated)
+            found = current.get(said.esco)
+            if found is None:
+                self.report.occupations.new += 1
+            elif not new_here or column_values(found) == column_values(occupation):
+                self.report.occupations.unchanged += 1
+                continue
+            else:
+                self.report.occupations.changed += 1
+            self.changed_occupations.append(occupation)
+
+    async def _origins(self, session: AsyncSession, kind: str, ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        found = await session.execute(
+            select(ImportOrigin.id, ImportOrigin.digest).where(
+                ImportOrigin.kind == kind, ImportOrigin.source == self.source.name, ImportOrigin.id.in_(ids)
+            )
+        )
+        return {row.id: row.digest for row in found}
+
+    async def partners(self, chunk: Sequence[PartnerGiven]) -> None:
+        """Prepare partners with their places; raises ImportRefused."""
+        ids = [given.id for given in chunk]
+        async with self.database.work(SYSTEM) as work:
+            found = await work.session.scalars(
+                select(Partner)
+                .where(Partner.id.in_(ids))
+                .options(joinedload(Partner.municipality), selectinload(Partner.locations))
+            )
+            current = {partner.id: partner for partner in found}
+            work.session.expunge_all()
+            origins = await self._origins(work.session, "PARTNER", ids)
+            places = [place.id for partner in current.values() for place in partner.locations]
+            ours = await self._origins(work.session, "LOCATION", places)
+            rows: list[dict[str, Any]] = []
+            for given in chunk:
+                rows += self._partner(given, current.get(given.id), origins.get(given.id), ours)
+            if rows:
+                await work.session.execute(insert(ImportStaging), rows)
+
+    def _row(self, kind: str, id_: UUID, said: bytes, base_version: int, **more: Any) -> dict[str, Any]:
+        return {
+            "run_id": self.run_id, "kind": kind, "id": id_, "digest": said, "base_version": base_version,
+            "partner_id": None, "partner_version": 0, "shown_elsewhere": False,
+            "row": None, "document": None, "links": None, **more,
+        }  # fmt: skip
+
+    def _provenance(self, foreign_id: str) -> Provenance:
+        return Provenance(source=self.source.name, foreign_id=foreign_id, licence=self.source.licence)
+
+    def _partner(
+        self, given: PartnerGiven, current: Partner | None, last: bytes | None, ours: Mapping[UUID, bytes]
+    ) -> list[dict[str, Any]]:
+        said = digest(given, self.source.licence)
+        if current is not None and current.municipality_id != self.municipality.id:
+            raise ImportRefused(Refusal.MUNICIPALITY_DIFFERS, self.municipality.ars)
+        state = next_state(current.state if current else None, given.state, self.publish)
+        if current is not None and last == said and state is current.state:
+            self.report.partners.unchanged += 1
+            return []
+        before = (column_values(current), partner_row(current), _summary(current)) if current else None
+        old_places = {place.id: column_values(place) for place in current.locations} if current else {}
+        partner = current or _new_partner(given.id, self.municipality)
+        for name, value in given.values.items():
+            setattr(partner, name, as_stored(value))
+        partner.state = state
+        partner.municipality = self.municipality
+        partner.provenance = self._provenance(given.foreign_id)
+        places = [_location(given.id, value) for value in given.locations]
+        given_ids = {place.id for place in places}
+        gone = [id_ for id_ in old_places if id_ in ours and id_ not in given_ids]
+        partner.locations = sorted(
+            [*places, *(place for place in partner.locations if place.id not in {*given_ids, *gone})],
+            key=lambda place: (place.name, place.id),
+        )
+        base = current.version if current else 0
+        family = {"partner_id": given.id, "partner_version": base}
+        # a place is written before its partner's documents, so it is staged beside it, not inside
+        rows = [
+            self._row(
+                "LOCATION",
+                place.id,
+                said,
+                1 if place.id in old_places else 0,
+                row=row if old_places.get(place.id) != row else None,
+                **family,
+            )
+            for place in places
+            for row in (column_values(place),)
+        ]
+        if before is not None and (column_values(partner), partner_row(partner)) == before[:2]:
+            self.report.partners.unchanged += 1
+            return [*rows, self._row("PARTNER", given.id, said, base, **family)]
+        partner.version, partner.updated_at = base + 1, PLACEHOLDER
+        changes_others = before is not None and before[2] != _summary(partner)
+        staged = self._row(
+            "PARTNER",
+            given.id,
+            said,
+            base,
+            shown_elsewhere=changes_others,
+            row=column_values(partner),
+            document=_document(partner_row(partner)),
+            links={"gone": [str(id_) for id_ in gone]},
+            **family,
+        )
+        return [*rows, staged]
+
+    async def services(self, chunk: Sequence[ServiceGiven]) -> None:
+        """Prepare services; their partners are staged or in the directory already."""
+        ids = [given.id for given in chunk]
+        async with self.database.work(SYSTEM) as work:
+            found = await work.session.scalars(
+                select(Service)
+                .where(Service.id.in_(ids))
+                .options(
+                    joinedload(Service.partner).joinedload(Partner.municipality),
+                    selectinload(Service.topics),
+                    selectinload(Service.locations),
+                )
+            )
+            current = {service.id: service for service in found}
+            work.session.expunge_all()
+            origins = await self._origins(work.session, "SERVICE", ids)
+            shown = await self._shown(work.session, {given.partner_id for given in chunk})
+            places = await self._places(work.session, {place for given in chunk for place in given.locations})
+            rows: list[dict[str, Any]] = []
+            for given in chunk:
+                rows += self._service(
+                    given, current.get(given.id), origins.get(given.id), shown[given.partner_id], places
+                )
+            if rows:
+                await work.session.execute(insert(ImportStaging), rows)
+
+    async def _staged(self, session: AsyncSession, kind: str, ids: set[UUID]) -> list[Any]:
+        found = await session.execute(
+            select(ImportStaging.row, ImportStaging.base_version).where(
+                ImportStaging.run_id == self.run_id,
+                ImportStaging.kind == kind,
+                ImportStaging.id.in_(ids),
+                ImportStaging.row.is_not(None),
+            )
+        )
+        return list(found)
+
+    async def _shown(self, session: AsyncSession, ids: set[UUID]) -> dict[UUID, Shown]:
+        shown: dict[UUID, Shown] = {}
+        for row, base_version in await self._staged(session, "PARTNER", ids):
+            partner = Partner(
+                id=UUID(row["id"]),
+                municipality_id=self.municipality.id,
+                name=row["name"],
+                kind=PartnerKind(row["kind"]),
+                website=row.get("website"),
+                state=PublicationState(row["state"]),
+                municipality=self.municipality,
+            )
+            shown[partner.id] = Shown(partner, base_version)
+        rest = await session.scalars(select(Partner).where(Partner.id.in_(ids - shown.keys())))
+        unstaged = list(rest)
+        session.expunge_all()
+        for partner in unstaged:
+            partner.municipality = self.municipality
+            shown[partner.id] = Shown(partner, partner.version)
+        return shown
+
+    async def _places(self, session: AsyncSession, ids: set[UUID]) -> dict[UUID, Location]:
+        staged = [_read_location(row) for row, _ in await self._staged(session, "LOCATION", ids)]
+        places = {place.id: place for place in staged}
+        for place in await session.scalars(select(Location).where(Location.id.in_(ids - places.keys()))):
+            places[place.id] = place
+        session.expunge_all()
+        return places
+
+    def _service(
+        self,
+        given: ServiceGiven,
+        current: Service | None,
+        last: bytes | None,
+        shown: Shown,
+        places: Mapping[UUID, Location],
+    ) -> list[dict[str, Any]]:
+        said = digest(given, self.source.licence)
+        state = next_state(current.state if current else None, given.state, self.publish)
+        if current is not None and last == said and state is current.state:
+            self.report.services.unchanged += 1
+            return []
+        before = (
+            (column_values(current), service_row(current, current.partner, current.topics, current.locations))
+            if current
+            else None
+        )
+        topics = (
+            [self.topics[code] for code in given.topics]
+            if given.topics is not None
+            else (list(current.topics) if current else [])
+        )
+        locations = [places[id_] for id_ in given.locations]
+        service = current or _new_service(given)
+        for name, value in given.values.items():
+            kept = next_capacity(service.capacity, value) if name == "capacity" and current else value
+            setattr(service, name, as_stored(kept))
+        service.partner_id = given.partner_id
+        service.state = state
+        service.provenance = self._provenance(given.foreign_id)
+        base = current.version if current else 0
+        family = {"partner_id": given.partner_id, "partner_version": shown.version}
+        if before is not None:
+            after = (column_values(service), service_row(service, shown.partner, topics, locations))
+            if after == before:
+                self.report.services.unchanged += 1
+                return [self._row("SERVICE", given.id, said, base, **family)]
+        service.version, service.updated_at = base + 1, PLACEHOLDER
+        return [
+            self._row(
+                "SERVICE",
+                given.id,
+                said,
+                base,
+                row=column_values(service),
+                document=_document(service_row(service, shown.partner, topics, locations)),
+                links={
+                    "topics": [topic.code for topic in topics],
+                    "locations": [str(place.id) for place in locations],
+                },
+                **family,
+            )
+        ]
+
+
+def _municipality(id_: UUID, said: MunicipalityEntry) -> Municipality:
+    labels = {kind.value: dict(texts) for kind, texts in said.kind_labels.items()}
+    return Municipality(id=id_, ars=said.ars, name=as_stored(said.name), kind_labels=as_stored(labels))
+
+
+def _summary(partner: Partner) -> tuple[object, ...]:
+    """Return what a partner's services show of it."""
+    municipality = partner.municipality
+    return (partner.name, partner.kind, partner.website, partner.state, municipality.name, municipality.ars)
