@@ -265,7 +265,7 @@ async def _check_topics(session: AsyncSession, needs: Sequence[str]) -> None:
     known = set(await session.scalars(select(Topic.code).where(Topic.code.in_(needs))))
     for number, code in enumerate(needs):
         if code not in known:
-            raise InvalidInput(f"needs.{number}", "unknown_topic")
+            raise InvalidInput(f"needs.{number}", "unknown-value")
 
 
 async def _check_members(session: AsyncSession, partner_id: UUID, members: dict[str, UUID | None]) -> None:
@@ -281,9 +281,9 @@ async def _check_members(session: AsyncSession, partner_id: UUID, members: dict[
     )
     for field, member in members.items():
         if member is not None and member not in known:
-            raise InvalidInput(field, "not_a_member")
+            raise InvalidInput(field, "not-a-member")
     if len(named) < sum(member is not None for member in members.values()):
-        raise InvalidInput("deputyId", "same_as_responsible")
+        raise InvalidInput("deputyId", "same-as-responsible")
 
 
 async def create_client(work: Work, master: MasterKey, draft: ClientDraft) -> UUID:
@@ -407,7 +407,7 @@ async def erase_client(work: Work, client_id: UUID, expected_version: int) -> in
         .where(Referral.client_id == client_id, Referral.state.in_(OPEN_STATES))
     )
     if still_open:
-        raise InvalidInput("clientId", "open_referrals", count=str(still_open))
+        raise InvalidInput("clientId", "open-referrals", count=str(still_open))
     await erase_key(work.session, client_id)
     exclusion = await work.session.get(Exclusion, client_id)
     if exclusion is not None:
@@ -509,8 +509,10 @@ async def find_clients(
     member as responsible or deputy. At most ``MAX_PAGE`` rows; a wrong cursor is InvalidInput.
     """
     policy.must_work_with_people(actor)
-    if not 1 <= first <= MAX_PAGE:
-        raise InvalidInput("first", "out_of_range", minimum="1", maximum=str(MAX_PAGE))
+    if first < 1:
+        raise InvalidInput("first", "too-small", minimum="1")
+    if first > MAX_PAGE:
+        raise InvalidInput("first", "too-large", maximum=str(MAX_PAGE))
     wanted: list[ColumnElement[bool]] = [Client.partner_id == actor.partner_id]
     if name is not None:
         wanted.append(await _called(session, actor, master, name))
@@ -555,10 +557,10 @@ def _summary(client: Client, key: DataKey | None) -> ClientSummary:
 
 async def _called(session: AsyncSession, actor: Actor, master: MasterKey, name: str) -> ColumnElement[bool]:
     if len(name) > 200:
-        raise InvalidInput("name", "too_long", maximum="200")
+        raise InvalidInput("name", "too-long", maximum="200")
     options = search_options(name)
     if not options or actor.partner_id is None:
-        raise InvalidInput("name", "no_letters")
+        raise InvalidInput("name", "no-letters")
     by_pseudonym = Client.pseudonym == name.strip().upper()
     key = await known_index_key(session, master, actor.partner_id)
     if key is None:
@@ -580,9 +582,9 @@ def _cursor_place(cursor: str) -> str:
     try:
         place = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
     except ValueError as error:
-        raise InvalidInput("after", "wrong_cursor") from error
+        raise InvalidInput("after", "cursor") from error
     if not place.startswith("K-"):
-        raise InvalidInput("after", "wrong_cursor")
+        raise InvalidInput("after", "cursor")
     return place
 
 
@@ -629,9 +631,9 @@ async def exclude(work: Work, master: MasterKey, client_id: UUID, decided_on: da
     """
     client = await _for_lead(work.session, work.actor, client_id)
     if decided_on > work.now.date():
-        raise InvalidInput("decidedOn", "in_the_future")
+        raise InvalidInput("decidedOn", "in-the-future")
     if await work.session.get(Exclusion, client_id) is not None:
-        raise InvalidInput("clientId", "excluded_already")
+        raise InvalidInput("clientId", "excluded-already")
     if work.actor.member_id is None:
         raise NotSignedIn
     key = await key_of(work.session, master, client_id)
@@ -704,12 +706,12 @@ async def import_clients(
         entries = _entries.decode(raw)
     except msgspec.ValidationError as error:
         place = _PLACE.search(str(error))  # the message would repeat the value
-        raise InvalidInput("clients", "wrong_shape", where=place[1] if place else "$") from None
+        raise InvalidInput("clients", "wrong-shape", where=place[1] if place else "$") from None
     except msgspec.DecodeError as error:
-        raise InvalidInput("clients", "not_json") from error
+        raise InvalidInput("clients", "not-json") from error
     by_id = {uuid5(_SOURCE_NAMESPACE, f"{source}\0{partner_id}\0{entry.key}"): entry for entry in entries}
     if len(by_id) != len(entries):
-        raise InvalidInput("clients", "duplicate_key")
+        raise InvalidInput("clients", "duplicate")
     await _check_topics(work.session, sorted({need for entry in entries for need in entry.needs}))
     there = set(await work.session.scalars(select(Client.id).where(Client.id.in_(by_id))))
     new = {client_id: entry for client_id, entry in by_id.items() if client_id not in there}

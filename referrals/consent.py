@@ -253,11 +253,11 @@ def flaws(terms: ConsentTerms) -> tuple[tuple[str, str], ...]:
                 found.append((f"{where}.categories", "required"))
             allowed = frozenset[DataCategory]().union(*(LARGEST[party.kind] for party in terms.recipients))
             if terms.recipients and set(entry.categories) - allowed:
-                found.append((f"{where}.categories", "never_for_this_partner"))
+                found.append((f"{where}.categories", "never-for-this-partner"))
         if entry.purpose is Purpose.FOLLOW_UP and entry.ends_on is None:
             found.append((f"{where}.endsOn", "required"))
         if entry.purpose is not Purpose.REPORT_BACK and entry.report_depth is not ReportDepth.NOTHING:
-            found.append((f"{where}.reportDepth", "only_for_report_back"))
+            found.append((f"{where}.reportDepth", "only-for-report-back"))
     if any(set(entry.categories) & SPECIAL_CATEGORIES for entry in terms.purposes) and (
         terms.special_basis is None
     ):

@@ -193,7 +193,7 @@ async def terms_between(
     partners = {partner.id: partner for partner in rows}
     for number, recipient in enumerate(recipients):
         if recipient not in partners or not partners[recipient].active:
-            raise InvalidInput(f"recipients.{number}", "not_found")
+            raise InvalidInput(f"recipients.{number}", "unknown-value")
     terms = terms_of(
         party_of(partners[controller_id]),
         [party_of(partners[recipient]) for recipient in recipients],
@@ -267,35 +267,31 @@ async def record_consent(
         raise ConsentNotOpen(consent.state)
     moment = decided_at or work.now
     if moment > work.now:
-        raise InvalidInput("decidedAt", "in_the_future")
+        raise InvalidInput("decidedAt", "in-the-future")
     if moment < consent.created_at and moment < work.now - timedelta(days=90):
-        raise InvalidInput("decidedAt", "too_long_ago", days="90")
+        raise InvalidInput("decidedAt", "too-long-ago", days="90")
     asked = {entry.purpose for entry in consent.terms.purposes}
     if not set(granted) <= asked:
-        raise InvalidInput("granted", "not_asked")
+        raise InvalidInput("granted", "not-asked")
     given = bool(granted)
+    end: datetime | None = None
     if given:
         _check_record(consent.terms, record, evidence)
+        end = _end(moment, valid_until)
+    # Everything that reads comes before the first change: a decided record is written in one statement.
+    sealed = None
+    if evidence is not None:
+        key = await key_of(work.session, master, consent.client_id)
+        sealed = key.seal_value(evidence, _evidence_place(consent.id))
     consent.terms = decided(consent.terms, granted, released=released)
     consent.state = ConsentState.GIVEN if given else ConsentState.REFUSED
     consent.record = record
+    consent.sealed_evidence = sealed
     consent.decided_at = moment
     consent.recorded_by = work.actor.member_id
     consent.receipt = uuid4()
-    if given:
-        latest = longest_end(moment)
-        consent.valid_from = moment
-        consent.valid_until = latest if valid_until is None else _day_end(valid_until)
-        if consent.valid_until > latest and (
-            valid_until is None or valid_until > latest.astimezone(BERLIN).date()
-        ):
-            raise InvalidInput("validUntil", "too_late", maximum=latest.astimezone(BERLIN).date().isoformat())
-        consent.valid_until = min(consent.valid_until, latest)
-        if consent.valid_until <= moment:
-            raise InvalidInput("validUntil", "before_start")
-    if evidence is not None:
-        key = await key_of(work.session, master, consent.client_id)
-        consent.sealed_evidence = key.seal_value(evidence, _evidence_place(consent.id))
+    consent.valid_from = moment if given else None
+    consent.valid_until = end
     _change(consent, work.now)
     work.record(
         "consent.record",
@@ -310,17 +306,25 @@ async def record_consent(
 
 def _check_record(terms: ConsentTerms, record: ConsentRecord, evidence: ConsentEvidence | None) -> None:
     if not record.no_disadvantage_shown:
-        raise InvalidInput("record.noDisadvantageShown", "must_be_shown")
+        raise InvalidInput("record.noDisadvantageShown", "must-be-shown")
     if record.section_87_notice_at is None and any(
         section_87_applies(terms.controller, recipient) for recipient in terms.recipients
     ):
-        raise InvalidInput("record.section87NoticeAt", "must_be_shown")
+        raise InvalidInput("record.section87NoticeAt", "must-be-shown")
     if record.medium is ConsentMedium.ORAL and (evidence is None or evidence.witness is None):
-        raise InvalidInput("evidence.witness", "required_when_oral")
+        raise InvalidInput("evidence.witness", "required-when-oral")
 
 
-def _day_end(day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=BERLIN)
+def _end(valid_from: datetime, last_day: date | None) -> datetime:
+    latest = longest_end(valid_from)
+    if last_day is None:
+        return latest
+    if last_day > latest.astimezone(BERLIN).date():
+        raise InvalidInput("validUntil", "too-late", maximum=latest.astimezone(BERLIN).date().isoformat())
+    end = min(datetime.combine(last_day + timedelta(days=1), time.min, tzinfo=BERLIN), latest)
+    if end <= valid_from:
+        raise InvalidInput("validUntil", "before-start")
+    return end
 
 
 def _evidence_place(consent_id: UUID) -> Place:
@@ -353,13 +357,13 @@ async def withdraw_consent(
     if consent.state is not ConsentState.GIVEN:
         raise ConsentNotOpen(consent.state)
     if (scope is WithdrawalScope.PURPOSE) != (purpose is not None):
-        raise InvalidInput("purpose", "fits_scope")
+        raise InvalidInput("purpose", "fits-scope")
     if (scope is WithdrawalScope.RECIPIENT) != (recipient is not None):
-        raise InvalidInput("recipient", "fits_scope")
+        raise InvalidInput("recipient", "fits-scope")
     if purpose is not None and not any(e.purpose is purpose and e.granted for e in consent.terms.purposes):
-        raise InvalidInput("purpose", "not_granted")
+        raise InvalidInput("purpose", "not-granted")
     if recipient is not None and recipient not in {party.partner_id for party in consent.terms.recipients}:
-        raise InvalidInput("recipient", "not_named")
+        raise InvalidInput("recipient", "not-named")
     rest = reduced(consent.terms, scope, purpose=purpose, recipient=recipient)
     receipt = uuid4()
     remaining: Consent | None = None

@@ -162,7 +162,14 @@ async def test_pages_are_complete_stable_and_bounded(
         after = page.cursors[-1]
 
     assert len(seen) == len(set(seen)) == 25
-    for wrong in ({"first": 0}, {"first": 101}, {"after": "Ä"}, {"after": "YQ=="}, {"name": "-"}, {"name": "x" * 201}):
+    for wrong in (
+        {"first": 0},
+        {"first": 101},
+        {"after": "Ä"},
+        {"after": "YQ=="},
+        {"name": "-"},
+        {"name": "x" * 201},
+    ):
         with pytest.raises(InvalidInput):
             await found(database, master, town.coordinator, **wrong)
 
@@ -353,13 +360,13 @@ async def test_the_125_of_the_presentation_are_imported_quickly_and_once(
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b"[", "not_json"),
-        (b"{}", "wrong_shape"),
-        (b"[{}]", "wrong_shape"),
-        (b'[{"key": "a", "phase": "NOWHERE"}]', "wrong_shape"),
-        (b'[{"key": "a", "surname": "x"}]', "wrong_shape"),
-        (b'[{"key": "a"}, {"key": "a"}]', "duplicate_key"),
-        (b'[{"key": "a", "needs": ["no-such-topic"]}]', "unknown_topic"),
+        (b"[", "not-json"),
+        (b"{}", "wrong-shape"),
+        (b"[{}]", "wrong-shape"),
+        (b'[{"key": "a", "phase": "NOWHERE"}]', "wrong-shape"),
+        (b'[{"key": "a", "surname": "x"}]', "wrong-shape"),
+        (b'[{"key": "a"}, {"key": "a"}]', "duplicate"),
+        (b'[{"key": "a", "needs": ["no-such-topic"]}]', "unknown-value"),
     ],
 )
 async def test_a_wrong_import_takes_nobody(

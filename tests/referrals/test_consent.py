@@ -278,7 +278,7 @@ def test_how_much_is_reported_back(_case: str, depth: ReportDepth, expected: Rep
         (
             "a business is not asked for the status",
             terms_of(party(SENDER), [party(kind=PartnerKind.BUSINESS)], [referral(C.STATUS)]),
-            {("purposes.0.categories", "never_for_this_partner")},
+            {("purposes.0.categories", "never-for-this-partner")},
         ),
         (
             "a follow-up has an end of its own",
@@ -292,7 +292,7 @@ def test_how_much_is_reported_back(_case: str, depth: ReportDepth, expected: Rep
                 [party()],
                 [msgspec.structs.replace(referral(), report_depth=ReportDepth.OUTCOME)],
             ),
-            {("purposes.0.reportDepth", "only_for_report_back")},
+            {("purposes.0.reportDepth", "only-for-report-back")},
         ),
         (
             "health without its basis",

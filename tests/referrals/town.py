@@ -13,7 +13,8 @@ from directory.values import Capacity
 from directory.vocabulary import CapacityState, PartnerKind, PublicationState, Responsibility, ServiceKind
 from referrals.clients import ClientDraft
 from referrals.consents import record_consent, request_consent
-from referrals.sealing import MasterKey
+from referrals.models import Client, Referral, ReferralEvent, ReferralPackage
+from referrals.sealing import MasterKey, Place, key_of
 from referrals.values import (
     ConsentEvidence,
     ConsentRecord,
@@ -24,10 +25,14 @@ from referrals.values import (
     PurposeTerms,
 )
 from referrals.vocabulary import (
+    UNSENT_STATES,
+    AnswerSource,
     ClientPhase,
     ConsentMedium,
     DataCategory,
+    EventActor,
     Purpose,
+    ReferralState,
     ReportDepth,
     WorkPermission,
 )
@@ -220,3 +225,65 @@ async def give_consent(
             **recorded,  # type: ignore[arg-type]
         )
     return consent_id
+
+
+async def sent_referral(
+    database: Database,
+    master: MasterKey,
+    town: Town,
+    client_id: UUID,
+    consent_id: UUID,
+    recipient: Organisation,
+    *,
+    state: ReferralState = ReferralState.SENT,
+) -> UUID:
+    """A referral in any state with its package, written as the sender; the moves have tests of their own."""
+    async with database.work(town.coordinator) as work:
+        now = work.now
+        client = await work.session.get_one(Client, client_id)
+        key = await key_of(work.session, master, client_id)
+        sent = None if state in UNSENT_STATES else now
+        referral = Referral(
+            id=uuid4(),
+            municipality_id=town.id,
+            sender_partner_id=town.coordination.id,
+            sender_member_id=town.coordinator.member_id,
+            client_id=client_id,
+            pseudonym=client.pseudonym,
+            service_id=recipient.service,
+            recipient_partner_id=recipient.id,
+            topic="language-course",
+            language="ti",
+            categories=ORDINARY,
+            state=state,
+            state_since=now,
+            consent_id=consent_id,
+            sent_at=sent,
+            created_at=now,
+            updated_at=now,
+        )
+        work.session.add(referral)
+        await work.session.flush()
+        work.session.add_all(
+            [
+                ReferralPackage(
+                    referral_id=referral.id,
+                    client_id=client_id,
+                    consent_id=consent_id,
+                    categories=ORDINARY,
+                    sealed=key.seal(b"{}", Place("referral_package", "sealed", referral.id)),
+                    made_at=now,
+                ),
+                ReferralEvent(
+                    referral_id=referral.id,
+                    ordinal=1,
+                    at=now,
+                    move="SEND",
+                    to_state=state,
+                    actor=EventActor.SENDER,
+                    source=AnswerSource.MEMBER,
+                    facts={},
+                ),
+            ]
+        )
+    return referral.id
