@@ -29,7 +29,14 @@ from directory.database import OUT_OF_REACH, Unavailable
 from directory.problems import InvalidInput, NotAllowed, Problem
 from graphapi.context import Context, Services
 from graphapi.limits import Documents, Operation, Refused, Unreadable
-from graphapi.messages import MessageLanguage, message_for, message_language, preferred_languages, refusal
+from graphapi.messages import (
+    MessageLanguage,
+    message_for,
+    message_language,
+    preferred_languages,
+    reason_code,
+    refusal,
+)
 from search.engine import SearchUnavailable
 
 Authenticate: TypeAlias = Callable[[str], Awaitable[Actor | None]]
@@ -326,7 +333,7 @@ class GraphQLEndpoint:
         if isinstance(original, Problem):
             extensions: dict[str, Any] = {"code": original.code}
             if isinstance(original, InvalidInput):
-                extensions |= {"field": original.field, "reason": original.reason}
+                extensions |= {"field": original.field, "reason": reason_code(original)}
             if isinstance(original, NotAllowed):
                 extensions["rule"] = original.rule
             return {"message": message_for(original, asked.language), **shown, "extensions": extensions}

@@ -75,6 +75,10 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "de": "Diese Daten wurden gelöscht und sind nicht mehr lesbar.",
         "en": "These data were erased and can no longer be read.",
     },
+    "IMPORT_REFUSED": {
+        "de": "Die Quelle kann nicht übernommen werden ({reason}, {where}).",
+        "en": "The source cannot be taken over ({reason}, {where}).",
+    },
     "PACKAGE_CLOSED": {
         "de": "Die Angaben zur Person sind nicht zugänglich (Stand der Überleitung: {state}).",
         "en": "The data about the person cannot be read (state of the referral: {state}).",
@@ -139,8 +143,252 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ ist keine Kennung der erwarteten Art.",
         "en": "“{field}” is not an id of the expected kind.",
     },
+    "control-character": {
+        "de": "„{field}“ enthält ein Zeichen, das dort nicht stehen kann.",
+        "en": "“{field}” contains a character that cannot stand there.",
+    },
+    "language": {
+        "de": "„{field}“ ist keine Sprache (BCP 47, zum Beispiel de oder ti).",
+        "en": "“{field}” is not a language (BCP 47, e.g. de or ti).",
+    },
+    "territory": {
+        "de": "„{field}“ ist kein amtlicher Regionalschlüssel (2 bis 12 Ziffern).",
+        "en": "“{field}” is not an official regional key (2 to 12 digits).",
+    },
+    "territory-key": {
+        "de": "„{field}“ ist kein amtlicher Regionalschlüssel (2 bis 12 Ziffern).",
+        "en": "“{field}” is not an official regional key (2 to 12 digits).",
+    },
+    "phone": {
+        "de": "„{field}“ ist keine Telefonnummer.",
+        "en": "“{field}” is not a phone number.",
+    },
+    "mail": {
+        "de": "„{field}“ ist keine Mailadresse.",
+        "en": "“{field}” is not a mail address.",
+    },
+    "url": {
+        "de": "„{field}“ ist keine Webadresse (https://…).",
+        "en": "“{field}” is not a web address (https://…).",
+    },
+    "time": {
+        "de": "„{field}“ ist keine Uhrzeit (HH:MM).",
+        "en": "“{field}” is not a time (HH:MM).",
+    },
+    "times-order": {
+        "de": "„{field}“: Das Ende liegt vor dem Anfang.",
+        "en": "“{field}”: the end is before the beginning.",
+    },
+    "timezone": {
+        "de": "„{field}“ ist keine Zeitzone, die es gibt.",
+        "en": "“{field}” is not a time zone that exists.",
+    },
+    "overlap": {
+        "de": "„{field}“ überschneidet sich mit etwas anderem.",
+        "en": "“{field}” overlaps with something else.",
+    },
+    "hours": {
+        "de": "„{field}“ ist kein lesbarer Text für Öffnungszeiten (Regel {rule}).",
+        "en": "“{field}” cannot be read as opening hours (rule {rule}).",
+    },
+    "hours-unsupported": {
+        "de": "„{field}“ benutzt etwas, das hier nicht gelesen wird (Regel {rule}): bitte als Zeiten angeben.",
+        "en": "“{field}” uses something that is not read here (rule {rule}): give the periods instead.",
+    },
+    "hours-never": {
+        "de": "„{field}“ öffnet nie.",
+        "en": "“{field}” is never open.",
+    },
+    "dates-order": {
+        "de": "„{field}“: Das Ende liegt vor dem Anfang.",
+        "en": "“{field}”: the end is before the beginning.",
+    },
+    "levels-order": {
+        "de": "„{field}“ liegt unter dem Anfangsniveau.",
+        "en": "“{field}” is below the level it begins at.",
+    },
+    "places-contradict-state": {
+        "de": "„{field}“ passt nicht zur Zahl der Plätze.",
+        "en": "“{field}” does not agree with the number of places.",
+    },
+    "too-many": {
+        "de": "„{field}“ hat zu viele Einträge (höchstens {maximum}).",
+        "en": "“{field}” has too many entries (at most {maximum}).",
+    },
+    "out-of-range": {
+        "de": "„{field}“ muss zwischen {minimum} und {maximum} liegen.",
+        "en": "“{field}” must be between {minimum} and {maximum}.",
+    },
+    "german-needed": {
+        "de": "„{field}“ braucht einen deutschen Text, bevor es veröffentlicht wird.",
+        "en": "“{field}” needs a German text before it is published.",
+    },
+    "partner-inactive": {
+        "de": "„{field}“: Der Partner ist nicht mehr aktiv.",
+        "en": "“{field}”: the partner is no longer active.",
+    },
+    "not-a-colleague": {
+        "de": "„{field}“ ist kein aktives Mitglied derselben Organisation.",
+        "en": "“{field}” is not an active member of the same organisation.",
+    },
+    "token-life": {
+        "de": "„{field}“ muss in der Zukunft liegen, höchstens {maximum} Tage voraus.",
+        "en": "“{field}” must be in the future, at most {maximum} days ahead.",
+    },
+    "cursor-of-another-query": {
+        "de": "„{field}“ gehört zu einer anderen Suche.",
+        "en": "“{field}” belongs to another search.",
+    },
+    "too-deep": {
+        "de": "„{field}“: So weit wird nicht geblättert ({maximum}). Grenzen Sie die Suche ein.",
+        "en": "“{field}”: paging ends here ({maximum}). Narrow the search.",
+    },
+    "too-many-words": {
+        "de": "„{field}“ hat zu viele Wörter (höchstens {maximum}).",
+        "en": "“{field}” has too many words (at most {maximum}).",
+    },
+    "already-requested": {
+        "de": "„{field}“: Darum wurde schon gebeten.",
+        "en": "“{field}”: this has been requested already.",
+    },
+    "answered-already": {
+        "de": "„{field}“: Das ist schon beantwortet.",
+        "en": "“{field}”: this is answered already.",
+    },
+    "before-sending": {
+        "de": "„{field}“ liegt vor dem Tag des Sendens.",
+        "en": "“{field}” is before the day of sending.",
+    },
+    "before-start": {
+        "de": "„{field}“ liegt vor dem Anfang.",
+        "en": "“{field}” is before the beginning.",
+    },
+    "contradicts-reason": {
+        "de": "„{field}“ passt nicht zum Grund.",
+        "en": "“{field}” does not agree with the reason.",
+    },
+    "duplicate-key": {
+        "de": "„{field}“ enthält denselben Schlüssel zweimal.",
+        "en": "“{field}” contains the same key twice.",
+    },
+    "excluded-already": {
+        "de": "„{field}“: Das ist schon eingetragen.",
+        "en": "“{field}”: this is recorded already.",
+    },
+    "fits-scope": {
+        "de": "„{field}“ passt nicht zum Umfang des Widerrufs.",
+        "en": "“{field}” does not agree with the scope of the withdrawal.",
+    },
+    "in-the-future": {
+        "de": "„{field}“ liegt in der Zukunft.",
+        "en": "“{field}” is in the future.",
+    },
+    "in-the-past": {
+        "de": "„{field}“ liegt in der Vergangenheit.",
+        "en": "“{field}” is in the past.",
+    },
+    "must-be-shown": {
+        "de": "„{field}“: Dieser Hinweis muss gezeigt worden sein.",
+        "en": "“{field}”: this notice must have been shown.",
+    },
+    "never-for-this-partner": {
+        "de": "„{field}“: Diese Art Partner bekommt diese Angaben nie ({categories}).",
+        "en": "“{field}”: this kind of partner never gets these data ({categories}).",
+    },
+    "no-letters": {
+        "de": "„{field}“ enthält keine Buchstaben.",
+        "en": "“{field}” contains no letters.",
+    },
+    "not-interpreting": {
+        "de": "„{field}“ dolmetscht nicht.",
+        "en": "“{field}” does not interpret.",
+    },
+    "not-offered": {
+        "de": "„{field}“ wird dort nicht angeboten.",
+        "en": "“{field}” is not offered there.",
+    },
+    "not-published": {
+        "de": "„{field}“ ist nicht veröffentlicht.",
+        "en": "“{field}” is not published.",
+    },
+    "not-a-member": {
+        "de": "„{field}“ ist kein aktives Mitglied der Organisation.",
+        "en": "“{field}” is not an active member of the organisation.",
+    },
+    "not-asked": {
+        "de": "„{field}“: Danach wurde in dieser Einwilligung nicht gefragt.",
+        "en": "“{field}”: this consent did not ask for it.",
+    },
+    "not-found": {
+        "de": "„{field}“ gibt es nicht.",
+        "en": "“{field}” does not exist.",
+    },
+    "not-granted": {
+        "de": "„{field}“ wurde nicht eingewilligt.",
+        "en": "“{field}” was not consented to.",
+    },
+    "not-json": {
+        "de": "„{field}“ ist kein JSON.",
+        "en": "“{field}” is not JSON.",
+    },
+    "not-named": {
+        "de": "„{field}“ steht nicht in der Einwilligung.",
+        "en": "“{field}” is not named in the consent.",
+    },
+    "open-referrals": {
+        "de": "„{field}“: Es laufen noch Überleitungen ({count}).",
+        "en": "“{field}”: there are open referrals ({count}).",
+    },
+    "required-when-oral": {
+        "de": "„{field}“ ist bei mündlicher Einwilligung nötig.",
+        "en": "“{field}” is needed when the consent was given orally.",
+    },
+    "same-service": {
+        "de": "„{field}“ ist dasselbe Angebot.",
+        "en": "“{field}” is the same service.",
+    },
+    "same-as-responsible": {
+        "de": "„{field}“ ist dieselbe Person wie die zuständige.",
+        "en": "“{field}” is the same as the responsible person.",
+    },
+    "signposting-moves-no-data": {
+        "de": "„{field}“: Verweisberatung bekommt keine Daten; geben Sie nur die Information weiter.",
+        "en": "“{field}”: signposting advice never gets data; pass on the information only.",
+    },
+    "too-late": {
+        "de": "„{field}“ ist zu spät (spätestens {maximum}).",
+        "en": "“{field}” is too late (at the latest {maximum}).",
+    },
+    "too-long-ago": {
+        "de": "„{field}“ liegt zu lange zurück (höchstens {days} Tage).",
+        "en": "“{field}” is too long ago (at most {days} days).",
+    },
+    "unchanged": {
+        "de": "„{field}“ ist schon so.",
+        "en": "“{field}” is so already.",
+    },
+    "unknown-topic": {
+        "de": "„{field}“ ist kein bekanntes Thema.",
+        "en": "“{field}” is not a known topic.",
+    },
+    "wrong-cursor": {
+        "de": "„{field}“ ist kein Lesezeichen dieser Liste.",
+        "en": "“{field}” is not a cursor of this list.",
+    },
+    "only-for-report-back": {
+        "de": "„{field}“ gilt nur für die Rückmeldung.",
+        "en": "“{field}” is for reporting back only.",
+    },
+    "no-coordination": {
+        "de": "„{field}“: Die Kommune hat keine Koordination.",
+        "en": "“{field}”: the municipality has no coordination.",
+    },
+    "wrong-shape": {
+        "de": "„{field}“ hat nicht die erwartete Form ({where}).",
+        "en": "“{field}” does not have the expected form ({where}).",
+    },
 }
-"""By the reason of an ``InvalidInput``."""
+"""By the reason of an ``InvalidInput``, words joined by hyphens."""
 
 REFUSALS: Final[Mapping[str, Sentence]] = {
     "LIMIT_EXCEEDED": {
@@ -191,11 +439,16 @@ def fill(sentence: Sentence, language: MessageLanguage, values: Mapping[str, str
     return sentence[language].format_map(_Blank(values))
 
 
+def reason_code(problem: InvalidInput) -> str:
+    """Return the reason as it is published: words joined by hyphens, however the room wrote it."""
+    return problem.reason.replace("_", "-")
+
+
 def message_for(problem: Problem, language: MessageLanguage) -> str:
     """Return the sentence for a problem in the caller's language."""
     sentence = PROBLEMS.get(problem.code, REFUSALS["UNEXPECTED"])
     if isinstance(problem, InvalidInput):
-        sentence = REASONS.get(problem.reason, sentence)
+        sentence = REASONS.get(reason_code(problem), sentence)
     if isinstance(problem, NotAllowed):
         sentence = RULES.get(problem.rule, sentence)
     return fill(sentence, language, problem.values)
@@ -206,7 +459,112 @@ def refusal(code: str, language: MessageLanguage, **values: str) -> str:
     return fill(REFUSALS[code], language, values)
 
 
-RULES: Final[Mapping[str, Sentence]] = {}
+RULES: Final[Mapping[str, Sentence]] = {
+    "not-listed": {
+        "de": "Dieses Feld ist für niemanden freigegeben.",
+        "en": "This field is open to nobody.",
+    },
+    "signed-in": {
+        "de": "Dafür müssen Sie angemeldet sein.",
+        "en": "You must be signed in for this.",
+    },
+    "member": {
+        "de": "Das dürfen nur Mitglieder von Partnern und der Koordination.",
+        "en": "Only members of partners and of the coordination may do this.",
+    },
+    "coordination": {
+        "de": "Das darf nur die Koordination.",
+        "en": "Only the coordination may do this.",
+    },
+    "lead": {
+        "de": "Das darf nur die Leitung der Koordination.",
+        "en": "Only the lead of the coordination may do this.",
+    },
+    "administers": {
+        "de": "Das darf nur, wer die Mitglieder verwaltet.",
+        "en": "Only who administers the members may do this.",
+    },
+    "search": {
+        "de": "Sie dürfen nicht suchen.",
+        "en": "You may not search.",
+    },
+    "coordination-of-the-municipality-only": {
+        "de": "Das darf nur die Koordination dieser Kommune.",
+        "en": "Only the coordination of this municipality may do this.",
+    },
+    "own-entry-only": {
+        "de": "Das dürfen nur der Partner selbst und die Koordination.",
+        "en": "Only the partner itself and the coordination may do this.",
+    },
+    "fields-of-the-coordination": {
+        "de": "Diese Angaben ändert nur die Koordination.",
+        "en": "Only the coordination changes these fields.",
+    },
+    "members-of-own-organisation-only": {
+        "de": "Das gilt nur für Mitglieder der eigenen Organisation.",
+        "en": "This is for members of one's own organisation only.",
+    },
+    "who-administers-only": {
+        "de": "Das darf nur, wer die Mitglieder verwaltet.",
+        "en": "Only who administers the members may do this.",
+    },
+    "lead-grants-coordination-roles": {
+        "de": "Rollen der Koordination vergibt nur die Leitung.",
+        "en": "Only the lead grants roles of the coordination.",
+    },
+    "coordination-roles-in-the-coordination-only": {
+        "de": "Diese Rolle gibt es nur in der Koordination.",
+        "en": "This role exists in the coordination only.",
+    },
+    "role-for-other-municipalities-only": {
+        "de": "Diese Rolle gibt es nur bei anderen Kommunen.",
+        "en": "This role exists in other municipalities only.",
+    },
+    "no-role-of-members": {
+        "de": "Diese Rolle kann ein Mitglied nicht haben.",
+        "en": "A member cannot have this role.",
+    },
+    "own-role-unchanged": {
+        "de": "Die eigene Rolle kann man so nicht ändern.",
+        "en": "One's own role cannot be changed like this.",
+    },
+    "last-lead-stays": {
+        "de": "Die letzte Leitung kann nicht entfernt werden.",
+        "en": "The last lead cannot be removed.",
+    },
+    "keeps-clients": {
+        "de": "Das dürfen nur Mitglieder einer Organisation, die Klientinnen und Klienten begleitet.",
+        "en": "Only members of an organisation that looks after clients may do this.",
+    },
+    "responsible-or-deputy": {
+        "de": "Das dürfen nur die zuständige Person und die Vertretung.",
+        "en": "Only the responsible person and the deputy may do this.",
+    },
+    "lead-only": {
+        "de": "Das darf nur die Leitung der Koordination.",
+        "en": "Only the lead of the coordination may do this.",
+    },
+    "sender-only": {
+        "de": "Das darf nur, wer überleitet.",
+        "en": "Only the sending organisation may do this.",
+    },
+    "recipient-only": {
+        "de": "Das darf nur, wer die Überleitung empfängt.",
+        "en": "Only the receiving organisation may do this.",
+    },
+    "clock-only": {
+        "de": "Das geschieht nur durch Zeitablauf.",
+        "en": "This happens by the clock only.",
+    },
+    "requester-only": {
+        "de": "Das darf nur, wer die Buchung angefragt hat.",
+        "en": "Only who requested the booking may do this.",
+    },
+    "another-lead": {
+        "de": "Das muss eine andere Leitung bestätigen.",
+        "en": "Another lead must confirm this.",
+    },
+}
 """By ``NotAllowed.rule``; a rule without a sentence of its own gets the general one with its code."""
 
 

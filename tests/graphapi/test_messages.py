@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import directory.policy
+import referrals.policy
 import referrals.problems
-from directory.policy import Rule
 from directory.problems import InvalidInput, NotAllowed, Problem, StaleVersion
 from graphapi import messages
+from graphapi.access_map import Rule as Door
 from graphapi.messages import message_for, message_language, preferred_languages
 
 ROOT = Path(__file__).parents[2]
@@ -62,15 +64,38 @@ def test_every_reason_in_the_code_has_a_sentence() -> None:
         for path, call in calls("InvalidInput")
         if len(call.args) > 1
         for reason in literals(call.args[1])
-        if reason not in messages.REASONS
+        if reason.replace("_", "-") not in messages.REASONS
     }
 
     assert sorted(missing) == []
 
 
+def test_every_flaw_of_a_consent_has_a_sentence() -> None:
+    """``flaws`` gives (field, reason) pairs that become InvalidInput elsewhere."""
+    used = {
+        reason
+        for path, call in calls("append")
+        if path.name == "consent.py" and isinstance(call.args[0], ast.Tuple)
+        for reason in literals(call.args[0].elts[-1])
+    }
+
+    assert used
+    assert sorted(used - messages.REASONS.keys()) == []
+
+
+def test_every_reason_of_opening_hours_has_a_sentence() -> None:
+    used = {
+        reason for _, call in calls("refusal") if len(call.args) == 1 for reason in literals(call.args[0])
+    }
+
+    assert used
+    assert sorted(used - messages.REASONS.keys()) == []
+
+
 def test_every_literal_rule_has_a_sentence() -> None:
     used = {rule for _, call in calls("NotAllowed") if call.args for rule in literals(call.args[0])}
-    used |= {rule.value for rule in Rule}
+    used |= {rule.value for rule in (*directory.policy.Rule, *referrals.policy.Rule)}
+    used |= {rule.value.lower().replace("_", "-") for rule in Door if rule not in {Door.PUBLIC, Door.OWN}}
 
     assert sorted(used - messages.RULES.keys()) == []
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 import strawberry
 
 from directory import problems
-from graphapi.messages import MessageLanguage, message_for
+from graphapi.messages import MessageLanguage, message_for, reason_code
 
 
 @strawberry.interface(description="An expected failure: what went wrong and what can be done next.")
@@ -89,7 +89,7 @@ class InvalidInputProblem(Problem):
     @classmethod
     def of(cls, problem: Any, message: str) -> Self:
         """Return the problem as callers see it."""
-        return cls(message=message, code=problem.code, field=problem.field, reason=problem.reason)
+        return cls(message=message, code=problem.code, field=problem.field, reason=reason_code(problem))
 
 
 @presents(problems.StaleVersion)
