@@ -55,26 +55,18 @@ OUT_OF_REACH: Final = (
 """What the driver raises when the server is gone, starting, stopping or full."""
 
 
-def _out_of_reach(error: BaseException | None) -> bool:
-    # asyncpg counts a wrong argument among the errors of its interface, as a ValueError: that is a bug of
-    # ours, and trying again would not help
-    return isinstance(error, OUT_OF_REACH) and not isinstance(error, ValueError)
-
-
 @asynccontextmanager
 async def reaching_the_database() -> AsyncIterator[None]:
     """Turn a lost or refused connection into :class:`Unavailable`; everything else passes unchanged."""
     try:
         yield
     except OUT_OF_REACH as error:
-        if not _out_of_reach(error):
-            raise
         raise Unavailable(type(error).__name__) from error
     except DBAPIError as error:
         if (
             error.connection_invalidated
-            or _out_of_reach(error.orig)
-            or _out_of_reach(getattr(error.orig, "__cause__", None))
+            or isinstance(error.orig, OUT_OF_REACH)
+            or isinstance(getattr(error.orig, "__cause__", None), OUT_OF_REACH)
         ):
             raise Unavailable(type(error).__name__) from error
         raise

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -143,6 +143,11 @@ def _bounded(given: Sequence[T], field: str, maximum: int = MOST_KEYS) -> list[T
     if len(given) > maximum:
         raise InvalidInput(field, "too-many", maximum=str(maximum))
     return list(given)
+
+
+def _keys(ids: Iterable[UUID]) -> list[str]:
+    """Return ids for a ``text[]`` argument: ``uuid[]`` costs each connection two more questions."""
+    return [str(id_) for id_ in ids]
 
 
 def _own(actor: Actor, arguments: _Arguments, partner_column: str) -> str | None:
@@ -364,7 +369,7 @@ async def services_by_partner(
         database,
         actor,
         f"SELECT p.n, {count} AS total, s.id, s.sort_key, s.public"  # noqa: S608
-        f" FROM unnest({arguments.add(ids)}::uuid[]) WITH ORDINALITY AS p(id, n)"
+        f" FROM unnest({arguments.add(_keys(ids))}::text[]::uuid[]) WITH ORDINALITY AS p(id, n)"
         f" LEFT JOIN LATERAL (SELECT d.id, d.sort_key, d.public FROM service_document d"
         f"  WHERE {where}{beyond} ORDER BY d.sort_key, d.id LIMIT {arguments.add(first + 1)}) s ON true"
         f" ORDER BY p.n, s.sort_key, s.id",
@@ -399,15 +404,15 @@ async def _by_id(
         rows = await _fetch(
             database,
             actor,
-            f"SELECT d.id, d.public FROM {table} d WHERE d.id = ANY($1::uuid[]) AND {condition}",  # noqa: S608
+            f"SELECT d.id, d.public FROM {table} d WHERE d.id = ANY($1::text[]::uuid[]) AND {condition}",  # noqa: S608
             arguments,
             as_reader=as_reader,
         )
         found.update((row["id"], decoder.decode(row["public"])) for row in rows)
 
     if wanted:
-        await look("d.state = 'PUBLISHED'", [list(set(wanted))], as_reader=True)
-        missing = _Arguments([[id_ for id_ in set(wanted) if id_ not in found]])
+        await look("d.state = 'PUBLISHED'", [_keys(set(wanted))], as_reader=True)
+        missing = _Arguments([_keys(set(wanted) - found.keys())])
         own = _own(actor, missing, partner_column)
         if own is not None and missing[0]:
             await look(own, missing, as_reader=False)
@@ -442,14 +447,14 @@ async def _notes(
     database: Database, actor: Actor, table: str, partner_column: str, ids: Sequence[UUID]
 ) -> list[str | None]:
     wanted = _bounded(ids, "ids")
-    arguments = _Arguments([wanted])
+    arguments = _Arguments([_keys(wanted)])
     own = _own(actor, arguments, partner_column)
     if own is None or not wanted:
         return [None for _ in wanted]
     rows = await _fetch(
         database,
         actor,
-        f"SELECT d.id, d.internal FROM {table} d WHERE d.id = ANY($1::uuid[]) AND {own}",  # noqa: S608
+        f"SELECT d.id, d.internal FROM {table} d WHERE d.id = ANY($1::text[]::uuid[]) AND {own}",  # noqa: S608
         arguments,
         as_reader=False,
     )
