@@ -112,9 +112,14 @@ async def read_published(reader: asyncpg.Pool, ids: Sequence[UUID]) -> Published
     unreadable: dict[UUID, str] = {}
     for row in rows:
         try:
-            documents.append(service_decoder.decode(row["public"]))
+            document = service_decoder.decode(row["public"])
         except (msgspec.MsgspecError, ValueError) as error:
             unreadable[row["id"]] = type(error).__name__
+            continue
+        if document.id == row["id"]:
+            documents.append(document)
+        else:
+            unreadable[row["id"]] = "OtherId"
     seen = {row["id"] for row in rows}
     return Published(documents, unreadable, [id_ for id_ in ids if id_ not in seen])
 
