@@ -23,5 +23,7 @@ async def test_page(api, world, database, make):
         await make.service(world.partner, f"Kurs {n}")
     answer = await api(PAGE, {"partner": world.id("Partner", world.partner)})
 
-    assert [node["title"]["text"] for node in answer.data["services"]["nodes"]] == [f"Kurs {n} (en)" for n in range(3)]
+    assert [node["title"]["text"] for node in answer.data["services"]["nodes"]] == [
+        f"Kurs {n} (en)" for n in range(3)
+    ]
     assert answer.data["services"]["totalCount"] == 3
