@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -496,3 +497,54 @@ async def test_a_bound_counsellor_must_be_released_to_report_back(
     assert seen.terms.releases == ()
     asked_depth = {p.purpose: p.report_depth for p in seen.terms.purposes}
     assert asked_depth[Purpose.REPORT_BACK] is ReportDepth.OUTCOME
+
+
+async def test_of_many_withdrawals_at_once_exactly_one_counts(
+    database: Database, master: MasterKey, town: Town, client_id: UUID
+) -> None:
+    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    referral_id = await sent_referral(database, master, town, client_id, consent_id, town.provider)
+
+    async def withdraw() -> bool:
+        try:
+            async with database.work(town.coordinator) as work:
+                await withdraw_consent(work, consent_id=consent_id, channel=Channel.PHONE)
+        except ConsentNotOpen:
+            return False
+        return True
+
+    results = await asyncio.gather(*(withdraw() for _ in range(12)))
+
+    assert sum(results) == 1
+    async with database.view(town.coordinator) as session:
+        moves = await session.scalars(
+            select(ReferralEvent.move)
+            .where(ReferralEvent.referral_id == referral_id)
+            .order_by(ReferralEvent.ordinal)
+        )
+        assert list(moves) == ["SEND", "REVOKE"]
+
+
+async def test_a_person_decides_once(
+    database: Database, master: MasterKey, town: Town, client_id: UUID
+) -> None:
+    consent_id = await asked(database, town, client_id)
+
+    async def decide(granted: set[Purpose]) -> str:
+        try:
+            async with database.work(town.coordinator) as work:
+                return await record_consent(
+                    work,
+                    master,
+                    consent_id=consent_id,
+                    expected_version=1,
+                    granted=granted,
+                    record=record(work.now),
+                )
+        except (StaleVersion, ConsentNotOpen):
+            return "late"
+
+    results = await asyncio.gather(*(decide(EVERY if turn % 2 else set()) for turn in range(8)))
+
+    assert sorted(results)[:1] == [await state_of(database, Consent, consent_id)]
+    assert results.count("late") == 7
