@@ -184,6 +184,8 @@ def _parse(source: str, limits: Limits) -> DocumentNode:
     except GraphQLSyntaxError as error:
         if "more than" in error.message and "tokens" in error.message:
             raise Refused("tokens", limits.tokens) from None
+        if "nested too deeply" in error.message:
+            raise Refused("depth", limits.depth) from None
         raise Unreadable([error]) from None
 
 
