@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any, Self
 
 import strawberry
-from directory import problems as directory_problems
-from referrals import problems
-from referrals.vocabulary import ConsentState, ReferralState
 
+from directory import problems as directory_problems
 from graphapi.relay import global_id
 from graphapi.types import exchange_words as exchange_words
 from graphapi.types.problems import Problem, presents
+from referrals import problems
+from referrals.vocabulary import ConsentState, ReferralState
 
 
 @presents(problems.TransitionNotAllowed)
-@strawberry.type(description="The move is not possible from this state, or not for you; `allowed` says what is.")
+@strawberry.type(
+    description="The move is not possible from this state, or not for you; `allowed` says what is."
+)
 class TransitionNotAllowedProblem(Problem):
     """The move is not possible from the state in which the thing is."""
 
@@ -40,8 +42,8 @@ class ConsentMissingProblem(Problem):
 
     missing: list[str] = strawberry.field(
         description=(
-            "What is missing: CONSENT (none in force), RECIPIENT, PURPOSE:…, CATEGORY:…, NEVER:… (this kind of "
-            "partner never gets it), SPECIAL_BASIS, SECTION_87_NOTICE, RELEASE_OF_SENDER, "
+            "What is missing: CONSENT (none in force), RECIPIENT, PURPOSE:…, CATEGORY:…, NEVER:… (this kind "
+            "of partner never gets it), SPECIAL_BASIS, SECTION_87_NOTICE, RELEASE_OF_SENDER, "
             "RELEASE_OF_RECIPIENT (§ 203 StGB)."
         )
     )

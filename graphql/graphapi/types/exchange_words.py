@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from referrals import states, vocabulary
-
 from graphapi.types.words import describe
+from referrals import states, vocabulary
 
 _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.ClientPhase: "Where a client stands; the phases that the project counts.",

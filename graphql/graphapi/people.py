@@ -1,0 +1,302 @@
+"""Reads of personal data for one request: each in a transaction that begins by saying who acts.
+
+What several resolvers ask for one by one is read in one transaction per kind and turn. Who may read what is
+the referral room's: None is what the actor may not know of; every opening is recorded there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from strawberry.dataloader import DataLoader
+
+from directory.actors import Actor
+from directory.database import Database
+from directory.problems import NotAllowed, NotFound
+from directory.sources import Page
+from referrals import approvals, bookings, clients, consents, feedback, inbox
+from referrals.approvals import ApprovalView
+from referrals.bookings import BookingView
+from referrals.clients import ClientFile, ClientSummary, ExclusionView
+from referrals.consents import ConsentView
+from referrals.eligibility import Situation, Verdict, judge
+from referrals.feedback import FeedbackView
+from referrals.inbox import Box, EventView, ReferralView
+from referrals.package import Package
+from referrals.problems import Erased, PackageClosed
+from referrals.requirements import Requirements, requirements
+from referrals.sealing import MasterKey
+from referrals.values import ConsentEvidence
+from referrals.vocabulary import BookingState, ClientPhase, DataCategory, ReferralState, ReportDepth
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class MasterKeyMissing(RuntimeError):
+    """The service was started without a master key; nothing personal can be opened or sealed."""
+
+
+class People:
+    """The personal data that one request reads."""
+
+    def __init__(self, database: Database, actor: Actor, master_key: MasterKey | None) -> None:
+        self._database = database
+        self._actor = actor
+        self._master_key = master_key
+        self.referral: DataLoader[UUID, ReferralView | None] = DataLoader(self._each(self._referral))
+        self.events: DataLoader[UUID, Sequence[EventView]] = DataLoader(self._each(self._events))
+        self.package: DataLoader[UUID, Package | None] = DataLoader(self._each(self._package))
+        self.follow_ups: DataLoader[tuple[UUID, UUID], Sequence[ReferralView]] = DataLoader(
+            self._each(self._follow_ups)
+        )
+        self.feedback: DataLoader[UUID, Sequence[FeedbackView]] = DataLoader(self._each(self._feedback))
+        self.booked_person: DataLoader[UUID, str | None] = DataLoader(self._each(self._booked_person))
+
+    @property
+    def master_key(self) -> MasterKey:
+        """The key that wraps every person's data key."""
+        if self._master_key is None:
+            raise MasterKeyMissing
+        return self._master_key
+
+    @property
+    def now(self) -> datetime:
+        """The moment that access is judged at."""
+        return self._database.clock()
+
+    @asynccontextmanager
+    async def view(self) -> AsyncIterator[AsyncSession]:
+        """Open a reading transaction of this actor."""
+        async with self._database.view(self._actor) as session:
+            yield session
+
+    def _each(
+        self, read: Callable[[AsyncSession, K], Awaitable[T]]
+    ) -> Callable[[list[K]], Awaitable[Sequence[T | BaseException]]]:
+        """Return a batch reader that reads one after the other in one transaction."""
+
+        async def load(keys: list[K]) -> list[T | BaseException]:
+            async with self.view() as session:
+                return [await read(session, key) for key in keys]
+
+        return load
+
+    # --- Clients ----------------------------------------------------------------------------------------
+
+    async def client(self, client_id: UUID) -> ClientFile | None:
+        """Return an own client's file, opened; None for everybody else. Raises Erased."""
+        async with self.view() as session:
+            try:
+                return await clients.view_client(session, self._actor, self.master_key, client_id)
+            except NotFound:
+                return None
+
+    async def clients(
+        self,
+        *,
+        name: str | None,
+        phases: Sequence[ClientPhase],
+        responsible_id: UUID | None,
+        need: str | None,
+        first: int,
+        after: str | None,
+    ) -> Page[ClientSummary]:
+        """Return a page of the own organisation's clients."""
+        async with self.view() as session:
+            page = await clients.find_clients(
+                session,
+                self._actor,
+                self.master_key,
+                name=name,
+                phases=phases,
+                responsible_id=responsible_id,
+                need=need,
+                first=first,
+                after=after,
+            )
+        return Page(nodes=page.rows, cursors=page.cursors, has_next=page.more, total=page.total)
+
+    async def phase_counts(self) -> dict[ClientPhase, int]:
+        """Return how many of the own organisation's clients stand in each phase."""
+        async with self.view() as session:
+            return await clients.phase_counts(session, self._actor)
+
+    async def support(self, client: ClientFile) -> Verdict:
+        """Return what the project's rule for its own support says about a client today."""
+        async with self.view() as session:
+            rules = await clients.support_rules(session, self._actor.municipality_id)
+        situation = Situation(status=client.residence_status, supported_before=client.supported_before)
+        return judge(rules, situation, self.now.date())
+
+    async def exclusion(self, client_id: UUID) -> ExclusionView | None:
+        """Return that a client is excluded; None for everybody but a LEAD of the own organisation."""
+        async with self.view() as session:
+            try:
+                return await clients.exclusion_of(session, self._actor, self.master_key, client_id)
+            except (NotAllowed, NotFound):
+                return None
+
+    # --- Consents ---------------------------------------------------------------------------------------
+
+    async def consent(self, consent_id: UUID) -> ConsentView | None:
+        """Return a consent record as this actor may see it, or None."""
+        async with self.view() as session:
+            try:
+                return await consents.view_consent(session, self._actor, consent_id, self.now)
+            except NotFound:
+                return None
+
+    async def consents(self, client_id: UUID) -> list[ConsentView]:
+        """Return the consent records of an own client, newest first."""
+        async with self.view() as session:
+            return await consents.list_consents(session, self._actor, client_id, self.now)
+
+    async def evidence(self, consent: ConsentView) -> ConsentEvidence | None:
+        """Return the evidence of a decision to its controller; None for others, and once it is erased."""
+        async with self.view() as session:
+            try:
+                return await consents.open_evidence(session, self._actor, self.master_key, consent.id)
+            except (NotFound, Erased):
+                return None
+
+    # --- Referrals --------------------------------------------------------------------------------------
+
+    async def requirements(
+        self,
+        *,
+        client_id: UUID,
+        service_id: UUID,
+        categories: Sequence[DataCategory],
+        report_depth: ReportDepth,
+    ) -> Requirements:
+        """Return what sending an own client to a service would need, with the preview of the package."""
+        async with self.view() as session:
+            return await requirements(
+                session,
+                self._actor,
+                self.master_key,
+                client_id=client_id,
+                service_id=service_id,
+                categories=categories,
+                report_depth=report_depth,
+                at=self.now,
+            )
+
+    async def referrals(
+        self,
+        box: Box,
+        *,
+        first: int,
+        after: str | None,
+        total: bool,
+        states: Sequence[ReferralState] = (),
+        due_before: datetime | None = None,
+        client_id: UUID | None = None,
+        service_id: UUID | None = None,
+    ) -> Page[ReferralView]:
+        """Return a page of the inbox or of what was sent."""
+        async with self.view() as session:
+            page = await inbox.list_referrals(
+                session,
+                self._actor,
+                self.now,
+                box,
+                states=states,
+                due_before=due_before,
+                client_id=client_id,
+                service_id=service_id,
+                first=first,
+                after=after,
+                with_total=total,
+            )
+        return Page(
+            nodes=page.items,
+            cursors=tuple(item.cursor for item in page.items),
+            has_next=page.has_next,
+            total=page.total,
+        )
+
+    async def _referral(self, session: AsyncSession, referral_id: UUID) -> ReferralView | None:
+        try:
+            return await inbox.view_referral(session, self._actor, referral_id, self.now)
+        except NotFound:
+            return None
+
+    async def _events(self, session: AsyncSession, referral_id: UUID) -> Sequence[EventView]:
+        try:
+            return await inbox.list_events(session, self._actor, self.master_key, referral_id, self.now)
+        except NotFound:
+            return ()
+
+    async def _package(self, session: AsyncSession, referral_id: UUID) -> Package | None:
+        try:
+            return await inbox.view_package(session, self._actor, self.master_key, referral_id, self.now)
+        except (NotFound, PackageClosed, Erased):
+            return None
+
+    async def _follow_ups(self, session: AsyncSession, key: tuple[UUID, UUID]) -> Sequence[ReferralView]:
+        client_id, parent_id = key
+        page = await inbox.list_referrals(
+            session, self._actor, self.now, Box.SENT, client_id=client_id, first=inbox.MOST
+        )
+        return [item for item in page.items if item.parent_id == parent_id]
+
+    async def _feedback(self, session: AsyncSession, referral_id: UUID) -> Sequence[FeedbackView]:
+        try:
+            return await feedback.list_feedback(session, self._actor, self.master_key, referral_id)
+        except (NotFound, NotAllowed, Erased):
+            return ()
+
+    # --- Approvals and bookings -------------------------------------------------------------------------
+
+    async def approvals(self, referral_id: UUID | None = None, *, first: int = 100) -> Sequence[ApprovalView]:
+        """Return the requests for four eyes that this actor sees, open ones first."""
+        async with self.view() as session:
+            return await approvals.list_approvals(
+                session, self._actor, self.now, referral_id=referral_id, first=first
+            )
+
+    async def approval(self, approval_id: UUID) -> ApprovalView | None:
+        """Return one request for four eyes that this actor sees, else None."""
+        return next((found for found in await self.approvals() if found.id == approval_id), None)
+
+    async def booking(self, booking_id: UUID) -> BookingView | None:
+        """Return a booking to either side, else None."""
+        async with self.view() as session:
+            try:
+                return await bookings.view_booking(session, self._actor, booking_id)
+            except NotFound:
+                return None
+
+    async def bookings(
+        self, *, received: bool, states: Sequence[BookingState], first: int, after: str | None, total: bool
+    ) -> Page[BookingView]:
+        """Return a page of the bookings that were received or asked for."""
+        async with self.view() as session:
+            page = await bookings.list_bookings(
+                session,
+                self._actor,
+                received=received,
+                states=states,
+                first=first,
+                after=after,
+                with_total=total,
+            )
+        return Page(
+            nodes=page.items,
+            cursors=tuple(item.cursor for item in page.items),
+            has_next=page.has_next,
+            total=page.total,
+        )
+
+    async def _booked_person(self, session: AsyncSession, booking_id: UUID) -> str | None:
+        try:
+            return await bookings.view_booked_person(session, self._actor, self.master_key, booking_id)
+        except (NotFound, Erased):
+            return None
