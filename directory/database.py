@@ -230,6 +230,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
+            hide_parameters=True,  # an error that is logged must not repeat what is known about a person
             connect_args={"timeout": 5, "command_timeout": 30},
         )
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from directory.actors import ANONYMOUS, SYSTEM, Actor, Role
 from directory.database import Database
@@ -520,3 +521,14 @@ async def test_intake_in_the_past_of_the_clock_is_kept_as_such(
 
     assert seen.created_at == seen.updated_at == seen.phases[0].at
     assert abs(database.clock() - seen.created_at) < timedelta(minutes=5)
+
+
+async def test_an_error_of_the_database_repeats_nothing_personal(
+    database: Database, master: MasterKey, town: Town
+) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        async with database.work(town.coordinator) as work:
+            await work.session.execute(text("SELECT 1 / 0 WHERE :name <> ''"), {"name": CANARY})
+
+    assert CANARY not in str(caught.value)
+    assert CANARY not in repr(caught.value)
