@@ -136,6 +136,151 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.SIGNED_IN, "MemberSaved", "member"),
     Entry(Rule.SIGNED_IN, "TokenCreated", "token secret"),
     Entry(Rule.SIGNED_IN, "TokenRevoked", "token"),
+    Entry(
+        Rule.MEMBER,
+        "Approval",
+        "id version referral referralId move reason state stateLabel requestedById requestedAt lapsesAt "
+        "decidedById decidedAt",
+    ),
+    Entry(Rule.PUBLIC, "ApprovalLapsedProblem", "message code"),
+    Entry(Rule.MEMBER, "ApprovalRequested", "approval"),
+    Entry(Rule.MEMBER, "ApprovalSaved", "approval"),
+    Entry(Rule.OWN, "Booking", "id"),
+    Entry(
+        Rule.MEMBER,
+        "Booking",
+        "version state stateLabel allowedMoves service requester requesterId recipient recipientId "
+        "language variety mode startsAt minutes place topic genderWish interpreter person "
+        "requesterMemberId recipientMemberId createdAt updatedAt",
+    ),
+    Entry(Rule.MEMBER, "BookingConnection", "edges nodes pageInfo totalCount"),
+    Entry(Rule.MEMBER, "BookingEdge", "cursor node"),
+    Entry(Rule.MEMBER, "BookingSaved", "booking"),
+    Entry(Rule.OWN, "Client", "id"),
+    Entry(
+        Rule.MEMBER,
+        "Client",
+        "version partnerId pseudonym identity contact profile phase phaseLabel phases residenceStatus "
+        "statusValidUntil legalCircle languages needs supportedBefore responsibleId deputyId createdAt "
+        "updatedAt eligibility exclusion consents referrals",
+    ),
+    Entry(Rule.MEMBER, "ClientErased", "clientId"),
+    Entry(Rule.MEMBER, "ClientPhaseCount", "phase phaseLabel count"),
+    Entry(Rule.MEMBER, "ClientSaved", "client"),
+    Entry(
+        Rule.MEMBER,
+        "ClientSummary",
+        "id pseudonym name phase phaseLabel residenceStatus statusValidUntil needs responsibleId "
+        "deputyId version updatedAt",
+    ),
+    Entry(Rule.MEMBER, "ClientSummaryConnection", "edges nodes pageInfo totalCount"),
+    Entry(Rule.MEMBER, "ClientSummaryEdge", "cursor node"),
+    Entry(Rule.PUBLIC, "CodeNotValidProblem", "message code"),
+    Entry(Rule.OWN, "Consent", "id"),
+    Entry(
+        Rule.MEMBER,
+        "Consent",
+        "version subject clientId state stateLabel controller recipients purposes legalBasis "
+        "specialBasis releases record evidenceKept evidence decidedAt validFrom validUntil renewalFrom "
+        "withdrawal supersedesId supersededById receipt createdAt",
+    ),
+    Entry(Rule.MEMBER, "ConsentEvidence", "reference witness"),
+    Entry(Rule.PUBLIC, "ConsentMissingProblem", "message code missing"),
+    Entry(Rule.PUBLIC, "ConsentNotOpenProblem", "message code state"),
+    Entry(
+        Rule.MEMBER,
+        "ConsentParty",
+        "partnerId name kind law contact professionalSecrecy publicBody school",
+    ),
+    Entry(Rule.MEMBER, "ConsentPurpose", "purpose purposeLabel categories granted reportDepth endsOn"),
+    Entry(
+        Rule.MEMBER,
+        "ConsentRecord",
+        "notice medium givenBy noDisadvantageShown section87NoticeAt interpreter",
+    ),
+    Entry(Rule.MEMBER, "ConsentSaved", "consent"),
+    Entry(Rule.MEMBER, "ConsentWithdrawn", "consent remaining"),
+    Entry(Rule.MEMBER, "Contact", "phone email address"),
+    Entry(Rule.PUBLIC, "DuplicateReferralProblem", "message code referralId"),
+    Entry(Rule.PUBLIC, "ErasedProblem", "message code"),
+    Entry(Rule.MEMBER, "EventFact", "name value"),
+    Entry(Rule.MEMBER, "Exclusion", "decidedById decidedOn"),
+    Entry(Rule.MEMBER, "Feedback", "answer answerLabel source language at text"),
+    Entry(Rule.MEMBER, "FeedbackCodeIssued", "code expiresAt"),
+    Entry(Rule.PUBLIC, "FeedbackGiven", "thanks"),
+    Entry(Rule.MEMBER, "Identity", "familyName givenNames otherNames dateOfBirth"),
+    Entry(Rule.MEMBER, "InterpreterUsed", "kind language"),
+    Entry(Rule.MEMBER, "Kept", "answer what legalBasis until"),
+    Entry(
+        Rule.MEMBER,
+        "Mutation",
+        "createClient changeClient moveClientPhase requestConsent recordConsent withdrawConsent "
+        "draftReferral changeDraftReferral awaitConsent sendReferral referClient followUpReferral "
+        "acknowledgeReferral askAboutReferral waitlistReferral acceptReferral declineReferral "
+        "startReferral holdReferral resumeReferral reportOutcome recordPartnerAnswer answerQuestion "
+        "closeReferral contestOutcome cancelReferral abandonReferral correctReferral reopenReferral "
+        "requestBooking confirmBooking declineBooking cancelBooking finishBooking nameBookedPerson "
+        "issueFeedbackCode recordFeedback",
+    ),
+    Entry(Rule.LEAD, "Mutation", "excludeClient liftExclusion eraseClient confirmApproval refuseApproval"),
+    Entry(Rule.PUBLIC, "Mutation", "giveFeedback"),
+    Entry(Rule.PUBLIC, "NoPlaceLeftProblem", "message code"),
+    Entry(Rule.MEMBER, "NoticeShown", "textId version sha256 language easyLanguage readAloud"),
+    Entry(Rule.MEMBER, "Package", "categories person"),
+    Entry(
+        Rule.MEMBER,
+        "PersonFacts",
+        "familyName givenNames dateOfBirth phone email address languages residenceStatus legalCircle "
+        "statusValidUntil workPermission level qualifications competences experience needs familyCare "
+        "health documents",
+    ),
+    Entry(Rule.MEMBER, "PhaseChange", "fromPhase toPhase at movedById"),
+    Entry(
+        Rule.MEMBER,
+        "Profile",
+        "competences workPermission level qualifications experience familyCare health documents",
+    ),
+    Entry(
+        Rule.MEMBER,
+        "Query",
+        "client clients clientPhaseCounts consent referralRequirements referral inbox sentReferrals "
+        "booking bookings approvals",
+    ),
+    Entry(Rule.OWN, "Referral", "id"),
+    Entry(
+        Rule.MEMBER,
+        "Referral",
+        "version seenAs state stateLabel stateSince allowedMoves recordableMoves warnings service "
+        "serviceId sender senderId recipient recipientId topic language area priority categories "
+        "pseudonym clientId consentId package packageClosedBecause events parent followUps "
+        "senderMemberId senderDeputyId recipientMemberId senderFileNumber recipientFileNumber "
+        "recipientContact capacityReason sentAt answerDueAt questionDueAt expectedWeek firstContactOn "
+        "firstContactMadeOn expectedEnd resumeOn declineReason declinedBy betterService reason outcome "
+        "outcomeLabel outcomeOn outcomeReason feedbackAsked feedback closedAt revocationDueAt "
+        "revocationAnswer overdue disputed unconfirmed createdAt updatedAt",
+    ),
+    Entry(Rule.MEMBER, "ReferralConnection", "edges nodes pageInfo totalCount"),
+    Entry(Rule.MEMBER, "ReferralEdge", "cursor node"),
+    Entry(
+        Rule.MEMBER,
+        "ReferralEvent",
+        "ordinal at move fromState toState actor partnerId memberId source sourceOn reason facts text",
+    ),
+    Entry(
+        Rule.MEMBER,
+        "ReferralRequirements",
+        "recipientId categories never missing consentId openReferralId section87Notice controller "
+        "recipients purposes releases legalBasis specialBasis preview",
+    ),
+    Entry(Rule.MEMBER, "ReferralSaved", "referral"),
+    Entry(Rule.MEMBER, "SecrecyRelease", "released towards about aboutOutcome"),
+    Entry(
+        Rule.MEMBER,
+        "SupportEligibility",
+        "answer answerLabel advice adviceLabel reason reasonTexts legalBasis rule",
+    ),
+    Entry(Rule.PUBLIC, "TransitionNotAllowedProblem", "message code from allowed"),
+    Entry(Rule.MEMBER, "Withdrawal", "at channel scope purpose recipientId receipt language"),
 )
 
 
