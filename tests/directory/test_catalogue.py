@@ -35,7 +35,7 @@ from directory.catalogue import (
     remove_location,
     set_capacity,
 )
-from directory.database import Database
+from directory.database import Database, Work
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, StaleVersion
 from directory.values import (
@@ -493,26 +493,36 @@ async def test_of_two_changes_of_one_version_one_wins(database: Database, town: 
 
 
 async def test_a_service_created_while_its_partner_is_renamed_shows_the_new_name(
-    database: Database, town: Town
+    database: Database, town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whichever commits first: no document keeps the old name."""
+    """The worst moment: its document is built, not committed, and the renaming does not see it yet."""
     partner = await town.partner("Alt")
-    entered = asyncio.Event()
+    built = asyncio.Event()
+    finish = Work.finish
+
+    async def finish_slowly(work: Work) -> None:
+        await finish(work)
+        if work.actor is town.coordinator:
+            built.set()
+            await asyncio.sleep(0.2)
+
+    monkeypatch.setattr(Work, "finish", finish_slowly)
+
+    async def add() -> Saved:
+        async with database.work(town.coordinator) as work:
+            return await create_service(
+                work,
+                ServiceDraft(partner_id=partner.id, kind=ServiceKind.COUNSELLING, title={"de": "Neu"}),
+            )
 
     async def rename() -> None:
+        await built.wait()
         async with database.work(SYSTEM) as work:
             await change_partner(
                 work, partner.id, PartnerChange(name="Neu"), expected_version=partner.version
             )
-            await work.session.flush()
-            entered.set()
-            await asyncio.sleep(0.2)
 
-    async def add() -> Saved:
-        await entered.wait()
-        return await town.service(partner.id)
-
-    _, service = await asyncio.gather(rename(), add())
+    service, _ = await asyncio.gather(add(), rename())
 
     assert (await service_document(database, service.id)).partner.name == "Neu"
 

@@ -4,50 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import asyncpg
+import pytest
 from sqlalchemy import text
 
 from directory import feed
 from directory.actors import SYSTEM
 from directory.building import visible_state
 from directory.catalogue import ServiceChange, change_service, hide_service
-from directory.database import Database
+from directory.database import Database, Work
 from directory.documents import DocumentKind
 from directory.vocabulary import PublicationState
 from tests.directory.towns import found_town
-
-
-async def test_who_starts_first_and_commits_last_is_not_skipped(empty_database: Database) -> None:
-    """The slow writer has prepared everything before the fast one begins."""
-    town = await found_town(empty_database)
-    partner = await town.partner()
-    slow, fast = await town.service(partner.id, "Langsam"), await town.service(partner.id, "Schnell")
-    cursor = (await changes(empty_database, 0))[-1].sequence
-    prepared, go_on = asyncio.Event(), asyncio.Event()
-
-    async def write_slowly() -> None:
-        async with empty_database.work(SYSTEM) as work:
-            await hide_service(work, slow.id, expected_version=slow.version)
-            await work.session.flush()
-            prepared.set()
-            await go_on.wait()
-
-    async def write_fast() -> None:
-        await prepared.wait()
-        async with empty_database.work(SYSTEM) as work:
-            await hide_service(work, fast.id, expected_version=fast.version)
-
-    writing = asyncio.create_task(write_slowly())
-    await write_fast()
-    first = await changes(empty_database, cursor)
-    go_on.set()
-    await writing
-    second = await changes(empty_database, first[-1].sequence)
-
-    assert [change.id for change in first] == [fast.id]
-    assert [change.id for change in second] == [slow.id]
 
 
 async def changes(database: Database, after: int) -> list[feed.Changed]:
@@ -55,28 +26,91 @@ async def changes(database: Database, after: int) -> list[feed.Changed]:
         return await feed.changes_after(connection, after)
 
 
-async def test_a_follower_that_polls_has_every_version_in_the_end(empty_database: Database) -> None:
-    """Twelve writers at once, with pauses between preparing and committing, against one reader."""
+class Follower:
+    """Reads what is new, again and again, and never looks back."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.sequence = 0
+        self.known: dict[UUID, int] = {}
+        self.stopping = False
+
+    async def follow(self) -> None:
+        while True:
+            last = self.stopping
+            found = await changes(self.database, self.sequence)
+            assert [change.sequence for change in found] == sorted({c.sequence for c in found})
+            for change in found:
+                assert change.sequence > self.sequence
+                assert change.version > self.known.get(change.id, 0)
+                self.sequence = change.sequence
+                self.known[change.id] = change.version
+            if last and not found:
+                return
+            await asyncio.sleep(0.001)
+
+
+def pause_before_commit(monkeypatch: pytest.MonkeyPatch, pause: Callable[[Work], Awaitable[None]]) -> None:
+    """Let writers wait at the worst moment: everything is written, the feed too, and not committed."""
+    finish = Work.finish
+
+    async def finish_and_pause(work: Work) -> None:
+        await finish(work)
+        await pause(work)
+
+    monkeypatch.setattr(Work, "finish", finish_and_pause)
+
+
+async def test_who_is_in_the_feed_first_and_commits_last_is_not_skipped(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fast writer waits until the slow one has committed, and is told after it."""
+    town = await found_town(empty_database)
+    partner = await town.partner()
+    slow, fast = await town.service(partner.id, "Langsam"), await town.service(partner.id, "Schnell")
+    follower = Follower(empty_database)
+    written = asyncio.Event()
+
+    async def pause(work: Work) -> None:
+        if work.actor is town.lead:
+            written.set()
+            await asyncio.sleep(0.2)
+
+    pause_before_commit(monkeypatch, pause)
+
+    async def write_slowly() -> None:
+        async with empty_database.work(town.lead) as work:
+            await hide_service(work, slow.id, expected_version=slow.version)
+
+    async def write_fast() -> None:
+        await written.wait()
+        async with empty_database.work(SYSTEM) as work:
+            await hide_service(work, fast.id, expected_version=fast.version)
+
+    following = asyncio.create_task(follower.follow())
+    await asyncio.gather(write_slowly(), write_fast())
+    follower.stopping = True
+    await following
+
+    assert follower.known[slow.id] == slow.version + 1
+    assert follower.known[fast.id] == fast.version + 1
+    assert [change.id for change in await changes(empty_database, 0)][-2:] == [slow.id, fast.id]
+
+
+async def test_a_follower_that_polls_has_every_version_in_the_end(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve writers at once, with pauses between writing and committing, against one reader."""
     town = await found_town(empty_database)
     partner = await town.partner()
     services = [await town.service(partner.id, f"Angebot {n}") for n in range(12)]
-    known: dict[UUID, int] = {}
-    writing = True
     chance = random.Random(7)
 
-    async def follow() -> None:
-        cursor = 0
-        while True:
-            stop = not writing
-            found = await changes(empty_database, cursor)
-            assert [change.sequence for change in found] == sorted({c.sequence for c in found})
-            for change in found:
-                cursor = change.sequence
-                assert change.version > known.get(change.id, 0)
-                known[change.id] = change.version
-            if stop and not found:
-                return
-            await asyncio.sleep(0.001)
+    async def pause(work: Work) -> None:
+        await asyncio.sleep(chance.random() / 100)
+
+    pause_before_commit(monkeypatch, pause)
+    follower = Follower(empty_database)
 
     async def write(service_id: UUID, version: int) -> None:
         for round_ in range(5):
@@ -87,19 +121,16 @@ async def test_a_follower_that_polls_has_every_version_in_the_end(empty_database
                     ServiceChange(title={"de": f"Runde {round_}"}),
                     expected_version=version,
                 )
-                await work.session.flush()
-                await asyncio.sleep(chance.random() / 100)
             version = saved.version
 
-    following = asyncio.create_task(follow())
+    following = asyncio.create_task(follower.follow())
     await asyncio.gather(*(write(service.id, service.version) for service in services))
-    writing = False
+    follower.stopping = True
     await following
 
-    async with empty_database.reader.acquire() as connection:
-        stored = await connection.fetch("SELECT id, version FROM service_document")
-    assert {row["id"]: row["version"] for row in stored}.items() <= known.items()
+    stored = await empty_database.reader.fetch("SELECT id, version FROM service_document")
     assert len(stored) == 12
+    assert {row["id"]: row["version"] for row in stored}.items() <= follower.known.items()
 
 
 async def test_nothing_is_announced_that_is_not_committed(empty_database: Database) -> None:

@@ -166,17 +166,30 @@ async def test_whoever_had_a_removed_member_as_deputy_gets_theirs(database: Data
     assert deputies == {first.id: None}
 
 
-async def test_a_token_made_while_its_member_is_removed_is_no_good(database: Database, town: Town) -> None:
-    """In whichever order the two get through."""
-    partner = await town.partner()
-    for _ in range(5):
-        who = await join(database, partner.id)
-        results = await asyncio.gather(issue(database, who.id), leave(database, who), return_exceptions=True)
-        assert isinstance(results[1], Removed)
-        if isinstance(results[0], NewToken):
-            assert await authenticate(database, results[0].secret) is None
-        else:
-            assert isinstance(results[0], NotFound)
+async def test_a_token_made_while_its_member_is_removed_ends_with_them(
+    database: Database, town: Town
+) -> None:
+    """The removal waits for the token that is not committed yet, and revokes it too."""
+    who = await join(database, (await town.partner()).id)
+    made = asyncio.Event()
+
+    async def issue_slowly() -> NewToken:
+        async with database.work(SYSTEM) as work:
+            token = await create_token(work, who.id, "Laptop")
+            made.set()
+            await asyncio.sleep(0.2)
+        return token
+
+    async def remove() -> Removed:
+        await made.wait()
+        return await leave(database, who)
+
+    token, removed = await asyncio.gather(issue_slowly(), remove())
+
+    assert removed.revoked_tokens == 1
+    assert await authenticate(database, token.secret) is None
+    with pytest.raises(NotFound):
+        await issue(database, who.id)
 
 
 async def test_members_of_an_inactive_partner_are_nobody(database: Database, town: Town) -> None:
