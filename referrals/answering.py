@@ -20,21 +20,29 @@ from directory.values import ShortText, Value
 from directory.vocabulary import PublicationState
 from referrals.consent import report_depth
 from referrals.moving import (
+    REVOCATION_ANSWERED,
     Answered,
     Held,
     Moved,
     begin,
+    check_version,
     checked_text,
     end_of,
+    hold,
     local_day,
     make,
+    note_down,
+    permit,
 )
+from referrals.problems import TransitionNotAllowed
 from referrals.sealing import MasterKey, key_of
 from referrals.states import (
     HOLD_AT_MOST,
     Move,
     add_working_days,
+    allowed,
 )
+from referrals.values import Kept
 from referrals.vocabulary import (
     DeclinedBy,
     DeclineReason,
@@ -42,7 +50,9 @@ from referrals.vocabulary import (
     OutcomeCode,
     OutcomeReason,
     Reason,
+    ReferralState,
     ReportDepth,
+    RevocationAnswer,
 )
 
 QUESTION_DAYS: Final = 5
@@ -334,6 +344,43 @@ async def report_outcome(
         answered=answered,
         reason=reason.value if told and reason else None,
         facts=facts,
+    )
+
+
+async def answer_revocation(
+    work: Work, referral_id: UUID, expected_version: int, answer: Kept, *, answered: Answered | None = None
+) -> Moved:
+    """Say what was done with the data after the consent ended: deleted, or what is kept, why, until when.
+
+    GDPR Art. 7(3), 17(3). The state stays CONSENT_REVOKED. What is kept needs its legal basis and an end.
+    """
+    held = await hold(work, referral_id)
+    permit(work, held, EventActor.RECIPIENT, answered)
+    check_version(held.referral, expected_version)
+    referral = held.referral
+    if referral.state is not ReferralState.CONSENT_REVOKED or referral.revocation_answer is not None:
+        raise TransitionNotAllowed(referral.state, allowed(referral.state, EventActor.RECIPIENT))
+    if answer.answer is RevocationAnswer.KEPT:
+        if not answer.what:
+            raise InvalidInput("what", "required")
+        if not set(answer.what) <= set(referral.categories):
+            raise InvalidInput("what", "not-shared")
+        if answer.legal_basis is None:
+            raise InvalidInput("legalBasis", "required")
+        if answer.until is None:
+            raise InvalidInput("until", "required")
+        if answer.until < local_day(work.now):
+            raise InvalidInput("until", "in-the-past")
+    elif answer.what or answer.legal_basis is not None or answer.until is not None:
+        raise InvalidInput("answer", "contradicts-deletion")
+    return await note_down(
+        work,
+        held,
+        REVOCATION_ANSWERED,
+        EventActor.RECIPIENT,
+        {"revocation_answer": answer, "revocation_due_at": None},
+        answered=answered,
+        facts={"answer": answer.answer.value},
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -28,7 +28,7 @@ from referrals.package import Package, decoder
 from referrals.policy import act_on_referral, must_work_with_people, see_referral
 from referrals.problems import PackageClosed
 from referrals.sealing import MasterKey, Place, key_of
-from referrals.states import Move, allowed
+from referrals.states import Move, Step, allowed
 from referrals.values import Kept
 from referrals.vocabulary import (
     READABLE_STATES,
@@ -153,6 +153,15 @@ class EventView(Value, frozen=True, kw_only=True):
     reason: str | None
     facts: dict[str, str]
     text: str | None = None
+
+
+def steps(events: Iterable[EventView]) -> tuple[Step, ...]:
+    """Return the events as ``states.replay`` reads them; what moves nothing has no move."""
+    moves = set(Move)
+    return tuple(
+        Step(sequence=e.ordinal, move=Move(e.move) if e.move in moves else None, party=e.actor)
+        for e in events
+    )
 
 
 class Box(StrEnum):

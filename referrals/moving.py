@@ -250,6 +250,49 @@ async def make(
     return Moved(id=referral.id, state=target, version=referral.version, allowed=allowed(target, next_party))
 
 
+REVOCATION_ANSWERED: Final = "REVOCATION_ANSWERED"
+"""Name of the event with which a recipient says what it did with the data after the consent ended."""
+
+
+async def note_down(
+    work: Work,
+    held: Held,
+    what: str,
+    party: EventActor,
+    changes: Mapping[str, object],
+    *,
+    answered: Answered | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> Moved:
+    """Change facts beside the state: the row, an event of that name, the audit row; the state stays."""
+    referral = held.referral
+    for name, value in changes.items():
+        setattr(referral, name, value)
+    referral.version += 1
+    referral.updated_at = work.now
+    await _append(
+        work,
+        referral,
+        move=what,
+        from_state=referral.state,
+        party=party,
+        answered=answered,
+        source=None,
+        reason=None,
+        facts=facts,
+        note=None,
+        asked_by=None,
+    )
+    work.record(f"referral.{what.lower()}", "referral", referral.id)
+    next_party = EventActor.SENDER if answered is not None else party
+    return Moved(
+        id=referral.id,
+        state=referral.state,
+        version=referral.version,
+        allowed=allowed(referral.state, next_party),
+    )
+
+
 async def _append(
     work: Work,
     referral: Referral,

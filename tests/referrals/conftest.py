@@ -9,6 +9,7 @@ import pytest
 from directory.database import Database
 from referrals.clients import create_client
 from referrals.sealing import MasterKey, generate_master_key
+from tests.referrals.desk import Desk
 from tests.referrals.town import Town, draft, make_town
 
 
@@ -27,3 +28,8 @@ async def client_id(database: Database, master: MasterKey, town: Town) -> UUID:
     """A client of the town's coordination, looked after by its coordinator."""
     async with database.work(town.coordinator) as work:
         return await create_client(work, master, draft())
+
+
+@pytest.fixture
+def desk(database: Database, master: MasterKey, town: Town) -> Desk:
+    return Desk(database, master, town)

@@ -1,40 +1,33 @@
-"""Referrals between two organisations, on a real database: what each move needs, does and shows."""
+"""Referrals between two organisations, on a real database: the way, the sending, the package, the consent."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, func, select, text
+from msgspec.structs import replace
+from sqlalchemy import select, text
 
-from directory.actors import SYSTEM, Actor, Role
-from directory.database import Database, Work
-from directory.models import Audit, Service
-from directory.problems import InvalidInput, NoPlaceLeft, NotAllowed, NotFound, StaleVersion
+from directory.actors import SYSTEM
+from directory.database import Database
+from directory.models import Audit, Partner, Service
+from directory.problems import InvalidInput, NotFound
 from directory.values import Capacity
 from directory.vocabulary import CapacityState, PublicationState, ServiceKind
 from referrals import answering, exchange, inbox
 from referrals.clients import create_client
 from referrals.consents import expire_due, withdraw_consent
-from referrals.inbox import Box, Warned
-from referrals.models import Referral, ReferralEvent, ReferralPackage
-from referrals.moving import Answered, Moved, local_day
+from referrals.inbox import Box
+from referrals.moving import local_day
 from referrals.problems import ConsentMissing, DuplicateReferral, PackageClosed, TransitionNotAllowed
 from referrals.sealing import MasterKey
-from referrals.states import Move, Step, answer_due_on, replay
-from referrals.values import ConsentEvidence, PurposeTerms
+from referrals.states import Move, answer_due_on, replay
+from referrals.values import ConsentEvidence, Kept, PurposeTerms
 from referrals.vocabulary import (
-    AnswerSource,
     CapacityReason,
     Channel,
     DataCategory,
-    DeclinedBy,
-    DeclineReason,
-    EventActor,
     FeedbackAsked,
     OutcomeCode,
     Priority,
@@ -42,124 +35,11 @@ from referrals.vocabulary import (
     Reason,
     ReferralState,
     ReportDepth,
+    RevocationAnswer,
     WithdrawalScope,
 )
-from tests.referrals.town import ORDINARY, Organisation, Town, draft, give_consent, purposes, record
-
-TODAY = local_day(datetime.now(UTC))
-SOON = TODAY + timedelta(days=7)
-LATER = TODAY + timedelta(days=90)
-
-
-class Desk:
-    """Everybody's desk in one town: makes moves as this or that organisation."""
-
-    def __init__(self, database: Database, master: MasterKey, town: Town) -> None:
-        self.database, self.master, self.town = database, master, town
-
-    async def client(self, **changes: object) -> UUID:
-        async with self.database.work(self.town.coordinator) as work:
-            return await create_client(work, self.master, draft(**changes))
-
-    async def draft(self, client_id: UUID, to: Organisation, **changes: object) -> Moved:
-        given = {"topic": "language-course", "categories": ORDINARY, **changes}
-        async with self.database.work(self.town.coordinator) as work:
-            return await exchange.draft_referral(
-                work,
-                exchange.DraftGiven(client_id=client_id, service_id=to.service, **given),  # type: ignore[arg-type]
-            )
-
-    async def sent(
-        self,
-        client_id: UUID,
-        to: Organisation,
-        *,
-        asked: tuple[PurposeTerms, ...] | None = None,
-        **changes: object,
-    ) -> Moved:
-        """A referral of the coordination that has been sent with consent."""
-        drafted = await self.draft(client_id, to, **changes)
-        consent_id = await give_consent(
-            self.database, self.master, self.town.coordinator, client_id, to.id, asked=asked
-        )
-        async with self.database.work(self.town.coordinator) as work:
-            return await exchange.send(work, self.master, drafted.id, drafted.version, consent_id=consent_id)
-
-    async def as_(self, actor: Actor, move: Callable[[Work], Awaitable[Moved]]) -> Moved:
-        async with self.database.work(actor) as work:
-            return await move(work)
-
-    async def accepted(self, client_id: UUID, to: Organisation, **changes: object) -> Moved:
-        sent = await self.sent(client_id, to, **changes)  # type: ignore[arg-type]
-        return await self.as_(to.member, lambda w: accept(w, sent))
-
-    async def running(self, client_id: UUID, to: Organisation, **changes: object) -> Moved:
-        accepted = await self.accepted(client_id, to, **changes)
-        return await self.as_(to.member, lambda w: answering.start(w, accepted.id, accepted.version, TODAY))
-
-    async def view(self, actor: Actor, referral_id: UUID) -> inbox.ReferralView:
-        async with self.database.view(actor) as session:
-            return await inbox.view_referral(session, actor, referral_id, self.database.clock())
-
-    async def events(self, actor: Actor, referral_id: UUID) -> tuple[inbox.EventView, ...]:
-        async with self.database.view(actor) as session:
-            return await inbox.list_events(session, actor, self.master, referral_id, self.database.clock())
-
-    async def package(self, actor: Actor, referral_id: UUID) -> inbox.Package:
-        async with self.database.view(actor) as session:
-            return await inbox.view_package(session, actor, self.master, referral_id, self.database.clock())
-
-
-async def accept(work: Work, referral: Moved, **changes: object) -> Moved:
-    given = {"contact": "Zimmer 12", "first_contact_on": SOON, "expected_end": LATER, **changes}
-    return await answering.accept(work, referral.id, referral.version, **given)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def desk(database: Database, master: MasterKey, town: Town) -> Desk:
-    return Desk(database, master, town)
-
-
-@asynccontextmanager
-async def at(database: Database, moment: datetime) -> AsyncIterator[None]:
-    """Let the database's clock stand at a moment."""
-    former = database.clock
-    database.clock = lambda: moment
-    try:
-        yield
-    finally:
-        database.clock = former
-
-
-async def everything(database: Database, referral_id: UUID) -> tuple[object, ...]:
-    """All that is stored about a referral, to prove that nothing changed."""
-    async with database.view(SYSTEM) as session:
-        row = (
-            await session.execute(
-                text("SELECT to_jsonb(r)::text FROM referral r WHERE id = :id"), {"id": referral_id}
-            )
-        ).scalar()
-        events = (
-            await session.execute(
-                select(func.count())
-                .where(ReferralEvent.referral_id == referral_id)
-                .select_from(ReferralEvent)
-            )
-        ).scalar()
-        audit = (
-            await session.execute(
-                select(func.count()).where(Audit.object_id == referral_id).select_from(Audit)
-            )
-        ).scalar()
-        places = (
-            await session.execute(
-                select(Service.capacity)
-                .join(Referral, Referral.service_id == Service.id)
-                .where(Referral.id == referral_id)
-            )
-        ).scalar()
-    return row, events, audit, places
-
+from tests.referrals.desk import LATER, SOON, TODAY, Desk, accept, at, everything
+from tests.referrals.town import ORDINARY, Town, draft, give_consent, purposes, record
 
 # --- The whole way -----------------------------------------------------------------------------------------
 
@@ -203,8 +83,7 @@ async def test_a_referral_goes_the_whole_way_and_back(desk: Desk, town: Town, cl
     assert [e.move for e in events] == [
         "DRAFT", "SEND", "ACKNOWLEDGE", "ACCEPT", "START", "HOLD", "RESUME", "REPORT_OUTCOME", "CLOSE",
     ]  # fmt: skip
-    history = [Step(sequence=e.ordinal, move=Move(e.move), party=e.actor) for e in events]
-    assert replay(history) is ReferralState.CLOSED
+    assert replay(inbox.steps(events)) is ReferralState.CLOSED
     with pytest.raises(PackageClosed):
         await desk.package(provider, sent.id)
 
@@ -272,7 +151,7 @@ async def test_refused_terms_leave_neither_draft_nor_consent(
             assert found.scalar() == 0
 
 
-# --- What a draft and a sending need -------------------------------------------------------------------------
+# --- What a draft and a sending need ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -343,6 +222,38 @@ async def test_nothing_is_sent_without_consent_to_every_category(
     assert await everything(database, drafted.id) == before
     with pytest.raises(NotFound):
         await desk.view(town.provider.member, drafted.id)
+
+
+async def test_nothing_is_sent_to_a_bound_recipient_without_release_from_secrecy(
+    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+) -> None:
+    drafted = await desk.draft(client_id, town.counselling)
+    consent_id = await give_consent(
+        database, master, town.coordinator, client_id, town.counselling.id, released=False
+    )
+
+    with pytest.raises(ConsentMissing) as refused:
+        async with database.work(town.coordinator) as work:
+            await exchange.send(work, master, drafted.id, drafted.version, consent_id=consent_id)
+
+    assert refused.value.missing == ("RELEASE_OF_RECIPIENT",)
+
+
+async def test_nothing_is_sent_to_a_partner_that_is_no_longer_active(
+    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+) -> None:
+    drafted = await desk.draft(client_id, town.provider)
+    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    async with database.work(SYSTEM) as work:
+        (await work.session.get_one(Partner, town.provider.id)).active = False
+    before = await everything(database, drafted.id)
+
+    with pytest.raises(InvalidInput) as refused:
+        async with database.work(town.coordinator) as work:
+            await exchange.send(work, master, drafted.id, drafted.version, consent_id=consent_id)
+
+    assert (refused.value.field, refused.value.reason) == ("serviceId", "partner-inactive")
+    assert await everything(database, drafted.id) == before
 
 
 async def test_a_full_service_needs_a_reason(
@@ -513,14 +424,54 @@ async def test_a_withdrawal_closes_access_at_once_and_frees_the_place(
 
     with pytest.raises(PackageClosed):
         await desk.package(town.provider.member, running.id)
-    history = [
-        Step(sequence=e.ordinal, move=Move(e.move), party=e.actor)
-        for e in await desk.events(town.coordinator, running.id)
-    ]
-    assert replay(history) is ReferralState.CONSENT_REVOKED
+    assert (
+        replay(inbox.steps(await desk.events(town.coordinator, running.id))) is ReferralState.CONSENT_REVOKED
+    )
     assert (await everything(database, running.id))[3] == Capacity(
         state=CapacityState.OPEN, places=5, as_of=date(2020, 1, 1)
     )
+
+
+async def test_after_a_withdrawal_the_recipient_says_once_what_it_did_with_the_data(
+    database: Database, desk: Desk, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    consent_id = (await desk.view(town.coordinator, sent.id)).consent_id
+    assert consent_id is not None
+    early = Kept(answer=RevocationAnswer.DELETED)
+    with pytest.raises(TransitionNotAllowed):
+        await desk.as_(
+            town.provider.member,
+            lambda w: answering.answer_revocation(w, sent.id, sent.version, early),
+        )
+    async with database.work(town.coordinator) as work:
+        await withdraw_consent(work, consent_id=consent_id, channel=Channel.PHONE)
+    revoked = await desk.view(town.provider.member, sent.id)
+    assert revoked.revocation_due_at is not None
+    kept = Kept(answer=RevocationAnswer.KEPT, what=(DataCategory.IDENTITY,))
+    with pytest.raises(InvalidInput) as refused:
+        await desk.as_(
+            town.provider.member,
+            lambda w: answering.answer_revocation(w, sent.id, revoked.version, kept),
+        )
+    assert (refused.value.field, refused.value.reason) == ("legalBasis", "required")
+
+    told = await desk.as_(
+        town.provider.member,
+        lambda w: answering.answer_revocation(
+            w, sent.id, revoked.version, replace(kept, legal_basis="§ 147 AO", until=LATER)
+        ),
+    )
+
+    seen = await desk.view(town.coordinator, sent.id)
+    assert (seen.state, seen.revocation_due_at) == (ReferralState.CONSENT_REVOKED, None)
+    assert seen.revocation_answer == replace(kept, legal_basis="§ 147 AO", until=LATER)
+    assert replay(inbox.steps(await desk.events(town.coordinator, sent.id))) is told.state
+    with pytest.raises(TransitionNotAllowed):
+        await desk.as_(
+            town.provider.member,
+            lambda w: answering.answer_revocation(w, sent.id, told.version, early),
+        )
 
 
 # --- Reporting back ----------------------------------------------------------------------------------------
@@ -584,452 +535,3 @@ async def test_an_outcome_is_hidden_again_when_reporting_back_is_withdrawn(
     assert (await desk.view(town.coordinator, running.id)).outcome is OutcomeCode.NOT_DISCLOSED
     told = [e for e in await desk.events(town.coordinator, running.id) if e.move == "REPORT_OUTCOME"]
     assert [(e.facts, e.reason) for e in told] == [({}, None)]
-
-
-# --- Questions, waiting lists, declining, following up ------------------------------------------------------
-
-
-async def test_question_and_answer_are_read_by_both_and_the_clock_stands_still(
-    database: Database, desk: Desk, town: Town, client_id: UUID
-) -> None:
-    sent = await desk.sent(client_id, town.provider, priority=Priority.SOON)
-    due = (await desk.view(town.coordinator, sent.id)).answer_due_at
-    asked = await desk.as_(
-        town.provider.member,
-        lambda w: answering.ask(w, desk.master, sent.id, sent.version, "  Welches Niveau?  "),
-    )
-    async with at(database, datetime.now(UTC) + timedelta(days=14)):
-        replied = await desk.as_(
-            town.coordinator,
-            lambda w: exchange.reply(w, desk.master, asked.id, asked.version, "Etwa A2."),
-        )
-        later = (await desk.view(town.coordinator, sent.id)).answer_due_at
-
-    assert replied.state is ReferralState.ACKNOWLEDGED
-    assert due is not None
-    assert later is not None
-    assert later - due >= timedelta(days=13)
-    for reader in (town.coordinator, town.provider.member):
-        texts = [e.text for e in await desk.events(reader, sent.id) if e.text]
-        assert texts == ["Welches Niveau?", "Etwa A2."]
-    async with database.view(SYSTEM) as session:
-        stored = await session.execute(
-            text("SELECT sealed_text FROM referral_event WHERE sealed_text IS NOT NULL")
-        )
-        assert all(b"Niveau" not in sealed for sealed in stored.scalars())
-
-
-async def test_the_sender_alone_is_warned_when_the_waiting_list_is_longer_than_the_status(
-    desk: Desk, town: Town
-) -> None:
-    client_id = await desk.client(status_valid_until=TODAY + timedelta(days=30))
-    sent = await desk.sent(client_id, town.provider)
-    waiting = await desk.as_(
-        town.provider.member, lambda w: answering.waitlist(w, sent.id, sent.version, LATER)
-    )
-
-    mine = await desk.view(town.coordinator, waiting.id)
-    theirs = await desk.view(town.provider.member, waiting.id)
-    assert (mine.warnings, theirs.warnings) == ((Warned.WAIT_AFTER_STATUS_END,), ())
-    assert mine.expected_week is not None
-    assert mine.expected_week.weekday() == 0
-
-
-async def test_a_declined_referral_is_followed_up_with_a_new_consent_only(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
-) -> None:
-    consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.provider.id, town.school.id
-    )
-    drafted = await desk.draft(client_id, town.provider)
-    sent = await desk.as_(
-        town.coordinator,
-        lambda w: exchange.send(w, master, drafted.id, drafted.version, consent_id=consent_id),
-    )
-    await desk.as_(
-        town.provider.member,
-        lambda w: answering.decline(
-            w,
-            master,
-            sent.id,
-            sent.version,
-            reason=DeclineReason.NO_CAPACITY,
-            better_service_id=town.school.service,
-        ),
-    )
-    seen = await desk.view(town.coordinator, sent.id)
-    assert (seen.decline_reason, seen.better_service_id) == (DeclineReason.NO_CAPACITY, town.school.service)
-
-    follow = await desk.as_(
-        town.coordinator,
-        lambda w: exchange.follow_up(w, sent.id, exchange.FollowUp(service_id=town.school.service)),
-    )
-    assert (await desk.view(town.coordinator, follow.id)).parent_id == sent.id
-    with pytest.raises(ConsentMissing) as refused:
-        await desk.as_(
-            town.coordinator,
-            lambda w: exchange.send(w, master, follow.id, follow.version, consent_id=consent_id),
-        )
-    assert refused.value.missing == ("NEW_CONSENT",)
-    new = await give_consent(database, master, town.coordinator, client_id, town.school.id)
-    again = await desk.as_(
-        town.coordinator, lambda w: exchange.send(w, master, follow.id, follow.version, consent_id=new)
-    )
-    assert again.state is ReferralState.SENT
-    assert (await desk.view(town.school.member, follow.id)).parent_id is None
-
-
-async def test_an_open_referral_has_no_follow_up(desk: Desk, town: Town, client_id: UUID) -> None:
-    sent = await desk.sent(client_id, town.provider)
-
-    with pytest.raises(TransitionNotAllowed):
-        await desk.as_(
-            town.coordinator,
-            lambda w: exchange.follow_up(w, sent.id, exchange.FollowUp(service_id=town.school.service)),
-        )
-
-
-async def test_what_is_not_met_needs_a_reason_and_a_hold_ends_within_a_year(
-    database: Database, desk: Desk, town: Town, client_id: UUID
-) -> None:
-    running = await desk.running(client_id, town.provider)
-    before = await everything(database, running.id)
-    refusals = []
-    for move in (
-        lambda w: answering.report_outcome(
-            w, running.id, running.version, outcome=OutcomeCode.NOT_MET, outcome_on=TODAY
-        ),
-        lambda w: answering.report_outcome(
-            w, running.id, running.version, outcome=OutcomeCode.NEED_MET, outcome_on=SOON
-        ),
-        lambda w: answering.pause(
-            w,
-            running.id,
-            running.version,
-            reason=Reason.CHILDCARE,
-            resume_on=TODAY + timedelta(days=400),
-        ),
-    ):
-        with pytest.raises(InvalidInput) as refused:
-            await desk.as_(town.provider.member, move)
-        refusals.append((refused.value.field, refused.value.reason))
-
-    assert refusals == [
-        ("outcomeReason", "required"),
-        ("outcomeOn", "in-the-future"),
-        ("resumeOn", "too-late"),
-    ]
-    assert await everything(database, running.id) == before
-
-
-# --- Places ------------------------------------------------------------------------------------------------
-
-
-async def test_a_declined_acceptance_gives_its_place_back(
-    database: Database, desk: Desk, town: Town, client_id: UUID
-) -> None:
-    accepted = await desk.accepted(client_id, town.provider)
-    taken = (await everything(database, accepted.id))[3]
-    await desk.as_(
-        town.provider.member,
-        lambda w: answering.decline(
-            w,
-            desk.master,
-            accepted.id,
-            accepted.version,
-            reason=DeclineReason.PERSON_DECLINED,
-            declined_by=DeclinedBy.PERSON,
-            note="Hat abgesagt.",
-        ),
-    )
-    given_back = (await everything(database, accepted.id))[3]
-
-    assert isinstance(taken, Capacity)
-    assert isinstance(given_back, Capacity)
-    assert (taken.places, given_back.places) == (4, 5)
-
-
-async def test_of_fifty_parallel_accepts_of_the_last_place_exactly_one_gets_it(
-    database: Database, master: MasterKey, desk: Desk, town: Town
-) -> None:
-    async with database.work(SYSTEM) as work:
-        service = await work.session.get_one(Service, town.provider.service)
-        service.capacity = Capacity(state=CapacityState.FEW, places=1)
-    sent = [await desk.sent(await desk.client(), town.provider) for _ in range(50)]
-
-    async def try_to_accept(referral: Moved) -> str:
-        try:
-            await desk.as_(town.provider.member, lambda w: accept(w, referral))
-        except NoPlaceLeft:
-            return "no place left"
-        return "accepted"
-
-    results = await asyncio.gather(*(try_to_accept(referral) for referral in sent))
-
-    assert sorted(results) == ["accepted"] + ["no place left"] * 49
-    async with database.view(SYSTEM) as session:
-        states = await session.execute(
-            select(Referral.state, func.count())
-            .where(Referral.service_id == town.provider.service)
-            .group_by(Referral.state)
-        )
-        assert {row[0]: row[1] for row in states} == {ReferralState.ACCEPTED: 1, ReferralState.SENT: 49}
-        capacity = await session.scalar(select(Service.capacity).where(Service.id == town.provider.service))
-        assert capacity == Capacity(state=CapacityState.NONE, places=0)
-
-
-async def test_of_parallel_moves_on_one_version_exactly_one_wins(
-    database: Database, desk: Desk, town: Town, client_id: UUID
-) -> None:
-    sent = await desk.sent(client_id, town.provider)
-
-    async def try_to(move: Callable[[Work], Awaitable[Moved]], actor: Actor) -> str:
-        try:
-            return (await desk.as_(actor, move)).state.value
-        except (StaleVersion, TransitionNotAllowed) as problem:
-            return problem.code
-
-    tries = [
-        try_to(lambda w: answering.acknowledge(w, sent.id, sent.version), town.provider.member),
-        try_to(lambda w: accept(w, sent), town.provider.colleague),
-        try_to(lambda w: exchange.cancel(w, sent.id, sent.version, Reason.OTHER), town.coordinator),
-    ] * 1 + [
-        try_to(lambda w: answering.acknowledge(w, sent.id, sent.version), town.provider.member)
-        for _ in range(17)
-    ]
-    results = await asyncio.gather(*tries)
-
-    won = [result for result in results if result in set(ReferralState)]
-    assert len(won) == 1
-    assert set(results) - set(won) <= {"STALE_VERSION", "TRANSITION_NOT_ALLOWED"}
-    events = await desk.events(town.coordinator, sent.id)
-    assert len(events) == 3
-
-
-# --- Who may -----------------------------------------------------------------------------------------------
-
-
-async def test_an_answer_given_by_phone_is_recorded_as_such(desk: Desk, town: Town, client_id: UUID) -> None:
-    sent = await desk.sent(client_id, town.provider)
-    by_phone = Answered(source=AnswerSource.PHONE, on=TODAY)
-    moved = await desk.as_(
-        town.coordinator,
-        lambda w: answering.record_answer(
-            w,
-            desk.master,
-            sent.id,
-            sent.version,
-            answering.AnswerAccept(contact="Frau am Telefon", first_contact_on=SOON, expected_end=LATER),
-            by_phone,
-        ),
-    )
-
-    assert moved.state is ReferralState.ACCEPTED
-    told = (await desk.events(town.coordinator, sent.id))[-1]
-    assert (told.actor, told.source, told.source_on, told.partner_id) == (
-        EventActor.RECIPIENT, AnswerSource.PHONE, TODAY, town.coordination.id,
-    )  # fmt: skip
-    assert told.member_id == town.coordinator.member_id
-    theirs = (await desk.events(town.provider.member, sent.id))[-1]
-    assert theirs.member_id is None
-
-
-@pytest.mark.parametrize(
-    ("source", "days", "reason"),
-    [
-        (AnswerSource.PHONE, 1, "in-the-future"),
-        (AnswerSource.PHONE, -1, "before-sending"),
-        (AnswerSource.MEMBER, 0, "unknown-value"),
-    ],
-)
-async def test_a_recorded_answer_says_truly_where_it_comes_from(
-    desk: Desk, town: Town, client_id: UUID, source: AnswerSource, days: int, reason: str
-) -> None:
-    sent = await desk.sent(client_id, town.provider)
-
-    with pytest.raises(InvalidInput) as refused:
-        await desk.as_(
-            town.coordinator,
-            lambda w: answering.acknowledge(
-                w, sent.id, sent.version, answered=Answered(source=source, on=TODAY + timedelta(days=days))
-            ),
-        )
-
-    assert refused.value.reason == reason
-
-
-async def test_who_has_no_part_finds_nothing_and_changes_nothing(
-    database: Database, desk: Desk, town: Town, client_id: UUID
-) -> None:
-    sent = await desk.sent(client_id, town.provider)
-    other = Actor(
-        role=Role.OTHER_MUNICIPALITY,
-        member_id=town.business.member.member_id,
-        partner_id=town.business.id,
-        municipality_id=town.id,
-    )
-    before = await everything(database, sent.id)
-
-    for actor in (town.business.member, town.jobcenter.member, other):
-        for move in (
-            lambda w: answering.acknowledge(w, sent.id, sent.version),
-            lambda w: exchange.cancel(w, sent.id, sent.version, Reason.OTHER),
-            lambda w: exchange.follow_up(w, sent.id, exchange.FollowUp(service_id=town.school.service)),
-        ):
-            with pytest.raises(NotFound):
-                await desk.as_(actor, move)
-        with pytest.raises(NotFound):
-            await desk.view(actor, sent.id)
-        with pytest.raises(NotFound):
-            await desk.package(actor, sent.id)
-
-    assert await everything(database, sent.id) == before
-
-
-async def test_each_side_makes_its_own_moves_only(
-    database: Database, desk: Desk, town: Town, client_id: UUID
-) -> None:
-    sent = await desk.sent(client_id, town.provider)
-    before = await everything(database, sent.id)
-    denied = []
-    for actor, move in (
-        (town.coordinator, lambda w: answering.acknowledge(w, sent.id, sent.version)),
-        (town.provider.member, lambda w: exchange.cancel(w, sent.id, sent.version, Reason.OTHER)),
-        (town.coordination.colleague, lambda w: exchange.cancel(w, sent.id, sent.version, Reason.OTHER)),
-        (
-            town.provider.member,
-            lambda w: answering.acknowledge(
-                w, sent.id, sent.version, answered=Answered(source=AnswerSource.PHONE, on=TODAY)
-            ),
-        ),
-    ):
-        with pytest.raises(NotAllowed) as refused:
-            await desk.as_(actor, move)
-        denied.append(refused.value.rule)
-
-    assert denied == ["recipient-only", "sender-only", "responsible-or-deputy", "sender-only"]
-    assert await everything(database, sent.id) == before
-
-
-async def test_the_deputy_and_a_lead_act_for_the_responsible_person(desk: Desk, town: Town) -> None:
-    client_id = await desk.client(deputy_id=town.coordination.colleague.member_id)
-    first = await desk.sent(client_id, town.provider)
-    second = await desk.sent(client_id, town.school)
-
-    for actor, referral in ((town.coordination.colleague, first), (town.lead, second)):
-        moved = await desk.as_(
-            actor,
-            lambda w, r=referral: exchange.cancel(  # type: ignore[misc]
-                w, r.id, r.version, Reason.PERSON_DOES_NOT_WANT, told_by_person=AnswerSource.PHONE
-            ),
-        )
-        assert moved.state is ReferralState.CANCELLED
-        event_ = (await desk.events(town.coordinator, referral.id))[-1]
-        assert (event_.actor, event_.source) == (EventActor.PERSON, AnswerSource.PHONE)
-
-
-# --- Lists -------------------------------------------------------------------------------------------------
-
-
-async def test_the_inbox_pages_without_gaps_and_filters(desk: Desk, town: Town) -> None:
-    sent = [await desk.sent(await desk.client(), town.provider) for _ in range(5)]
-    await desk.as_(town.provider.member, lambda w: answering.acknowledge(w, sent[0].id, sent[0].version))
-    provider, found, after = town.provider.member, [], None
-    while True:
-        async with desk.database.view(provider) as session:
-            page = await inbox.list_referrals(
-                session, provider, desk.database.clock(), Box.INBOX, first=2, after=after
-            )
-        found += [r.id for r in page.items]
-        if not page.has_next:
-            break
-        after = page.items[-1].cursor
-    async with desk.database.view(provider) as session:
-        opened = await inbox.list_referrals(
-            session, provider, desk.database.clock(), Box.INBOX, states=[ReferralState.ACKNOWLEDGED]
-        )
-        due = await inbox.list_referrals(
-            session,
-            provider,
-            desk.database.clock(),
-            Box.INBOX,
-            due_before=datetime.now(UTC) + timedelta(days=1),
-        )
-
-    assert found == [sent[0].id, *(r.id for r in reversed(sent[1:]))]
-    assert [r.id for r in opened.items] == [sent[0].id]
-    assert due.items == ()
-
-
-@pytest.mark.parametrize(("first", "after"), [(0, None), (101, None), (10, "nonsense")])
-async def test_pages_are_bounded(desk: Desk, town: Town, first: int, after: str | None) -> None:
-    with pytest.raises(InvalidInput):
-        async with desk.database.view(town.coordinator) as session:
-            await inbox.list_referrals(
-                session, town.coordinator, desk.database.clock(), Box.SENT, first=first, after=after
-            )
-
-
-# --- Statements --------------------------------------------------------------------------------------------
-
-
-async def test_a_move_takes_few_statements(desk: Desk, town: Town, client_id: UUID) -> None:
-    counted: list[str] = []
-
-    def count(*given: object) -> None:
-        counted.append(str(given[2]))
-
-    engine = desk.database.engine.sync_engine
-    numbers: dict[str, int] = {}
-
-    async def counting(name: str, actor: Actor, move: Callable[[Work], Awaitable[Moved]]) -> Moved:
-        counted.clear()
-        moved = await desk.as_(actor, move)
-        numbers[name] = len(counted)
-        return moved
-
-    drafted = await desk.draft(client_id, town.provider)
-    consent_id = await give_consent(desk.database, desk.master, town.coordinator, client_id, town.provider.id)
-    event.listen(engine, "before_cursor_execute", count)
-    try:
-        sent = await counting(
-            "send",
-            town.coordinator,
-            lambda w: exchange.send(w, desk.master, drafted.id, drafted.version, consent_id=consent_id),
-        )
-        opened = await counting(
-            "acknowledge",
-            town.provider.member,
-            lambda w: answering.acknowledge(w, sent.id, sent.version),
-        )
-        accepted = await counting("accept", town.provider.member, lambda w: accept(w, opened))
-        running = await counting(
-            "start",
-            town.provider.member,
-            lambda w: answering.start(w, accepted.id, accepted.version, TODAY),
-        )
-        counted.clear()
-        async with desk.database.view(town.provider.member) as session:
-            await inbox.list_referrals(session, town.provider.member, desk.database.clock(), Box.INBOX)
-        numbers["inbox"] = len(counted)
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
-
-    # who acts; lock; change; event; audit. Sending also reads both ends, consent and key and stores the package.
-    assert running.state is ReferralState.IN_PROGRESS
-    assert numbers["acknowledge"] == 5
-    assert numbers["start"] == 5
-    assert numbers["send"] == 9
-    assert numbers["inbox"] == 2
-    assert numbers["accept"] <= 5 + 8  # the place, and the service's document with its entry in the feed
-
-
-async def test_a_stored_package_row_belongs_to_its_referral(
-    database: Database, desk: Desk, town: Town, client_id: UUID
-) -> None:
-    sent = await desk.sent(client_id, town.provider)
-
-    async with database.view(SYSTEM) as session:
-        package = await session.get_one(ReferralPackage, sent.id)
-    assert b"Musterfrau" not in package.sealed
-    assert package.categories == ORDINARY

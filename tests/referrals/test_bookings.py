@@ -1,0 +1,234 @@
+"""Interpreter bookings: no name before the confirmation, nobody confirmed twice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from directory.actors import SYSTEM, Actor
+from directory.database import Database
+from directory.models import Service
+from directory.problems import InvalidInput, NotAllowed, NotFound, StaleVersion
+from directory.values import InterpretedLanguage, InterpretingFacts
+from directory.vocabulary import InterpretingMode, ServiceKind
+from referrals import bookings
+from referrals.bookings import TABLE, BookingGiven, BookingMove, BookingView, allowed_moves
+from referrals.problems import TransitionNotAllowed
+from referrals.sealing import MasterKey
+from referrals.vocabulary import BookingState, GenderWish
+from tests.referrals.desk import at
+from tests.referrals.town import Town
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+class Counter:
+    """Books and answers in one town; the counselling centre interprets."""
+
+    def __init__(self, database: Database, master: MasterKey, town: Town) -> None:
+        self.database, self.master, self.town = database, master, town
+        self.interpreters = town.counselling.member
+
+    async def request(self, starts_at: datetime = TOMORROW, **changes: object) -> BookingView:
+        given: dict[str, object] = {
+            "service_id": self.town.counselling.service,
+            "language": "ti",
+            "mode": InterpretingMode.ON_SITE,
+            "starts_at": starts_at,
+            "minutes": 60,
+            "place": "Rathaus, Zimmer 3",
+            "topic": "health",
+            "gender_wish": GenderWish.WOMAN,
+            **changes,
+        }
+        async with self.database.work(self.town.coordinator) as work:
+            return await bookings.request_booking(work, self.master, BookingGiven(**given))  # type: ignore[arg-type]
+
+    async def confirm(self, booking: BookingView, interpreter: str | None = None) -> BookingView:
+        async with self.database.work(self.interpreters) as work:
+            return await bookings.confirm_booking(work, booking.id, booking.version, interpreter=interpreter)
+
+    async def name(self, actor: Actor, booking: BookingView) -> str | None:
+        async with self.database.view(actor) as session:
+            return await bookings.view_booked_person(session, actor, self.master, booking.id)
+
+    async def raw_people(self, actor: Actor) -> int:
+        async with self.database.view(actor) as session:
+            found = await session.execute(text("SELECT count(*) FROM booking_person"))
+            return int(found.scalar_one())
+
+
+@pytest.fixture
+async def counter(database: Database, master: MasterKey, town: Town) -> Counter:
+    async with database.work(SYSTEM) as work:
+        service = await work.session.get_one(Service, town.counselling.service)
+        service.kind = ServiceKind.LANGUAGE_MEDIATION
+        service.interpreting = InterpretingFacts(
+            languages=(InterpretedLanguage(language="ti"), InterpretedLanguage(language="ar")),
+            modes=(InterpretingMode.ON_SITE, InterpretingMode.PHONE),
+        )
+    return Counter(database, master, town)
+
+
+@pytest.mark.parametrize("state", BookingState)
+@pytest.mark.parametrize("move", BookingMove)
+def test_only_the_stated_moves_lead_anywhere(state: BookingState, move: BookingMove) -> None:
+    specified = {
+        BookingState.REQUESTED: {BookingMove.CONFIRM, BookingMove.DECLINE, BookingMove.CANCEL},
+        BookingState.CONFIRMED: {BookingMove.CANCEL, BookingMove.COMPLETE, BookingMove.NO_SHOW},
+    }
+    assert ((state, move) in TABLE) is (move in specified.get(state, set()))
+    assert (move in allowed_moves(state, recipient=True)) is ((state, move) in TABLE)
+
+
+async def test_the_name_is_there_only_while_the_booking_is_confirmed(
+    counter: Counter, town: Town, client_id: UUID
+) -> None:
+    asked = await counter.request(client_id=client_id, person_agreed=True)
+    with pytest.raises(NotFound):
+        await counter.name(counter.interpreters, asked)
+    assert await counter.raw_people(counter.interpreters) == 0
+
+    confirmed = await counter.confirm(asked)
+    assert await counter.name(counter.interpreters, confirmed) == "Musterfrau, Erika Änn"
+    assert await counter.name(town.coordinator, confirmed) == "Musterfrau, Erika Änn"
+
+    async with at(counter.database, TOMORROW + timedelta(hours=2)):
+        async with counter.database.work(counter.interpreters) as work:
+            done = await bookings.finish_booking(work, confirmed.id, confirmed.version)
+        assert done.state is BookingState.DONE
+    with pytest.raises(NotFound):
+        await counter.name(counter.interpreters, done)
+    assert await counter.raw_people(counter.interpreters) == 0
+
+
+async def test_what_the_interpreters_read_before_names_nobody(
+    counter: Counter, town: Town, client_id: UUID
+) -> None:
+    asked = await counter.request(client_id=client_id, person_agreed=True)
+    async with counter.database.view(counter.interpreters) as session:
+        page = await bookings.list_bookings(session, counter.interpreters, received=True)
+
+    seen = page.items[0]
+    assert (seen.id, seen.language, seen.gender_wish, seen.topic) == (
+        asked.id,
+        "ti",
+        GenderWish.WOMAN,
+        "health",
+    )
+    assert str(client_id) not in repr(seen)
+    assert "Musterfrau" not in repr(seen)
+    assert str(town.coordinator.member_id) not in repr(seen)
+
+
+async def test_a_name_is_handed_over_only_if_the_person_agreed(counter: Counter, client_id: UUID) -> None:
+    with pytest.raises(InvalidInput):
+        await counter.request(client_id=client_id)
+    asked = await counter.request()
+    confirmed = await counter.confirm(asked)
+    assert await counter.name(counter.interpreters, confirmed) is None
+    with pytest.raises(InvalidInput):
+        async with counter.database.work(counter.town.coordinator) as work:
+            await bookings.hand_over_name(work, counter.master, asked.id, client_id, person_agreed=False)
+    assert await counter.raw_people(counter.town.coordinator) == 0
+    async with counter.database.work(counter.town.coordinator) as work:
+        await bookings.hand_over_name(work, counter.master, asked.id, client_id, person_agreed=True)
+    assert await counter.name(counter.interpreters, confirmed) == "Musterfrau, Erika Änn"
+
+
+async def test_declining_tells_no_reason(counter: Counter) -> None:
+    asked = await counter.request()
+    async with counter.database.work(counter.interpreters) as work:
+        declined = await bookings.decline_booking(work, asked.id, asked.version)
+
+    assert (declined.state, declined.allowed) == (BookingState.DECLINED, ())
+    with pytest.raises(TransitionNotAllowed) as refused:
+        await counter.confirm(declined)
+    assert refused.value.allowed == ()
+
+
+async def test_of_fifty_parallel_confirmations_of_one_booking_one_counts(counter: Counter) -> None:
+    asked = await counter.request()
+
+    results = await asyncio.gather(*(counter.confirm(asked) for _ in range(50)), return_exceptions=True)
+
+    assert len([r for r in results if isinstance(r, BookingView)]) == 1
+    assert {type(r) for r in results if not isinstance(r, BookingView)} == {StaleVersion}
+
+
+async def test_of_fifty_parallel_bookings_of_one_interpreter_at_a_time_one_is_confirmed(
+    counter: Counter,
+) -> None:
+    asked = [await counter.request(TOMORROW + timedelta(minutes=number)) for number in range(50)]
+
+    results = await asyncio.gather(*(counter.confirm(b) for b in asked), return_exceptions=True)
+
+    assert len([r for r in results if isinstance(r, BookingView)]) == 1
+    refused = [r for r in results if isinstance(r, InvalidInput)]
+    assert {(r.field, r.reason) for r in refused} == {("interpreter", "overlap")}
+    assert len(refused) == 49
+
+
+async def test_several_interpreters_work_at_the_same_time_but_each_once(counter: Counter) -> None:
+    first, second, third, after = [
+        await counter.request(TOMORROW + timedelta(minutes=minutes)) for minutes in (0, 30, 30, 60)
+    ]
+    await counter.confirm(first, "Frau A")
+    await counter.confirm(second, "Herr B")
+    with pytest.raises(InvalidInput):
+        await counter.confirm(third, "frau a ")
+    assert (await counter.confirm(after, "Frau A")).state is BookingState.CONFIRMED
+
+
+async def test_a_cancelled_appointment_frees_the_interpreter(counter: Counter) -> None:
+    first, second = await counter.request(), await counter.request()
+    confirmed = await counter.confirm(first)
+    async with counter.database.work(counter.town.coordinator) as work:
+        await bookings.cancel_booking(work, confirmed.id, confirmed.version)
+
+    assert (await counter.confirm(second)).state is BookingState.CONFIRMED
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "reason"),
+    [
+        ({"starts_at": datetime(2020, 1, 1, tzinfo=UTC)}, "startsAt", "in-the-past"),
+        ({"minutes": 5}, "minutes", "too-small"),
+        ({"minutes": 6_000}, "minutes", "too-large"),
+        ({"language": "fa"}, "language", "not-offered"),
+        ({"mode": InterpretingMode.VIDEO}, "mode", "not-offered"),
+        ({"topic": "no-such-topic"}, "topic", "unknown-value"),
+        ({"service_id": UUID(int=7)}, "serviceId", "not-published"),
+    ],
+)
+async def test_what_cannot_be_booked(
+    counter: Counter, change: dict[str, object], field: str, reason: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await counter.request(**change)  # type: ignore[arg-type]
+
+    assert (refused.value.field, refused.value.reason) == (field, reason)
+
+
+async def test_others_find_nothing_and_the_requester_confirms_nothing(counter: Counter, town: Town) -> None:
+    asked = await counter.request()
+    for actor, problem in (
+        (town.coordinator, NotAllowed),
+        (town.business.member, NotFound),
+        (town.jobcenter.member, NotFound),
+    ):
+        with pytest.raises(problem):
+            async with counter.database.work(actor) as work:
+                await bookings.confirm_booking(work, asked.id, asked.version)
+    with pytest.raises(InvalidInput):
+        confirmed = await counter.confirm(asked)
+        async with counter.database.work(counter.interpreters) as work:
+            await bookings.finish_booking(work, confirmed.id, confirmed.version, no_show=True)
+
+    async with counter.database.view(town.coordinator) as session:
+        seen = await bookings.view_booking(session, town.coordinator, asked.id)
+    assert (seen.state, seen.version) == (BookingState.CONFIRMED, 2)
