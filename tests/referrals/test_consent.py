@@ -401,7 +401,7 @@ def requests(draw: st.DrawFn) -> Request:
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(requests())
 def test_no_data_without_a_covering_consent(request_: Request) -> None:
     """What is covered was consented to: this recipient, purpose, each category, now, with each release."""
