@@ -142,6 +142,12 @@ async def analyze(session: AsyncSession) -> None:
     await session.execute(text("SELECT import_analyze()"))
 
 
+async def _insert(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
+    # through the connection: the session would sort rows by which of their values are None
+    connection = await session.connection()
+    await connection.execute(insert(ImportStaging), rows)
+
+
 class Shown(msgspec.Struct):
     """A partner as its services show it, and the version of it that the directory had."""
 
@@ -290,7 +296,7 @@ class Stage:
             for given in chunk:
                 rows += self._partner(given, current.get(given.id), origins.get(given.id), ours)
             if rows:
-                await work.session.execute(insert(ImportStaging), rows)
+                await _insert(work.session, rows)
 
     def _row(self, kind: str, id_: UUID, said: bytes, base_version: int, **more: Any) -> dict[str, Any]:
         return {
@@ -384,7 +390,7 @@ class Stage:
                     given, current.get(given.id), origins.get(given.id), shown[given.partner_id], places
                 )
             if rows:
-                await work.session.execute(insert(ImportStaging), rows)
+                await _insert(work.session, rows)
 
     async def _staged(self, session: AsyncSession, kind: str, ids: set[UUID]) -> list[Any]:
         found = await session.execute(
