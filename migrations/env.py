@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection
 
-import directory.importing.tables
+import directory.importing.tables  # noqa: F401 - its tables belong to the same metadata
 import referrals.models  # noqa: F401 - both belong to the same metadata
 from directory.models import Base
 
