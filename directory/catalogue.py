@@ -24,7 +24,15 @@ from directory.contacts import url
 from directory.database import Work
 from directory.documents import DocumentKind
 from directory.hours import parse_hours
-from directory.models import Location, Municipality, Partner, Service, ServiceLocation, ServiceTopic
+from directory.models import (
+    Location,
+    Municipality,
+    Partner,
+    Service,
+    ServiceDocumentRow,
+    ServiceLocation,
+    ServiceTopic,
+)
 from directory.policy import (
     EntryFacts,
     coordinates_there,
@@ -384,6 +392,22 @@ async def create_partner(work: Work, draft: PartnerDraft) -> Saved:
     return Saved(partner.id, partner.version)
 
 
+async def _hide_documents(work: Work, partner_id: UUID) -> None:
+    """Take the documents of all of a partner's services from readers with this commit.
+
+    They are rebuilt too, but of thousands only the first chunk now: hidden must not mean "soon".
+    """
+    await work.session.execute(
+        update(ServiceDocumentRow)
+        .where(
+            ServiceDocumentRow.partner_id == partner_id,
+            ServiceDocumentRow.state == PublicationState.PUBLISHED,
+        )
+        .values(state=PublicationState.HIDDEN)
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def change_partner(
     work: Work, partner_id: UUID, change: PartnerChange, *, expected_version: int
 ) -> Saved:
@@ -399,6 +423,7 @@ async def change_partner(
     if values.get("active") is False and partner.state is PublicationState.PUBLISHED:
         # nobody would answer there any more
         values["state"] = PublicationState.HIDDEN
+        await _hide_documents(work, partner_id)
     changed = _assign(partner, values)
     if not changed:
         return Saved(partner.id, partner.version)
@@ -415,6 +440,8 @@ async def _set_partner_state(
         raise InvalidInput("id", "partner-inactive")
     if partner.state is state:
         return Saved(partner.id, partner.version)
+    if state is not PublicationState.PUBLISHED:
+        await _hide_documents(work, partner_id)
     partner.state = state
     return _save_partner(work, partner, action, {"state"})
 
@@ -486,13 +513,13 @@ async def _location(work: Work, location_id: UUID, expected_version: int) -> tup
 
 async def _raise_services_at(work: Work, location_id: UUID) -> None:
     """Raise and rebuild the services offered at a place: their documents show it."""
+    # in the order of the ids, like everybody who locks several services: so nobody waits in a circle
+    there = select(Service.id).where(
+        Service.id.in_(select(ServiceLocation.service_id).where(ServiceLocation.location_id == location_id))
+    )
     raised = await work.session.scalars(
         update(Service)
-        .where(
-            Service.id.in_(
-                select(ServiceLocation.service_id).where(ServiceLocation.location_id == location_id)
-            )
-        )
+        .where(Service.id.in_(there.order_by(Service.id).with_for_update()))
         .values(version=Service.version + 1, updated_at=work.now)
         .returning(Service.id)
         .execution_options(synchronize_session=False)

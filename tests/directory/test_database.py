@@ -1,0 +1,180 @@
+"""The unit of work: all of it or nothing, once per key, and a clear word when the database is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from directory import building, sources
+from directory import database as database_module
+from directory.actors import ANONYMOUS, SYSTEM, Actor, Role
+from directory.catalogue import PartnerChange, change_partner, hide_partner
+from directory.database import Database, Unavailable
+from directory.problems import IdempotencyConflict, InvalidInput
+from directory.sources import ServiceFilter
+from tests.directory.towns import found_town
+
+
+def somebody() -> Actor:
+    return Actor(role=Role.PARTNER_MEMBER, member_id=uuid4(), partner_id=uuid4(), municipality_id=uuid4())
+
+
+async def do_once(database: Database, actor: Actor, key: str, given: object) -> UUID:
+    """Do what graphapi does around every mutation: claim the key, act, keep the id."""
+    async with database.work(actor) as work:
+        made = await work.once("make", key, given)
+        if made is not None:
+            return made
+        id_ = uuid4()
+        work.record("make", "thing", id_)
+        await work.made("make", key, id_)
+        return id_
+
+
+async def deeds_of(database: Database, actor: Actor) -> int:
+    async with database.view(SYSTEM) as session:
+        return int(
+            await session.scalar(
+                text("SELECT count(*) FROM audit WHERE member_id = :id"), {"id": actor.member_id}
+            )
+            or 0
+        )
+
+
+async def test_a_key_does_a_thing_once(database: Database) -> None:
+    """The same key answers with the same id; another key, actor or operation is another thing."""
+    actor, other = somebody(), somebody()
+    first = await do_once(database, actor, "key-12345", {"a": 1, "b": 2})
+    again = await do_once(database, actor, "key-12345", {"b": 2, "a": 1})
+    another = await do_once(database, actor, "key-67890", {"a": 1, "b": 2})
+    theirs = await do_once(database, other, "key-12345", {"a": 1, "b": 2})
+
+    assert first == again
+    assert len({first, another, theirs}) == 3
+    assert await deeds_of(database, actor) == 2
+
+
+async def test_a_key_with_other_input_is_a_problem(database: Database) -> None:
+    """Nothing is done with it."""
+    actor = somebody()
+    await do_once(database, actor, "key-12345", {"a": 1})
+    with pytest.raises(IdempotencyConflict):
+        await do_once(database, actor, "key-12345", {"a": 2})
+    assert await deeds_of(database, actor) == 1
+
+
+async def test_twenty_calls_of_one_key_do_it_once(database: Database) -> None:
+    """At the same time: the others wait, and get the same id."""
+    actor = somebody()
+    made = await asyncio.gather(*(do_once(database, actor, "key-12345", {"a": 1}) for _ in range(20)))
+
+    assert len(set(made)) == 1
+    assert await deeds_of(database, actor) == 1
+
+
+async def test_a_key_whose_work_failed_is_free_again(database: Database) -> None:
+    """The claim went with the work."""
+    actor = somebody()
+    with pytest.raises(ZeroDivisionError):
+        async with database.work(actor) as work:
+            await work.once("make", "key-12345", {"a": 1})
+            raise ZeroDivisionError
+
+    await do_once(database, actor, "key-12345", {"a": 2})
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 201])
+async def test_a_key_has_a_length(database: Database, key: str) -> None:
+    """Too short ones are not unique, too long ones are something else."""
+    with pytest.raises(InvalidInput, match="idempotencyKey: length"):
+        await do_once(database, somebody(), key, {})
+
+
+async def jobs(database: Database, name: str) -> int:
+    async with database.view(SYSTEM) as session:
+        return int(
+            await session.scalar(
+                text("SELECT count(*) FROM pgqueuer WHERE entrypoint = :name"), {"name": name}
+            )
+            or 0
+        )
+
+
+async def test_a_job_exists_if_and_only_if_its_work_commits(empty_database: Database) -> None:
+    """And once, if it is to be done only once."""
+    for _ in range(2):
+        async with empty_database.work(SYSTEM) as work:
+            work.later("a_job", {"n": 1}, only_once="the-one")
+    with pytest.raises(ZeroDivisionError):
+        async with empty_database.work(SYSTEM) as work:
+            work.later("another_job", {})
+            await work.finish()
+            raise ZeroDivisionError
+
+    assert (await jobs(empty_database, "a_job"), await jobs(empty_database, "another_job")) == (1, 0)
+
+
+async def test_a_partner_with_many_services_is_rewritten_in_chunks(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first chunk with the change itself, the rest by a job that goes on where it was."""
+    here = await found_town(empty_database)
+    partner = await here.partner("Alt")
+    services = [await here.service(partner.id, f"Angebot {n}") for n in range(7)]
+    monkeypatch.setattr(building, "CHUNK", 3)
+    monkeypatch.setattr(database_module, "CHUNK", 3)
+
+    async with empty_database.work(SYSTEM) as work:
+        await change_partner(work, partner.id, PartnerChange(name="Neu"), expected_version=partner.version)
+    mine = ServiceFilter(partner_id=partner.id)
+    at_once = await sources.services(empty_database, ANONYMOUS, mine)
+    assert sorted(node.partner.name for node in at_once.nodes) == ["Alt"] * 4 + ["Neu"] * 3
+    assert await jobs(empty_database, "rewrite_services") == 1
+
+    done: UUID | None = sorted(node.id for node in at_once.nodes)[2]
+    rounds = 0
+    while done is not None:
+        async with empty_database.work(SYSTEM) as work:
+            done = await work.rewrite_services(partner.id, done)
+        rounds += 1
+    in_the_end = await sources.services(empty_database, ANONYMOUS, mine)
+    assert rounds == 2
+    assert {node.partner.name for node in in_the_end.nodes} == {"Neu"}
+    assert {node.version for node in in_the_end.nodes} == {services[0].version + 1}
+
+
+async def test_hiding_a_partner_with_many_services_hides_them_all_at_once(
+    empty_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Followers hear of it in chunks, but no reader sees one any more."""
+    here = await found_town(empty_database)
+    partner = await here.partner()
+    for n in range(7):
+        await here.service(partner.id, f"Angebot {n}")
+    monkeypatch.setattr(building, "CHUNK", 3)
+    monkeypatch.setattr(database_module, "CHUNK", 3)
+
+    async with empty_database.work(SYSTEM) as work:
+        await hide_partner(work, partner.id, expected_version=partner.version)
+
+    assert (await sources.services(empty_database, ANONYMOUS, total=True)).total == 0
+
+
+async def test_without_a_server_everything_says_unavailable(tmp_path: Path) -> None:
+    """Reading, looking and changing; starting is no error."""
+    nowhere = f"postgresql://nobody@/nothing?host={tmp_path}"
+    gone = Database(nowhere, nowhere)
+    await gone.start()
+    with pytest.raises(Unavailable):
+        await sources.services(gone, ANONYMOUS)
+    with pytest.raises(Unavailable):
+        async with gone.view(SYSTEM):
+            pass
+    with pytest.raises(Unavailable):
+        async with gone.work(SYSTEM):
+            pass
+    await gone.stop()
