@@ -16,7 +16,7 @@ from tantivy import Document, Schema, SchemaBuilder
 from directory.documents import SHAPE as DOCUMENT_SHAPE
 from directory.documents import ServiceDocument
 from directory.values import TerritoryKey
-from directory.vocabulary import Answer, CapacityState, ResidenceStatus, Responsibility, label
+from directory.vocabulary import Answer, CapacityState, Responsibility, label
 from search.days import answers, blocks, day_number
 from search.engine import Vocabulary
 from search.lexicon import LANGUAGE_NAMES
@@ -188,7 +188,7 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
     add("speaks", *spoken, *(tag.split("-")[0] for tag in spoken))
     add("municipality", service.municipality.ars)
     add("territory", *prefixes(service.municipality.ars))
-    for status in ResidenceStatus:
+    for status in sorted({status for rule in service.eligibility for status in rule.statuses}):
         for first, last, answer in answers(service.eligibility, status):
             if answer is not Answer.ASK:
                 field = "fits" if answer is Answer.FITS else "excludes"

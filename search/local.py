@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -432,23 +433,20 @@ class _Search:
             if complete or hits[-1][0] < hits[needed - 1][0] or limit >= MOST_BUCKETS:
                 break
             limit *= 4
-        addresses = [address for _, address in hits]
-        ranks = self.searcher.fast_field_values("rank", addresses) if addresses else []
-        found = sorted(
-            (
-                Found(round(float(score), 5), int(rank or 0), address, fitting)
-                for (score, address), rank in zip(hits, ranks, strict=True)
-            ),
-            key=lambda hit: (-hit.score, hit.rank),
-        )
-        if after is None:
-            return found[:number]
-        # Scores move when others change, so the hit itself is the better mark, if it is still there.
-        place = next((i for i, hit in enumerate(found) if hit.rank == after.rank), None)
-        if place is not None:
-            return found[place + 1 : place + 1 + number]
-        rest = [hit for hit in found if (-hit.score, hit.rank) > (-after.score, after.rank)]
-        return rest[:number]
+        if not hits:
+            return []
+        ranks: list[Any] = self.searcher.fast_field_values("rank", [address for _, address in hits])
+        # Plain tuples: there may be tens of thousands of equal scores.
+        ordered = sorted(zip([-score for score, _ in hits], ranks, range(len(hits)), strict=True))
+        first = 0
+        if after is not None:
+            # Scores move when others change, so the hit itself is the better mark, if it is still there.
+            marked = (place for place, (_, rank, _) in enumerate(ordered, 1) if rank == after.rank)
+            first = next(marked, bisect_right(ordered, (-after.score, after.rank, len(hits))))
+        return [
+            Found(-score, int(rank), hits[at][1], fitting)
+            for score, rank, at in ordered[first : first + number]
+        ]
 
     def _highlights(self, document: Document) -> tuple[Highlight, ...]:
         stored = document.get_first("stored")

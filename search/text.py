@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -50,6 +50,8 @@ _MARKS: Final = "".join(
 )
 _WORD: Final = re.compile(rf"[^\W_][^\W_{_MARKS}]*(?:[{_MARKS}]+[^\W_]*)*")
 _PARAGRAPH: Final = re.compile(r"(?<![\w])(\d{1,3}) ([a-z])(?![\w])", re.IGNORECASE)
+_LONE_LETTER: Final = re.compile(r"\d [a-zA-Z](?!\w)")
+_HYPHENATED: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
 _HALF: Final = re.compile(r"([^\W\d_]{3,})-,? (?:und|oder|bzw\.?|sowie|u\.) ([^\W\d_]{6,})", re.IGNORECASE)
 
 _LETTERS: Final = str.maketrans(
@@ -94,29 +96,36 @@ def tokens(text: str) -> list[Token]:
     und Kulturmittlung" also has "Sprachmittlung".
     """
     found: list[Token] = []
-    joined = {match.start(): match for match in _PARAGRAPH.finditer(text)}
+    joined = {}
+    if _LONE_LETTER.search(text):
+        joined = {match.start(): match for match in _PARAGRAPH.finditer(text)}
     skip = -1
     for match in _WORD.finditer(text):
-        if match.start() < skip:
+        start, end = match.span()
+        if start < skip:
             continue
-        if paragraph := joined.get(match.start()):
-            found.append(Token(fold(paragraph[1] + paragraph[2]), paragraph.start(), paragraph.end()))
+        if joined and (paragraph := joined.get(start)):
+            found.append(Token(fold(paragraph[1] + paragraph[2]), start, paragraph.end()))
             skip = paragraph.end()
             continue
         word = fold(match[0])
         if word:
-            found.append(Token(word, match.start(), match.end()))
-    for match in _HALF.finditer(text):
-        parts = split_compound(fold(match[2]))
-        if len(parts) > 1:
-            found.append(Token(fold(match[1]) + parts[-1], match.start(1), match.end(2)))
+            found.append(Token(word, start, end))
+    if "-" in text:
+        for match in _HALF.finditer(text):
+            parts = split_compound(fold(match[2]))
+            if len(parts) > 1:
+                found.append(Token(fold(match[1]) + parts[-1], match.start(1), match.end(2)))
     return found
 
 
-def _hyphenated(text: str) -> Iterator[str]:
-    """Yield words written with hyphens as one word: "Chancen-Aufenthaltsrecht"."""
-    for match in re.finditer(r"[^\W_]+(?:-[^\W_]+)+", text):
-        yield fold(match[0].replace("-", ""))
+def words_of(text: str) -> list[str]:
+    """Return the words of ``tokens``, and those written with hyphens also as one ("Chancen-Aufenthalt")."""
+    if "-" not in text and not _LONE_LETTER.search(text):
+        return [word for word in map(fold, _WORD.findall(text)) if word]
+    found = [token.word for token in tokens(text)]
+    found += (fold(match[0].replace("-", "")) for match in _HYPHENATED.finditer(text))
+    return found
 
 
 _GERMAN: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stemmer("german")).build()
@@ -207,27 +216,42 @@ class Forms(NamedTuple):
     """Words and unstemmed parts of compounds: what prefixes, endings and typos are compared with."""
 
 
+@lru_cache(maxsize=200_000)
+def _word_forms(word: str, rules: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return a word's stem, its stem with those of its parts, and what it is found by."""
+    base = stem(word, rules)
+    pieces = split_compound(word)
+    if len(pieces) == 1:
+        return base, (base,), (word,)
+    return base, (base, *(stem(piece) for piece in pieces)), (word, *pieces)
+
+
+def _forms(language: str, text: str) -> Forms:
+    rules = "en" if language.split("-")[0] == "en" else "de"
+    made = Forms(words_of(text), [], [], set())
+    for word in made.words:
+        base, parts, found_by = _word_forms(word, rules)
+        made.stems.append(base)
+        made.parts.extend(parts)
+        made.found_by.update(found_by)
+    return made
+
+
+_short_forms = lru_cache(maxsize=20_000)(_forms)
+_SHORT: Final = 100
+"""Texts up to so many characters (labels, synonyms, names) come again and again and are kept."""
+
+
 def forms(texts: Iterable[tuple[str, str]]) -> Forms:
     """Return the forms of (language, text) pairs; texts that are not English are stemmed as German."""
-    words: list[str] = []
-    stems: list[str] = []
-    parts: list[str] = []
-    found_by: set[str] = set()
+    made = Forms([], [], [], set())
     for language, text in texts:
-        rules = "en" if language.split("-")[0] == "en" else "de"
-        own = [token.word for token in tokens(text)]
-        own += _hyphenated(text)
-        words += own
-        found_by.update(own)
-        for word in own:
-            base = stem(word, rules)
-            stems.append(base)
-            parts.append(base)
-            pieces = split_compound(word)
-            if len(pieces) > 1:
-                parts += [stem(piece) for piece in pieces]
-                found_by.update(pieces)
-    return Forms(words, stems, parts, found_by)
+        own = (_short_forms if len(text) <= _SHORT else _forms)(language, text)
+        made.words.extend(own.words)
+        made.stems.extend(own.stems)
+        made.parts.extend(own.parts)
+        made.found_by.update(own.found_by)
+    return made
 
 
 class QueryWord(NamedTuple):
@@ -303,20 +327,23 @@ class Wanted(msgspec.Struct):
         return known
 
     def _has(self, word: str) -> bool:
-        if word in self.words or stem(word) in self.stems or stem(word, "en") in self.stems:
+        if word in self.words:
             return True
-        pieces = split_compound(word)
-        if len(pieces) > 1 and any(piece in self.words or stem(piece) in self.stems for piece in pieces):
-            return True
-        if any(word.startswith(prefix) for prefix in self.prefixes):
-            return True
-        if any(word.endswith(ending) for ending in self.endings):
-            return True
-        return any(
-            distance(form, near, typos_allowed(near)) <= typos_allowed(near)
-            for near in self.nearly
-            for form in {word, *pieces}
-        )
+        for rules in ("de", "en"):
+            _, stems, found_by = _word_forms(word, rules)
+            if not self.stems.isdisjoint(stems) or not self.words.isdisjoint(found_by):
+                return True
+        for prefix in self.prefixes:
+            if word.startswith(prefix):
+                return True
+        for ending in self.endings:
+            if word.endswith(ending):
+                return True
+        for near in self.nearly:
+            most = typos_allowed(near)
+            if any(distance(form, near, most) <= most for form in found_by):
+                return True
+        return False
 
 
 FRAGMENT: Final = 220
