@@ -22,7 +22,7 @@ from graphql import GraphQLError, OperationType
 from litestar.types import Receive, Scope, Send
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from strawberry.types.execution import ExecutionResult
+from strawberry.types.execution import ExecutionContext, ExecutionResult
 
 from directory.actors import ANONYMOUS, Actor
 from directory.database import OUT_OF_REACH, Unavailable
@@ -47,6 +47,15 @@ JSON: Final = "application/json"
 RETRY_AFTER_SECONDS: Final = 5
 
 log: Final = structlog.stdlib.get_logger("graphql")
+
+
+class Schema(strawberry.Schema):
+    """A schema that logs nothing by itself: Strawberry would log what somebody typed with every error."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Leave the errors to the endpoint, which knows what may be logged and shown."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -75,6 +75,8 @@ class Loaders:
         return await sources.service_notes(self._database, self._actor, ids)
 
     async def _members(self, ids: list[UUID]) -> list[MemberEntry | None]:
+        if not self._actor.signed_in:
+            return [None for _ in ids]
         found: list[MemberEntry | None] = []
         async with self._database.view(self._actor) as session:
             for member_id in ids:

@@ -118,9 +118,9 @@ async def make_member(
 
 
 async def make_service(
-    database: Database, partner: UUID, title: str = "Sprachkurs", *, published: bool = True, **given: Any
+    database: Database, partner: UUID, name: str = "Sprachkurs", *, published: bool = True, **given: Any
 ) -> UUID:
-    draft: dict[str, Any] = {"kind": ServiceKind.QUALIFICATION, "title": {"de": title, "en": f"{title} (en)"}}
+    draft: dict[str, Any] = {"kind": ServiceKind.QUALIFICATION, "title": {"de": name, "en": f"{name} (en)"}}
     async with database.work(SYSTEM) as work:
         saved = await catalogue.create_service(
             work, catalogue.ServiceDraft(**{"partner_id": partner, **draft, **given})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import strawberry
 from strawberry import Parent
@@ -12,6 +12,7 @@ from directory.sources import MunicipalityTerm
 from directory.vocabulary import ContactKind
 from graphapi.context import Info
 from graphapi.relay import global_id
+from graphapi.types.node import Node
 from graphapi.types.texts import LanguageArgument, Text, choose, every
 
 Known: TypeAlias = values.MunicipalitySummary | MunicipalityTerm
@@ -26,12 +27,17 @@ def _municipality_id(root: Parent[Known]) -> strawberry.ID:
 
 
 @strawberry.type(description="A town or district that runs the project (Kommune).")
-class Municipality:
+class Municipality(Node):
     """A town or district that runs the project."""
 
     id: strawberry.ID = strawberry.field(resolver=_municipality_id, description="Global id.")
     ars: str = strawberry.field(description="Official key (Amtlicher Regionalschlüssel) or its prefix.")
     name: Text | None = strawberry.field(resolver=_name, description="Its name.")
+
+    @classmethod
+    def is_type_of(cls, value: object, info: Any) -> bool:
+        """Tell municipalities from other nodes: behind the type stands a summary or a term."""
+        return isinstance(value, values.MunicipalitySummary | MunicipalityTerm | cls)
 
 
 def _label(root: Parent[values.ContactPoint], info: Info, language: LanguageArgument = None) -> Text | None:
