@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
 from directory.database import Database
 from graphapi.embedded import APP, OWNER, READER, Access, Cluster, Profile
 from graphapi.migrating import migrate

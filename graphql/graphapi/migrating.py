@@ -11,6 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from directory.database import reaching_the_database
+
 _PACKAGED: Final = Path(__file__).parent / "migrations"
 _IN_THE_REPOSITORY: Final = Path(__file__).parents[2] / "migrations"
 
@@ -43,11 +45,11 @@ async def migrate(owner_url: str) -> str:
     """Apply every missing migration in one transaction; return the revision reached.
 
     ``owner_url``: the database as its owner, who may create tables. Running it twice changes nothing; two
-    at once wait for each other. Raises what the driver raises when the database cannot be reached.
+    at once wait for each other. Raises Unavailable when the database cannot be reached.
     """
     engine = create_async_engine(owner_url.replace("postgresql://", "postgresql+asyncpg://"))
     try:
-        async with engine.begin() as connection:
+        async with reaching_the_database(), engine.begin() as connection:
             await connection.run_sync(_upgrade)
     finally:
         await engine.dispose()

@@ -1,0 +1,305 @@
+"""The command line ``spurwechsel``.
+
+Exit codes: 0 done, 1 refused or failed (one line says why), 2 wrong usage or a wrong setting, 3 the database
+cannot be reached, 130 ended by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from directory import membership
+from directory.actors import SYSTEM, Role
+from directory.database import Database, Unavailable
+from directory.importing.report import ImportRefused
+from directory.models import Municipality, Partner
+from directory.problems import Problem
+from graphapi import demo
+from graphapi.connecting import Addresses, reached_database
+from graphapi.demo import DemoFailed
+from graphapi.embedded import EmbeddedError
+from graphapi.importing import import_network, tables_of
+from graphapi.jobs import run_jobs
+from graphapi.messages import message_for
+from graphapi.migrating import migrate as migrate_database
+from graphapi.serving import serve as run_server
+from graphapi.settings import SettingsRefused, read_settings
+from referrals.sealing import generate_master_key
+
+T = TypeVar("T")
+
+PHASES: Final = {"READ": "Reading", "STAGE": "Staging", "TAKE_OVER": "Taking over", "CLEAN": "Cleaning up"}
+
+cli = typer.Typer(
+    name="spurwechsel",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Partner directory and referral exchange. Settings come from the environment; see the README.",
+)
+token_cli = typer.Typer(
+    no_args_is_help=True, help="Create, list and revoke the tokens that members sign in with."
+)
+cli.add_typer(token_cli, name="token")
+
+out: Final = Console()
+err: Final = Console(stderr=True)
+
+
+@cli.command(epilog="Example: `SPURWECHSEL_PORT=8080 spurwechsel serve`")
+def serve() -> None:
+    """Serve the GraphQL face until Ctrl-C or SIGTERM."""
+    run_server(read_settings())
+
+
+@cli.command(epilog="Example: `DATABASE_URL=postgresql://… DATABASE_READER_URL=… spurwechsel jobs`")
+def jobs() -> None:
+    """Run the jobs: what writers left for later, and what the clock asks for."""
+    settings = read_settings()
+    with reached_database(settings) as addresses:
+        asyncio.run(_jobs(addresses))
+
+
+async def _jobs(addresses: Addresses) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await run_jobs(addresses.app, addresses.reader, stop)
+
+
+@cli.command(name="demo", epilog="Example: `spurwechsel demo --port 8010 --data /tmp/demo --json`")
+def demo_(
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of the server.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Data folder; kept between runs.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print address and tokens as one JSON line.")] = False,
+) -> None:
+    """Run everything with the demo network: PostgreSQL, server and jobs. Ctrl-C ends all of it."""
+    given = {name: value for name, value in (("port", port), ("data", data)) if value is not None}
+    demo.run(read_settings(**given), as_json=json)
+
+
+@cli.command(epilog="Example: `DATABASE_OWNER_URL=postgresql://spurwechsel_owner@… spurwechsel migrate`")
+def migrate() -> None:
+    """Bring the database to the newest schema; running it twice changes nothing."""
+    settings = read_settings()
+    with reached_database(settings) as addresses:
+        if addresses.owner is None:
+            raise SettingsRefused("DATABASE_OWNER_URL must be set to migrate a database of your own")
+        out.print(f"Schema is at {asyncio.run(migrate_database(addresses.owner))}.")
+
+
+@cli.command(name="import", epilog="Example: `spurwechsel import network.json --publish`")
+def import_(
+    source: Annotated[
+        Path, typer.Argument(exists=True, help="A network file (JSON) or an HSDS 1.1 package.")
+    ],
+    municipality: Annotated[
+        str | None, typer.Option(help="ARS key of the municipality the entries belong to.")
+    ] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Publish the entries at once.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Load partners and services; importing the same twice changes nothing."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+    )
+    with bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(phase: str, done: int, total: int | None) -> None:
+            if phase not in tasks:
+                tasks[phase] = bar.add_task(PHASES.get(phase, phase), total=total)
+            bar.update(tasks[phase], completed=done, total=total)
+
+        report = _with_database(
+            lambda database: import_network(
+                database, read_settings(), source, municipality=municipality, publish=publish, progress=show
+            )
+        )
+    if json:
+        sys.stdout.write(report.as_json().decode() + "\n")
+    else:
+        for table in tables_of(report):
+            out.print(table)
+
+
+@cli.command(epilog="Example: `spurwechsel schema > graphql/schema.graphql`")
+def schema() -> None:
+    """Print the published GraphQL schema."""
+    # Here, because making the schema takes longer than all the other commands need to start.
+    from graphapi.schema import print_schema
+
+    sys.stdout.write(print_schema())
+
+
+@cli.command(name="master-key")
+def master_key() -> None:
+    """Print a new master key for SPURWECHSEL_MASTER_KEY; keep it apart from the database's backups."""
+    sys.stdout.write(generate_master_key() + "\n")
+
+
+@token_cli.command(
+    name="create",
+    epilog="Examples: `spurwechsel token create --member 6f…e1 --days 90`,"
+    " `spurwechsel token create --coordination 120520000000 --role LEAD`",
+)
+def token_create(
+    member: Annotated[str | None, typer.Option(help="Id of the member.")] = None,
+    partner: Annotated[str | None, typer.Option(help="Id of the partner that gets a new member.")] = None,
+    coordination: Annotated[
+        str | None, typer.Option(help="ARS of the municipality whose coordination gets one.")
+    ] = None,
+    role: Annotated[Role, typer.Option(help="Role of the new member.")] = Role.PARTNER_MEMBER,
+    name: Annotated[str, typer.Option(help="What colleagues see of the new member.")] = "Administration",
+    label: Annotated[str, typer.Option(help="What the token is for.")] = "command line",
+    days: Annotated[int, typer.Option(min=1, max=365, help="How long it is valid.")] = 90,
+) -> None:
+    """Create a token for a member, or for a new member who administers a partner; it is shown once."""
+    if sum(given is not None for given in (member, partner, coordination)) != 1:
+        raise typer.BadParameter("give one of --member, --partner and --coordination")
+
+    async def create(database: Database) -> str:
+        async with database.work(SYSTEM) as work:
+            if member is not None:
+                member_id = _id(member, "--member")
+            else:
+                partner_id = (
+                    _id(partner, "--partner")
+                    if partner is not None
+                    else await _coordination(work.session, coordination or "")
+                )
+                draft = membership.MemberDraft(name=name, role=role, administers=True)
+                member_id = (await membership.add_member(work, partner_id, draft)).id
+            token = await membership.create_token(
+                work, member_id, label, expires_at=work.now + timedelta(days=days)
+            )
+        return token.secret
+
+    sys.stdout.write(_with_database(create) + "\n")
+
+
+@token_cli.command(name="list", epilog="Example: `spurwechsel token list --partner 6f…e1`")
+def token_list(
+    partner: Annotated[str | None, typer.Option(help="Id of the partner.")] = None,
+    coordination: Annotated[
+        str | None, typer.Option(help="ARS of the municipality whose coordination is meant.")
+    ] = None,
+) -> None:
+    """List a partner's tokens: whose, what for, until when; never the tokens themselves."""
+    if (partner is None) == (coordination is None):
+        raise typer.BadParameter("give either --partner or --coordination")
+
+    async def read(database: Database) -> list[tuple[str, membership.TokenEntry]]:
+        async with database.view(SYSTEM) as session:
+            partner_id = (
+                _id(partner, "--partner")
+                if partner is not None
+                else await _coordination(session, coordination or "")
+            )
+            return [
+                (member.name, token)
+                for member in await membership.members(session, SYSTEM, partner_id)
+                for token in await membership.tokens(session, SYSTEM, member.id)
+            ]
+
+    table = Table("Token", "Member", "Label", "Valid until", "Revoked")
+    for name, token in _with_database(read):
+        table.add_row(
+            str(token.id),
+            name,
+            token.label,
+            f"{token.expires_at:%Y-%m-%d}",
+            f"{token.revoked_at:%Y-%m-%d}" if token.revoked_at else "",
+        )
+    out.print(table)
+
+
+@token_cli.command(name="revoke", epilog="Example: `spurwechsel token revoke 6f…e1`")
+def token_revoke(token: Annotated[str, typer.Argument(help="Id of the token, as `list` shows it.")]) -> None:
+    """Revoke a token at once."""
+    token_id = _id(token, "TOKEN")
+
+    async def revoke(database: Database) -> None:
+        async with database.work(SYSTEM) as work:
+            await membership.revoke_token(work, token_id)
+
+    _with_database(revoke)
+    out.print("Revoked.")
+
+
+def _id(text: str, option: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option} must be an id such as {UUID(int=0)}") from None
+
+
+async def _coordination(session: AsyncSession, ars: str) -> UUID:
+    found = await session.scalar(
+        select(Partner.id)
+        .join(Municipality, Municipality.id == Partner.municipality_id)
+        .where(Municipality.ars == ars, Partner.coordinates)
+    )
+    if found is None:
+        raise typer.BadParameter("no municipality with this ARS has a coordination; import its network first")
+    return found
+
+
+def _with_database(act: Callable[[Database], Awaitable[T]]) -> T:
+    async def opened(addresses: Addresses) -> T:
+        database = Database(addresses.app, addresses.reader, pool_size=4)
+        await database.start()
+        try:
+            return await act(database)
+        finally:
+            await database.stop()
+
+    with reached_database(read_settings()) as addresses:
+        return asyncio.run(opened(addresses))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; every expected failure is one line on standard error."""
+    try:
+        cli(arguments)
+    except SettingsRefused as refused:
+        _fail(f"settings: {refused}", 2)
+    except Unavailable:
+        _fail("the database cannot be reached. Does it run, and is DATABASE_URL right?", 3)
+    except ImportRefused as refused:
+        _fail(str(refused), 1)
+    except EmbeddedError as failed:
+        _fail(f"{failed.message} {failed.hint}", 1)
+    except DemoFailed as failed:
+        _fail(str(failed), 1)
+    except Problem as problem:
+        _fail(message_for(problem, "en"), 1)
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
+    err.print(f"spurwechsel: {sentence}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Imports a source as users and the demo do: the directory's part, then the clients', with one report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.table import Table
+from sqlalchemy import select
+
+from directory.actors import SYSTEM
+from directory.database import Database
+from directory.importing import import_source
+from directory.importing.report import ImportReport, Progress
+from directory.models import Partner
+from directory.problems import InvalidInput
+from graphapi.connecting import master_key_text
+from graphapi.settings import Settings
+from referrals.clients import import_clients
+from referrals.sealing import MasterKey
+
+NO_CLIENTS = b"[]"
+
+
+async def import_network(
+    database: Database,
+    settings: Settings,
+    path: Path,
+    *,
+    municipality: str | None = None,
+    publish: bool = False,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Take a source into the directory, and the clients that a network file brings into the exchange.
+
+    Clients belong to the municipality's coordination. Raises ImportRefused when the source as a whole cannot
+    be taken, and InvalidInput when the clients cannot; nothing of them was written then.
+    """
+    report = await import_source(
+        database, path, municipality=municipality, publish=publish, progress=progress
+    )
+    if bytes(report.clients).strip() == NO_CLIENTS:
+        return report
+    async with database.work(SYSTEM) as work:
+        coordination = await work.session.scalar(
+            select(Partner.id).where(Partner.municipality_id == report.municipality, Partner.coordinates)
+        )
+        if coordination is None:
+            raise InvalidInput("clients", "no-coordination")
+        await import_clients(
+            work,
+            MasterKey.parse(master_key_text(settings)),
+            partner_id=coordination,
+            source=report.source,
+            raw=report.clients,
+        )
+    return report
+
+
+def tables_of(report: ImportReport) -> Iterator[Table]:
+    """Give the report as tables for a terminal: per file, then what was repaired and rejected and why."""
+    files = Table("file", "read", "taken", "repaired", "rejected", title=f"{report.source} ({report.format})")
+    for file in report.files:
+        files.add_row(*map(str, (file.file, file.read, file.taken, file.repaired, file.rejected)))
+    yield files
+    reasons = Table("file", "what", "how or why", "rows", "first rows")
+    for file in report.files:
+        for how, count in sorted(file.repaired_by.items()):
+            first = [str(repair.row) for repair in file.repairs if repair.how == how][:5]
+            reasons.add_row(file.file, "repaired", how, str(count), ", ".join(first))
+        for why, count in sorted(file.rejected_by.items()):
+            first = [str(rejection.row) for rejection in file.rejections if rejection.reason == why][:5]
+            reasons.add_row(file.file, "rejected", why, str(count), ", ".join(first))
+    if reasons.row_count:
+        yield reasons
+    entries = Table("entries", "new", "changed", "unchanged")
+    for name in ("partners", "services", "topics", "occupations"):
+        outcome = getattr(report, name)
+        entries.add_row(name, str(outcome.new), str(outcome.changed), str(outcome.unchanged))
+    yield entries

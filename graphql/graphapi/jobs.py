@@ -1,0 +1,110 @@
+"""The jobs process: takes what writers left for later, and what the clock asks for (DESIGN 3.7).
+
+Every handler is idempotent: a job may run twice (its process was killed after the work committed). A job
+that keeps failing is held, visible in the table ``pgqueuer``, and never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.models import Job, Schedule
+
+from directory.actors import SYSTEM
+from directory.building import outdated
+from directory.database import Database
+from directory.documents import DocumentKind
+from referrals.exchange import expire_due
+
+log = structlog.get_logger()
+
+ATTEMPTS: Final = 8
+"""How often a failing job is tried, with growing pauses, before it is held."""
+
+QUIET: Final = timedelta(seconds=5)
+"""How long the queue is waited on before schedules are looked at again."""
+
+
+def register(queue: PgQueuer, database: Database) -> None:
+    """Tell the queue which job is done by which function."""
+    retried = partial(
+        DatabaseRetryEntrypointExecutor,
+        max_attempts=ATTEMPTS,
+        initial_delay=timedelta(seconds=2),
+        max_delay=timedelta(minutes=10),
+    )
+
+    @queue.entrypoint("rewrite_services", on_failure="hold", executor_factory=retried)
+    async def _rewrite_services(job: Job) -> None:
+        partner_id, done = msgspec.json.decode(job.payload or b"", type=tuple[UUID, UUID | None])
+        while done is not None:
+            async with database.work(SYSTEM) as work:
+                done = await work.rewrite_services(partner_id, done)
+
+    @queue.schedule("expire_consents", "* * * * *")
+    async def _expire_consents(schedule: Schedule) -> None:
+        async with database.work(SYSTEM) as work:
+            ended = await expire_due(work)
+        if ended:
+            log.info("consents expired", referrals=ended)
+
+    @queue.schedule("rewrite_outdated_documents", "*/5 * * * *")
+    async def _rewrite_outdated(schedule: Schedule) -> None:
+        while True:
+            async with database.work(SYSTEM) as work:
+                partners, services = await outdated(work.session)
+                for partner_id in partners:
+                    work.touch_document(DocumentKind.PARTNER, partner_id)
+                for service_id in services:
+                    work.touch_document(DocumentKind.SERVICE, service_id)
+            if not partners and not services:
+                return
+
+
+async def run_jobs(app_url: str, reader_url: str, stop: asyncio.Event) -> None:
+    """Run jobs until ``stop`` is set; a lost database is waited for, and nothing is lost meanwhile."""
+    database = Database(app_url, reader_url, pool_size=4)
+    await database.start()
+    pause = 1.0
+    try:
+        while not stop.is_set():
+            try:
+                await _run_queue(database, app_url, stop)
+                pause = 1.0
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("jobs wait for the database", error=type(error).__name__, seconds=pause)
+                pause = min(pause * 2, 30.0)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+    finally:
+        await database.stop()
+
+
+async def _run_queue(database: Database, app_url: str, stop: asyncio.Event) -> None:
+    connection = await asyncpg.connect(app_url, timeout=5)
+    try:
+        queue = PgQueuer.from_asyncpg_connection(connection)
+        register(queue, database)
+
+        async def stop_the_queue() -> None:
+            await stop.wait()
+            queue.shutdown.set()
+
+        stopping = asyncio.create_task(stop_the_queue())
+        try:
+            log.info("jobs run")
+            await queue.run(dequeue_timeout=QUIET, shutdown_on_listener_failure=True)
+        finally:
+            stopping.cancel()
+    finally:
+        await connection.close(timeout=5)

@@ -1,0 +1,233 @@
+"""The command line as an administrator uses it: what it prints, exit codes, one clear line per failure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from directory.actors import Actor, Role
+from directory.database import Database
+from directory.membership import authenticate
+from graphapi.__main__ import main
+from graphapi.embedded import APP, OWNER, READER, Access
+
+ROOT = Path(__file__).parents[2]
+
+NETWORK = {
+    "format": "spurwechsel-network/1",
+    "source": "small-town",
+    "municipality": {
+        "key": "town",
+        "name": {"de": "Kleinstadt"},
+        "ars": "120730000000",
+        "coordination": "office",
+    },
+    "topics": [{"code": "clearing", "labels": {"de": "Clearing"}}],
+    "partners": [
+        {
+            "key": "office",
+            "kind": "MUNICIPAL_PROJECT",
+            "name": "Koordination",
+            "services": [
+                {
+                    "key": "clearing",
+                    "kind": "COUNSELLING",
+                    "title": {"de": "Clearing"},
+                    "topics": ["clearing"],
+                }
+            ],
+        }
+    ],
+    "clients": [{"key": "p1", "name": "Person 1", "phase": "CLEARING", "languages": ["ti"], "needs": []}],
+}
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def variables(cluster: Access, empty_database_name: str, tmp_path: Path) -> dict[str, str]:
+    """A fresh database of this test, as an administrator would name it."""
+    return {
+        "COLUMNS": "200",
+        "DATABASE_URL": cluster.dsn(APP, empty_database_name),
+        "DATABASE_READER_URL": cluster.dsn(READER, empty_database_name),
+        "DATABASE_OWNER_URL": cluster.dsn(OWNER, empty_database_name),
+        "SPURWECHSEL_DATA": str(tmp_path / "data"),
+    }
+
+
+@pytest.fixture
+def spurwechsel(
+    variables: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Run the command line in this process: a process of its own takes a second to import everything."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, **more: str) -> Done:
+        with monkeypatch.context() as environment:
+            for name, value in (variables | more).items():
+                if value:
+                    environment.setenv(name, value)
+            capsys.readouterr()
+            try:
+                main(arguments)
+                code = 0
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+def test_the_command_is_installed_and_speaks_for_itself(variables: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "graphapi", "token", "revoke", "not-an-id"],
+        env=os.environ | variables | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'graphql'}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "TOKEN must be an id" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def one_line(done: Done) -> str:
+    """Return what the command said of its failure; it must be one line without a traceback."""
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_help_lists_every_command(spurwechsel: Run) -> None:
+    shown = spurwechsel("--help")
+
+    assert shown.returncode == 0
+    for command in ("serve", "jobs", "demo", "migrate", "token", "import", "schema"):
+        assert command in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["serve", "jobs", "demo", "migrate", "import", "schema"])
+def test_help_of_a_command_gives_an_example(spurwechsel: Run, command: str) -> None:
+    assert "Example" in spurwechsel(command, "--help").stdout
+
+
+def test_import_twice_changes_nothing_and_a_token_acts_for_the_coordination(
+    spurwechsel: Run, tmp_path: Path
+) -> None:
+    source = tmp_path / "network.json"
+    source.write_text(json.dumps(NETWORK))
+
+    first = spurwechsel("import", str(source), "--json")
+    second = spurwechsel("import", str(source), "--json")
+    token = spurwechsel("token", "create", "--coordination", "120730000000", "--role", "LEAD")
+    listed = spurwechsel("token", "list", "--coordination", "120730000000")
+
+    assert first.returncode == 0, first.stderr
+    assert json.loads(first.stdout)["services"]["new"] == 1
+    assert json.loads(second.stdout)["services"] == {"new": 0, "changed": 0, "unchanged": 1, "skipped": 0} | (
+        {"dependent": 0}
+    )
+    assert token.stdout.startswith("spw_")
+    assert token.stdout.strip() not in listed.stdout
+    assert "command line" in listed.stdout
+
+
+def test_a_revoked_token_is_nobodys(spurwechsel: Run, tmp_path: Path, variables: dict[str, str]) -> None:
+    async def actor() -> Actor | None:
+        database = Database(variables["DATABASE_URL"], variables["DATABASE_READER_URL"])
+        await database.start()
+        try:
+            return await authenticate(database, secret)
+        finally:
+            await database.stop()
+
+    source = tmp_path / "network.json"
+    source.write_text(json.dumps(NETWORK))
+    spurwechsel("import", str(source))
+    secret = spurwechsel("token", "create", "--coordination", "120730000000", "--role", "LEAD").stdout.strip()
+    before = asyncio.run(actor())
+    listed = spurwechsel("token", "list", "--coordination", "120730000000").stdout
+    token_id = next(word for word in listed.replace("│", " ").split() if word.count("-") == 4)
+
+    revoked = spurwechsel("token", "revoke", token_id)
+
+    assert before is not None
+    assert before.role is Role.LEAD
+    assert revoked.returncode == 0
+    assert asyncio.run(actor()) is None
+
+
+def test_migrating_a_migrated_database_changes_nothing(spurwechsel: Run) -> None:
+    assert spurwechsel("migrate").returncode == 0
+
+
+def test_the_master_key_is_a_valid_setting(spurwechsel: Run) -> None:
+    key = spurwechsel("master-key").stdout.strip()
+
+    assert spurwechsel("migrate", SPURWECHSEL_MASTER_KEY=key).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "code", "said"),
+    [
+        (("migrate",), {"SPURWECHSEL_PORT": "0"}, 2, "SPURWECHSEL_PORT"),
+        (("migrate",), {"DATABASE_OWNER_URL": ""}, 2, "DATABASE_OWNER_URL"),
+        (("migrate",), {"DATABASE_OWNER_URL": "postgresql://o@127.0.0.1:9/d"}, 3, "cannot be reached"),
+        (
+            ("token", "list", "--coordination", "1207"),
+            {
+                "DATABASE_URL": "postgresql://a@127.0.0.1:9/d",
+                "DATABASE_READER_URL": "postgresql://a@127.0.0.1:9/d",
+            },
+            3,
+            "cannot be reached",
+        ),
+        (("demo",), {}, 2, "DATABASE_URL"),
+        (("import", "/dev/null"), {}, 1, "Neither a network file"),
+    ],
+)
+def test_a_failure_is_one_clear_line_with_its_exit_code(
+    spurwechsel: Run, arguments: tuple[str, ...], more: dict[str, str], code: int, said: str
+) -> None:
+    done = spurwechsel(*arguments, **more)
+
+    assert done.returncode == code, done.stderr
+    assert said in one_line(done)
+
+
+def test_wrong_usage_ends_with_2(spurwechsel: Run) -> None:
+    assert spurwechsel("token", "create").returncode == 2
+    assert spurwechsel("token", "revoke", "not-an-id").returncode == 2
+    assert spurwechsel("import", "/no/such/file").returncode == 2
+
+
+def test_a_production_configuration_is_never_served_by_the_embedded_postgresql(spurwechsel: Run) -> None:
+    done = spurwechsel("serve", SPURWECHSEL_ENVIRONMENT="production", DATABASE_URL="", DATABASE_READER_URL="")
+
+    assert done.returncode == 2
+    assert "DATABASE_URL" in one_line(done)
