@@ -206,7 +206,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.MEMBER, "EventFact", "name value"),
     Entry(Rule.MEMBER, "Exclusion", "decidedById decidedOn"),
     Entry(Rule.MEMBER, "Feedback", "answer answerLabel source language at text"),
-    Entry(Rule.MEMBER, "FeedbackCodeIssued", "code expiresAt"),
+    Entry(Rule.MEMBER, "FeedbackCodeIssued", "feedbackCode expiresAt"),
     Entry(Rule.PUBLIC, "FeedbackGiven", "thanks"),
     Entry(Rule.MEMBER, "Identity", "familyName givenNames otherNames dateOfBirth"),
     Entry(Rule.MEMBER, "InterpreterUsed", "kind language"),

@@ -31,7 +31,7 @@ from referrals.vocabulary import AnswerSource, FeedbackAnswer
 class FeedbackCodeIssued:
     """A one-time code for the person."""
 
-    code: str | None = strawberry.field(
+    feedback_code: str | None = strawberry.field(
         description="Print it or read it out; null when this is a replay: issue another one."
     )
     expires_at: datetime | None = strawberry.field(description="Until when it can be used.")
@@ -115,7 +115,7 @@ class FeedbackMutations:
                 return None
             new = issued[0] if issued else None
             return FeedbackCodeIssued(
-                code=new.code if new else None, expires_at=new.expires_at if new else None
+                feedback_code=new.code if new else None, expires_at=new.expires_at if new else None
             )
 
         return await run(info, input, act, read=read)
