@@ -14,16 +14,17 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, func, insert, select, tuple_
+from sqlalchemy import exists, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.database import Work
-from directory.models import Audit, Partner, Service, Topic
+from directory.models import Partner, Service, Topic
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import InterpretingMode, PublicationState, ServiceKind
 from referrals.clients import display_name
+from referrals.inbox import seen
 from referrals.models import Booking, BookingPerson, Client
 from referrals.policy import (
     BookingFacts,
@@ -464,19 +465,7 @@ async def view_booked_person(
         raise NotFound
     see_booked_person(actor, _facts(booking))
     person = await session.get(BookingPerson, booking_id, populate_existing=True)
-    await session.execute(
-        insert(Audit)
-        .inline()
-        .values(
-            role=actor.role.value,
-            member_id=actor.member_id,
-            partner_id=actor.partner_id,
-            action="booking.person",
-            object_kind="booking",
-            object_id=booking_id,
-            details={},
-        )
-    )
+    await seen(session, actor, "booking.person", "booking", booking_id)
     if person is None:
         return None
     key = await key_of(session, master, person.client_id)

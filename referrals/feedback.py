@@ -19,6 +19,7 @@ from directory.actors import Actor
 from directory.database import Work
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
+from referrals.inbox import seen
 from referrals.models import Feedback, FeedbackCode, Referral
 from referrals.moving import NOBODYS, checked_text, facts_of, hold, permit
 from referrals.policy import Rule, parties, see_referral
@@ -242,7 +243,7 @@ def _add(
 async def list_feedback(
     session: AsyncSession, actor: Actor, master: MasterKey, referral_id: UUID
 ) -> tuple[FeedbackView, ...]:
-    """Return what the person said about a referral, to its sender only."""
+    """Return what the person said about a referral, to its sender only; writes an audit row."""
     referral = await session.get(Referral, referral_id)
     if referral is None:
         see_referral(actor, NOBODYS)
@@ -254,6 +255,8 @@ async def list_feedback(
             select(Feedback).where(Feedback.referral_id == referral_id).order_by(Feedback.at, Feedback.id)
         )
     )
+    if rows:
+        await seen(session, actor, "feedback.view", "referral", referral_id)
     key: DataKey | None = None
     if any(row.sealed_text for row in rows):
         key = await key_of(session, master, referral.client_id)

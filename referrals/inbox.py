@@ -482,7 +482,7 @@ async def list_events(
         key = await key_of(session, master, client_id or UUID(int=0))
         place = text_place(referral_id)
         texts = {e.ordinal: key.open(e.sealed_text, place).decode() for e in rows if e.sealed_text}
-        await _seen(session, actor, "referral.texts", referral_id)
+        await seen(session, actor, "referral.texts", "referral", referral_id)
     hidden = sends and view.outcome is OutcomeCode.NOT_DISCLOSED
     return tuple(
         EventView(
@@ -525,7 +525,7 @@ async def view_package(
     if stored is None:
         raise PackageClosed(view.state)
     key = await key_of(session, master, stored.client_id)
-    await _seen(session, actor, "package.view", referral_id)
+    await seen(session, actor, "package.view", "referral", referral_id)
     return decoder.decode(key.open(stored.sealed, package_place(referral_id)))
 
 
@@ -534,7 +534,7 @@ def package_place(referral_id: UUID) -> Place:
     return Place("referral_package", "sealed", referral_id)
 
 
-async def _seen(session: AsyncSession, actor: Actor, action: str, referral_id: UUID) -> None:
+async def seen(session: AsyncSession, actor: Actor, action: str, kind: str, object_id: UUID) -> None:
     """Append the audit row of a reading."""
     await session.execute(
         insert(Audit)
@@ -544,8 +544,8 @@ async def _seen(session: AsyncSession, actor: Actor, action: str, referral_id: U
             member_id=actor.member_id,
             partner_id=actor.partner_id,
             action=action,
-            object_kind="referral",
-            object_id=referral_id,
+            object_kind=kind,
+            object_id=object_id,
             details={},
         )
     )

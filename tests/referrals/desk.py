@@ -16,6 +16,7 @@ from referrals import answering, exchange, inbox
 from referrals.clients import create_client
 from referrals.models import Referral, ReferralEvent
 from referrals.moving import Moved, local_day
+from referrals.package import Package
 from referrals.sealing import MasterKey
 from referrals.values import PurposeTerms
 from tests.referrals.town import ORDINARY, Organisation, Town, draft, give_consent
@@ -79,7 +80,7 @@ class Desk:
         async with self.database.view(actor) as session:
             return await inbox.list_events(session, actor, self.master, referral_id, self.database.clock())
 
-    async def package(self, actor: Actor, referral_id: UUID) -> inbox.Package:
+    async def package(self, actor: Actor, referral_id: UUID) -> Package:
         async with self.database.view(actor) as session:
             return await inbox.view_package(session, actor, self.master, referral_id, self.database.clock())
 

@@ -407,8 +407,10 @@ async def test_an_expired_consent_closes_access_before_any_clock_has_moved(
                 states=[ReferralState.CONSENT_REVOKED],
             )
             assert [r.id for r in page.items] == [running.id]
-        async with database.work(SYSTEM) as work:
-            assert await expire_due(work) >= 1
+        ended = 1
+        while ended:
+            async with database.work(SYSTEM) as work:
+                ended = await expire_due(work)
         stored = await desk.view(provider, running.id)
         assert stored.revocation_due_at is not None
 
@@ -481,7 +483,7 @@ async def test_after_a_withdrawal_the_recipient_says_once_what_it_did_with_the_d
 async def test_without_consent_to_report_back_no_outcome_is_stored_anywhere(
     database: Database, desk: Desk, town: Town, client_id: UUID, depth: ReportDepth | None
 ) -> None:
-    asked = (PurposeTerms(purpose=Purpose.REFERRAL, categories=ORDINARY),)
+    asked: tuple[PurposeTerms, ...] = (PurposeTerms(purpose=Purpose.REFERRAL, categories=ORDINARY),)
     if depth is not None:
         asked += (PurposeTerms(purpose=Purpose.REPORT_BACK, report_depth=depth),)
     running = await desk.running(client_id, town.provider, asked=asked)
