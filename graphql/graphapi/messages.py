@@ -267,6 +267,14 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ passt nicht zum Grund.",
         "en": "“{field}” does not agree with the reason.",
     },
+    "contradicts-deletion": {
+        "de": "„{field}“: Wer alles gelöscht hat, behält nichts.",
+        "en": "“{field}”: who deleted everything keeps nothing.",
+    },
+    "not-shared": {
+        "de": "„{field}“: Das wurde mit dieser Vermittlung nicht geteilt.",
+        "en": "“{field}”: this was not shared with this referral.",
+    },
     "duplicate-key": {
         "de": "„{field}“ enthält denselben Schlüssel zweimal.",
         "en": "“{field}” contains the same key twice.",
