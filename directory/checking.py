@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final, TypeVar
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 from directory.contacts import contact_point
 from directory.problems import InvalidInput
@@ -311,8 +311,10 @@ def opening_hours(given: OpeningHours, field: str) -> OpeningHours:
         if period.opens < last.get(period.weekday, "00:00"):
             raise InvalidInput(f"{path}.opens", "overlap")
         last[period.weekday] = period.closes
-    if given.timezone not in available_timezones():
-        raise InvalidInput(f"{field}.timezone", "timezone")
+    try:
+        ZoneInfo(given.timezone)
+    except (KeyError, ValueError, OSError):  # unknown; a path; the name of a folder
+        raise InvalidInput(f"{field}.timezone", "timezone") from None
     return OpeningHours(
         osm=given.osm,
         periods=tuple(periods),

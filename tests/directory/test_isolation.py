@@ -24,9 +24,3 @@ async def test_a_fresh_database_is_empty(database: Database, empty_database: Dat
         ).nodes
     }
     assert names == {"Nur hier", "Koordination Spurwechsel"}
-
-
-async def test_another_fresh_database_has_another_feed(database: Database, empty_database: Database) -> None:
-    """A copy from the template would carry the template's feed: followers would mistake it for theirs."""
-    feeds = {await opened.reader.fetchval("SELECT id FROM feed") for opened in (database, empty_database)}
-    assert None not in feeds
