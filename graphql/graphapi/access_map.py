@@ -319,9 +319,11 @@ def require(type_name: str, field: str, actor: Actor) -> None:
 def first_refusal(fields: Iterable[tuple[str, str]], actor: Actor) -> Problem | None:
     """Return the refusal of an operation that touches these fields, or None.
 
-    Mutations are not looked at here: each answers its refusal as data (``mutations.running``). An unlisted
-    field is refused even to those who have every right.
+    A mutation's own door is not looked at here: it answers its refusal as data (``mutations.running``), and
+    when all of an operation's mutations do, nothing behind them is ever read. An unlisted field is refused
+    even to those who have every right.
     """
+    fields = list(fields)
     refusals: list[Problem] = []
     for type_name, field in fields:
         rule = ACCESS.get((type_name, field))
@@ -329,6 +331,9 @@ def first_refusal(fields: Iterable[tuple[str, str]], actor: Actor) -> Problem | 
             return NotAllowed("not-listed")
         if type_name != "Mutation" and (refused := door(rule, actor)) is not None:
             refusals.append(refused)
+    roots = [ACCESS[key] for key in fields if key[0] == "Mutation"]
+    if roots and all(door(rule, actor) is not None for rule in roots):
+        return None
     # to sign in comes first: what is missing after that is only known then
     return next((r for r in refusals if isinstance(r, NotSignedIn)), next(iter(refusals), None))
 

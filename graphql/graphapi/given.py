@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 import strawberry
@@ -84,12 +84,23 @@ def plain(value: Any) -> Any:
             content = getattr(value, field.name)
             if content is strawberry.UNSET:
                 continue
-            if isinstance(content, list) and "TextInput" in str(field.type):
+            if isinstance(content, list) and _holds(field.type) is TextInput:
                 found[field.name] = _by_language(content, camel(field.name))
             else:
                 found[field.name] = plain(content)
         return found
     return value
+
+
+def _holds(type_: Any) -> Any:
+    """Return what a list or an optional list holds, as Strawberry or as Python writes it down."""
+    while True:
+        if hasattr(type_, "of_type"):
+            type_ = type_.of_type
+        elif arguments := get_args(type_):
+            type_ = arguments[0]
+        else:
+            return type_
 
 
 def _by_language(texts: list[TextInput], name: str) -> dict[str, str]:

@@ -66,6 +66,7 @@ class Api:
             ... on Problem {{ message code }}
             ... on InvalidInputProblem {{ field reason }}
             ... on NotAllowedProblem {{ rule }}
+            ... on Problem {{ ... on StaleVersionProblem {{ current }} }}
             {payload}
           }}
         }}"""
