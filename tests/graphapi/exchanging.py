@@ -1,0 +1,315 @@
+"""A town in which people are referred, and every verb of the API as one call that returns what came back."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from graphql import GraphQLEnumType, GraphQLScalarType, GraphQLUnionType, get_named_type
+from sqlalchemy import update
+
+from directory.actors import SYSTEM, Role
+from directory.database import Database
+from directory.models import Partner
+from directory.values import Capacity, InterpretedLanguage, InterpretingFacts
+from directory.vocabulary import CapacityState, InterpretingMode, PartnerKind, ServiceKind
+from graphapi.relay import global_id
+from graphapi.schema import schema
+from referrals.consent import BERLIN
+from tests.graphapi.asking import Answer, Api
+from tests.graphapi.conftest import (
+    World,
+    make_member,
+    make_partner,
+    make_service,
+    make_topic,
+    make_world,
+)
+
+REFERRAL = """id version state seenAs allowedMoves recordableMoves outcome outcomeReason outcomeOn reason
+  packageClosedBecause pseudonym clientId consentId language area topic recipientContact"""
+CONSENT = "id version state subject purposes { purpose granted reportDepth } withdrawal { receipt scope }"
+PAYLOADS = {
+    "ClientSaved": "client { id version pseudonym phase }",
+    "ClientErased": "clientId",
+    "ConsentSaved": f"consent {{ {CONSENT} }}",
+    "ConsentWithdrawn": f"consent {{ {CONSENT} }} remaining {{ id state }}",
+    "ReferralSaved": f"referral {{ {REFERRAL} }}",
+    "ApprovalRequested": "approval { id version state move referralId }",
+    "ApprovalSaved": "approval { id version state move referral { id state } }",
+    "BookingSaved": "booking { id version state allowedMoves person interpreter }",
+    "FeedbackCodeIssued": "feedbackCode expiresAt",
+    "FeedbackGiven": "thanks",
+    "PartnerSaved": "partner { id version state }",
+    "ServiceSaved": "service { id version state }",
+    "LocationAdded": "location { id }",
+    "MemberSaved": "member { id version active }",
+    "TokenCreated": "secret token { id }",
+    "TokenRevoked": "token { id revokedAt }",
+}
+"""What is read of each payload."""
+
+TODAY = datetime.now(BERLIN).date()
+SHA = hashlib.sha256(b"notice").hexdigest()
+RECORD = {
+    "notice": {"textId": "notice", "version": "1", "sha256": SHA, "language": "ti", "readAloud": True},
+    "medium": "PAPER",
+    "noDisadvantageShown": True,
+    "section87NoticeAt": datetime.now(UTC).isoformat(),
+    "interpreter": {"kind": "MEDIATOR", "language": "ti"},
+}
+CATEGORIES = ["IDENTITY", "CONTACT", "LANGUAGE", "NEEDS"]
+REPORT_BACK = {"purpose": "REPORT_BACK", "reportDepth": "OUTCOME"}
+
+
+def document(field: str, *, problems_only: bool = False) -> str:
+    """Return the document that runs a mutation and reads its payload and every problem it can answer."""
+    mutation = schema._schema.mutation_type
+    assert mutation is not None
+    definition = mutation.fields[field]
+    union = get_named_type(definition.type)
+    assert isinstance(union, GraphQLUnionType)
+    parts = []
+    for kind in union.types:
+        if kind.name.endswith("Problem"):
+            scalars = [
+                name
+                for name, found in kind.fields.items()
+                if isinstance(get_named_type(found.type), GraphQLScalarType | GraphQLEnumType)
+            ]
+            # one alias per type: "field" or "state" may differ between problems
+            parts.append(f"... on {kind.name} {{ {' '.join(_own(kind.name, name) for name in scalars)} }}")
+        elif not problems_only:
+            parts.append(f"... on {kind.name} {{ {PAYLOADS[kind.name]} }}")
+    input_type = get_named_type(definition.args["input"].type).name
+    return (
+        f"mutation Run($input: {input_type}!) {{ {field}(input: $input) {{ __typename {' '.join(parts)} }} }}"
+    )
+
+
+def _own(kind: str, name: str) -> str:
+    return f"refusedIn: {name}" if (kind, name) == ("ConsentNotOpenProblem", "state") else name
+
+
+def key() -> str:
+    """Return a fresh idempotency key."""
+    return f"test-{uuid4()}"
+
+
+@dataclasses.dataclass
+class Town:
+    """A world with a service, a Jobcenter, an interpreting service, and people to refer."""
+
+    api: Api
+    database: Database
+    world: World
+    topic: str
+    service: str
+    other_service: str
+    clearing: str
+    interpreting: str
+    jobcenter_partner: UUID
+    jobcenter: str
+    """Token of a member of the Jobcenter (an authority: § 87 AufenthG applies)."""
+    colleague: str
+    """Token of a coordinator who looks after nobody."""
+    second_lead: str
+    partner_id: str
+    other_partner_id: str
+    coordination_id: str
+
+    def token(self, who: str) -> str | None:
+        """Return the token of one of the actors by name; anonymous has none."""
+        tokens = {
+            "anonymous": None,
+            "lead": self.world.lead,
+            "second_lead": self.second_lead,
+            "coordinator": self.world.coordinator,
+            "colleague": self.colleague,
+            "staff": self.world.staff,
+            "other_staff": self.world.other_staff,
+            "stranger": self.world.stranger,
+            "reader": self.world.reader,
+            "jobcenter": self.jobcenter,
+        }
+        return tokens[who]
+
+    async def ask(self, query: str, variables: dict[str, Any] | None = None, *, who: str) -> Answer:
+        """Ask as somebody."""
+        return await self.api(query, variables, token=self.token(who))
+
+    async def do(self, who: str, field: str, /, *, problems_only: bool = False, **given: Any) -> Any:
+        """Run one mutation as somebody; return its payload or problem, with ``__typename``."""
+        input_ = {"idempotencyKey": key(), **given}
+        answer = await self.ask(document(field, problems_only=problems_only), {"input": input_}, who=who)
+        return answer.data[field]
+
+    async def done(self, who: str, field: str, /, **given: Any) -> Any:
+        """Run one mutation that must succeed; return the thing in its payload."""
+        found = await self.do(who, field, **given)
+        assert not found["__typename"].endswith("Problem"), found
+        things = [value for value in found.values() if isinstance(value, dict)]
+        return things[0] if things else found
+
+    async def client(self, who: str = "coordinator", **given: Any) -> Any:
+        """Take in a person."""
+        plain: dict[str, Any] = {
+            "identity": {"familyName": "Tesfay", "givenNames": "Almaz"},
+            "contact": {"phone": "+493551234567"},
+            "languages": ["ti", "de"],
+            "needs": [self.topic],
+            "residenceStatus": "SECTION_104C",
+            "statusValidUntil": (TODAY + timedelta(days=210)).isoformat(),
+        }
+        return await self.done(who, "createClient", **{**plain, **given})
+
+    async def new_service(self, partner: UUID | None = None, **given: Any) -> str:
+        """Publish a service of the recipient (or of another partner)."""
+        made = await make_service(self.database, partner or self.world.partner, **given)
+        return global_id("Service", made)
+
+    async def consent(
+        self,
+        client: str,
+        recipient: str | None = None,
+        *,
+        who: str = "coordinator",
+        categories: Iterable[str] = CATEGORIES,
+        others: Iterable[dict[str, Any]] = (REPORT_BACK,),
+        **recorded: Any,
+    ) -> Any:
+        """Ask for and record a consent of a person for one recipient."""
+        purposes = [{"purpose": "REFERRAL", "categories": list(categories)}, *others]
+        asked = await self.done(
+            who,
+            "requestConsent",
+            clientId=client,
+            recipientIds=[recipient or self.partner_id],
+            purposes=purposes,
+        )
+        given: dict[str, Any] = {
+            "granted": [purpose["purpose"] for purpose in purposes],
+            "record": RECORD,
+            **recorded,
+        }
+        return await self.done(who, "recordConsent", id=asked["id"], expectedVersion=1, **given)
+
+    async def draft(self, client: str | None = None, service: str | None = None, **given: Any) -> Any:
+        """Draft a referral of a person."""
+        plain = {
+            "clientId": client or (await self.client())["id"],
+            "serviceId": service or await self.new_service(),
+            "topic": self.topic,
+            "categories": CATEGORIES,
+        }
+        return await self.done("coordinator", "draftReferral", **{**plain, **given})
+
+    async def sent(self, *, others: Iterable[dict[str, Any]] = (REPORT_BACK,), **given: Any) -> Any:
+        """Refer a person in one operation; the referral is SENT."""
+        plain = {
+            "clientId": given.get("clientId") or (await self.client())["id"],
+            "serviceId": given.get("serviceId") or await self.new_service(),
+            "topic": self.topic,
+            "categories": CATEGORIES,
+            "consent": {"record": RECORD, "purposes": list(others)},
+        }
+        return await self.done("coordinator", "referClient", **{**plain, **given})
+
+    async def on(self, who: str, field: str, referral: Any, /, **given: Any) -> Any:
+        """Make a move with a referral (or booking), in the version that it has."""
+        return await self.done(who, field, id=referral["id"], expectedVersion=referral["version"], **given)
+
+    async def accepted(self, **given: Any) -> Any:
+        """Return a referral that was accepted."""
+        return await self.on("staff", "acceptReferral", await self.sent(**given), **ACCEPTANCE)
+
+    async def started(self, **given: Any) -> Any:
+        """Return a referral on which work has begun."""
+        return await self.on(
+            "staff",
+            "startReferral",
+            await self.accepted(**given),
+            firstContactMadeOn=TODAY.isoformat(),
+        )
+
+    async def reported(self, **given: Any) -> Any:
+        """Return a referral whose outcome was reported."""
+        return await self.on("staff", "reportOutcome", await self.started(**given), **OUTCOME)
+
+    async def closed(self, **given: Any) -> Any:
+        """Return a referral that was closed."""
+        return await self.on(
+            "coordinator", "closeReferral", await self.reported(**given), feedbackAsked="ANSWERED"
+        )
+
+    async def booked(self, **given: Any) -> Any:
+        """Return an interpreter booking that was requested."""
+        plain = {
+            "serviceId": self.interpreting,
+            "language": "ti",
+            "mode": "ON_SITE",
+            "startsAt": (datetime.now(UTC) + timedelta(days=2)).isoformat(),
+            "minutes": 60,
+        }
+        return await self.done("coordinator", "requestBooking", **{**plain, **given})
+
+
+def days(number: int) -> str:
+    """Return the day so many days from now, as it is sent."""
+    return (TODAY + timedelta(days=number)).isoformat()
+
+
+ACCEPTANCE = {"contact": "Empfang", "firstContactOn": days(7), "expectedEnd": days(120)}
+OUTCOME = {"outcome": "NOT_MET", "outcomeOn": TODAY.isoformat(), "reason": "NO_PLACE"}
+
+
+async def make_town(database: Database, api: Api) -> Town:
+    """Make a town of its own."""
+    world = await make_world(database)
+    jobcenter = await make_partner(database, world.municipality, "Jobcenter", kind=PartnerKind.AUTHORITY)
+    _, jobcenter_token = await make_member(database, jobcenter, Role.PARTNER_MEMBER)
+    _, colleague = await make_member(database, world.coordination, Role.COORDINATOR)
+    _, second_lead = await make_member(database, world.coordination, Role.LEAD)
+    topic = await make_topic(database, de="Sprachkurs", en="language course")
+    async with database.work(SYSTEM) as work:
+        await work.session.execute(update(Partner).where(Partner.id == jobcenter).values(public_body=True))
+    clearing = await make_service(
+        database, world.coordination, "Clearing", kind=ServiceKind.COUNSELLING, topics=[topic]
+    )
+    interpreting = await make_service(
+        database,
+        world.partner,
+        "Sprachmittlung",
+        kind=ServiceKind.LANGUAGE_MEDIATION,
+        interpreting=InterpretingFacts(
+            languages=(InterpretedLanguage(language="ti"),), modes=(InterpretingMode.ON_SITE,)
+        ),
+    )
+    service = await make_service(database, world.partner, "Sprachkurs")
+    other = await make_service(database, world.other_partner, "Anderer Sprachkurs")
+    return Town(
+        api=api,
+        database=database,
+        world=world,
+        topic=topic,
+        service=global_id("Service", service),
+        other_service=global_id("Service", other),
+        clearing=global_id("Service", clearing),
+        interpreting=global_id("Service", interpreting),
+        jobcenter_partner=jobcenter,
+        jobcenter=jobcenter_token,
+        colleague=colleague,
+        second_lead=second_lead,
+        partner_id=global_id("Partner", world.partner),
+        other_partner_id=global_id("Partner", world.other_partner),
+        coordination_id=global_id("Partner", world.coordination),
+    )
+
+
+def one_place() -> Capacity:
+    """Return a capacity with one counted place."""
+    return Capacity(state=CapacityState.FEW, places=1)
