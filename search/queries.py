@@ -159,11 +159,15 @@ class Points:
         degrees = near.radius_km / 111.0 + 0.001
         first = bisect_left(self._latitudes, near.latitude - degrees)
         last = bisect_right(self._latitudes, near.latitude + degrees)
+        # The box: a degree of longitude is shortest at the edge nearer to a pole. Near poles there is none.
+        edge = math.cos(math.radians(min(abs(near.latitude) + degrees, 90.0)))
+        wide = degrees / edge if edge > 0.01 else 360.0
         middle = (near.latitude, near.longitude)
         return [
             term
             for lat, lon, term in self._places[first:last]
-            if kilometres(middle, (lat, lon)) <= near.radius_km
+            if (abs(lon - near.longitude) <= wide or abs(lon - near.longitude) >= 360.0 - wide)
+            and kilometres(middle, (lat, lon)) <= near.radius_km
         ]
 
 
