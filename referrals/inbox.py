@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -26,7 +27,7 @@ from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralP
 from referrals.moving import NOBODYS, covered, facts_of, text_place
 from referrals.package import Package, decoder
 from referrals.policy import act_on_referral, must_work_with_people, see_referral
-from referrals.problems import PackageClosed
+from referrals.problems import Erased, PackageClosed
 from referrals.sealing import MasterKey, Place, key_of
 from referrals.states import Move, Step, allowed
 from referrals.values import Kept
@@ -479,9 +480,10 @@ async def list_events(
     texts: dict[int, str] = {}
     if opens and any(event.sealed_text for event in rows):
         client_id = await session.scalar(select(Referral.client_id).where(Referral.id == referral_id))
-        key = await key_of(session, master, client_id or UUID(int=0))
-        place = text_place(referral_id)
-        texts = {e.ordinal: key.open(e.sealed_text, place).decode() for e in rows if e.sealed_text}
+        with suppress(Erased):  # the events stay when the person was erased, or the consent has just ended
+            key = await key_of(session, master, client_id or UUID(int=0))
+            place = text_place(referral_id)
+            texts = {e.ordinal: key.open(e.sealed_text, place).decode() for e in rows if e.sealed_text}
         await seen(session, actor, "referral.texts", "referral", referral_id)
     hidden = sends and view.outcome is OutcomeCode.NOT_DISCLOSED
     return tuple(
@@ -524,7 +526,14 @@ async def view_package(
     stored = await session.get(ReferralPackage, referral_id, populate_existing=True)
     if stored is None:
         raise PackageClosed(view.state)
-    key = await key_of(session, master, stored.client_id)
+    try:
+        key = await key_of(session, master, stored.client_id)
+    except Erased:
+        # The consent may have ended between two statements: then the key is out of reach, not erased.
+        view = await view_referral(session, actor, referral_id, at)
+        if view.package_readable:
+            raise
+        raise PackageClosed(view.state) from None
     await seen(session, actor, "package.view", "referral", referral_id)
     return decoder.decode(key.open(stored.sealed, package_place(referral_id)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from sqlalchemy import select, text
 from directory.actors import SYSTEM
 from directory.database import Database
 from directory.models import Audit, Partner, Service
-from directory.problems import InvalidInput, NotFound
+from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Capacity
 from directory.vocabulary import CapacityState, PublicationState, ServiceKind
 from referrals import answering, exchange, inbox
@@ -474,6 +476,44 @@ async def test_after_a_withdrawal_the_recipient_says_once_what_it_did_with_the_d
             town.provider.member,
             lambda w: answering.answer_revocation(w, sent.id, told.version, early),
         )
+
+
+@pytest.mark.parametrize("_round", range(8))
+async def test_a_withdrawal_beside_opening_and_sending_never_leaves_anything_open(
+    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID, _round: int
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    drafted = await desk.draft(client_id, town.school)
+    opened_by = (await desk.view(town.coordinator, sent.id)).consent_id
+    sends_by = await give_consent(database, master, town.coordinator, client_id, town.school.id)
+
+    async def withdraw(consent_id: UUID | None) -> None:
+        assert consent_id is not None
+        async with database.work(town.coordinator) as work:
+            await withdraw_consent(work, consent_id=consent_id, channel=Channel.PHONE)
+        # From here on it is committed: nothing may be readable any more.
+        for actor, referral_id in ((town.provider.member, sent.id), (town.school.member, drafted.id)):
+            if consent_id == (opened_by if referral_id == sent.id else sends_by):
+                with pytest.raises((PackageClosed, NotFound)):
+                    await desk.package(actor, referral_id)
+
+    async def acknowledge() -> None:
+        with suppress(StaleVersion, TransitionNotAllowed, PackageClosed):
+            await desk.as_(town.provider.member, lambda w: answering.acknowledge(w, sent.id, sent.version))
+            await desk.package(town.provider.member, sent.id)
+
+    async def send() -> None:
+        with suppress(StaleVersion, ConsentMissing):
+            await desk.as_(
+                town.coordinator,
+                lambda w: exchange.send(w, master, drafted.id, drafted.version, consent_id=sends_by),
+            )
+
+    await asyncio.gather(withdraw(opened_by), acknowledge(), send(), withdraw(sends_by))
+
+    assert (await desk.view(town.coordinator, sent.id)).state is ReferralState.CONSENT_REVOKED
+    left = (await desk.view(town.coordinator, drafted.id)).state
+    assert left in {ReferralState.DRAFT, ReferralState.CONSENT_REVOKED}
 
 
 # --- Reporting back ----------------------------------------------------------------------------------------
