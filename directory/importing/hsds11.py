@@ -193,7 +193,9 @@ def _licence(descriptor: Mapping[str, Any]) -> str | None:
 
 def _source_name(descriptor: Mapping[str, Any], package: Package) -> str:
     said = descriptor.get("name")
-    name = said if isinstance(said, str) and said not in ("", TEMPLATE_NAME) else package.path.resolve().stem
+    path = package.path.resolve()
+    own = path.name if path.is_dir() else path.stem
+    name = said if isinstance(said, str) and said not in ("", TEMPLATE_NAME) else own
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:80] or "package"
 
 

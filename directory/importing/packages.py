@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
@@ -30,7 +31,7 @@ class Package:
         self._inner: dict[str, str] = {}
         try:
             self._zip = zipfile.ZipFile(path) if path.is_file() else None
-        except (zipfile.BadZipFile, OSError) as error:
+        except zipfile.BadZipFile as error:
             raise ImportRefused(Refusal.FORMAT_UNKNOWN, path.name) from error
         for inner, size in self._listed():
             parts = inner.split("/")
@@ -66,7 +67,10 @@ class Package:
 
     def _open(self, name: str) -> IO[bytes]:
         inner = self._inner[name]
-        return self._zip.open(inner) if self._zip is not None else (self.path / inner).open("rb")
+        try:
+            return self._zip.open(inner) if self._zip is not None else (self.path / inner).open("rb")
+        except (OSError, RuntimeError) as error:  # RuntimeError: encrypted, or a compression unknown here
+            raise ImportRefused(Refusal.UNREADABLE, name) from error
 
     def descriptor(self) -> dict[str, Any]:
         """Return what ``datapackage.json`` says, nothing if there is none; raises ImportRefused."""
@@ -119,5 +123,7 @@ class Package:
                     yield number, {c: v for c, v in zip(header, row, strict=True) if v and not v.isspace()}
         except UnicodeDecodeError as error:
             raise ImportRefused(Refusal.ENCODING, f"{name}, row {number + 1}") from error
+        except (OSError, zlib.error) as error:
+            raise ImportRefused(Refusal.UNREADABLE, name) from error
         except (csv.Error, zipfile.BadZipFile) as error:
             raise ImportRefused(Refusal.CSV_BROKEN, f"{name}, row {number + 1}") from error

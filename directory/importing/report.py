@@ -37,6 +37,7 @@ class Refusal(StrEnum):
 
     NOT_FOUND = "NOT_FOUND"
     FORMAT_UNKNOWN = "FORMAT_UNKNOWN"
+    UNREADABLE = "UNREADABLE"
     TOO_LARGE = "TOO_LARGE"
     INVALID = "INVALID"
     REFERENCE_UNKNOWN = "REFERENCE_UNKNOWN"
@@ -58,6 +59,7 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.NOT_FOUND: "There is no such file or folder. Check the path.",
     Refusal.FORMAT_UNKNOWN: "Neither a network file (.json) nor an HSDS 1.1 package (folder or .zip with"
     " organizations.csv and services.csv).",
+    Refusal.UNREADABLE: "The file cannot be read. Check its permissions, and that a zip has no password.",
     Refusal.TOO_LARGE: "The file is larger than the importer accepts. Split it.",
     Refusal.INVALID: "The file does not have the expected shape. Correct the place named.",
     Refusal.REFERENCE_UNKNOWN: "A key is used that the file does not define. Define it or remove its use.",

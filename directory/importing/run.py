@@ -80,8 +80,15 @@ async def import_source(
 
 
 def _open(database: Database, path: Path, report: ImportReport, told: Progress) -> Source:
-    if not path.exists():
-        raise ImportRefused(Refusal.NOT_FOUND, path.name)
+    try:
+        if not path.exists():
+            raise ImportRefused(Refusal.NOT_FOUND, path.name)
+        return _recognised(database, path, report, told)
+    except OSError as error:  # here, because further out it would look like a database that is gone
+        raise ImportRefused(Refusal.UNREADABLE, path.name) from error
+
+
+def _recognised(database: Database, path: Path, report: ImportReport, told: Progress) -> Source:
     if path.is_file() and path.suffix.lower() == ".json":
         return NetworkSource(path, report)
     if path.is_dir() or path.suffix.lower() == ".zip":
@@ -111,6 +118,8 @@ async def _stage(stage: Stage, source: Source, told: Progress, total: int | None
 async def _only_import(database: Database) -> AsyncIterator[None]:
     """Hold the importers' lock in a transaction of its own: it ends with this process, however that ends."""
     async with database.view(SYSTEM) as session:
+        # the transaction waits as long as the import takes, whatever the server thinks of idle ones
+        await session.execute(text("SELECT set_config('idle_in_transaction_session_timeout', '0', true)"))
         free = await session.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": IMPORT_LOCK})
         if not free:
             raise ImportRefused(Refusal.ANOTHER_IMPORT_RUNS)
@@ -151,6 +160,12 @@ async def _give_up(database: Database, run: UUID) -> None:
 
 async def _clean(database: Database, told: Progress) -> None:
     """Delete what runs have staged; under the lock nobody is staging, so whoever was has died."""
+    # first, so that a run that has lost the lock without noticing takes nothing over
+    async with database.work(SYSTEM) as work:
+        await work.session.execute(
+            text("UPDATE import_run SET state = 'FAILED', ended_at = :now WHERE state = 'STAGING'"),
+            {"now": work.now},
+        )
     deleted = 0
     for table in ("import_row", "import_staging"):
         while True:
@@ -168,8 +183,3 @@ async def _clean(database: Database, told: Progress) -> None:
                 told(Phase.CLEAN, deleted, None)
             if count < _AT_ONCE:
                 break
-    async with database.work(SYSTEM) as work:
-        await work.session.execute(
-            text("UPDATE import_run SET state = 'FAILED', ended_at = :now WHERE state = 'STAGING'"),
-            {"now": work.now},
-        )

@@ -19,7 +19,7 @@ from directory import feed
 from directory.building import DocumentChange, rebuild_partners, rebuild_services
 from directory.database import Work
 from directory.documents import DocumentKind
-from directory.importing.report import ImportReport
+from directory.importing.report import ImportRefused, ImportReport, Refusal
 from directory.importing.staging import PLACEHOLDER, Stage, analyze
 from directory.importing.tables import ImportOrigin
 from directory.models import (
@@ -93,6 +93,7 @@ class Takeover:
 
     async def run(self) -> None:
         """Take everything over; the feed comes last."""
+        await self._still_ours()
         await analyze(self.session)
         await self._lock()
         await self._skip_what_changed_meanwhile()
@@ -124,6 +125,12 @@ class Takeover:
             " AND id <> ALL(CAST(:already AS uuid[])) ORDER BY kind, id",
             {"run": self.stage.run_id, "already": [id_ for _, id_, _, _ in dependent]},
         )
+
+    async def _still_ours(self) -> None:
+        """Refuse when another import thought that this one had died, and has deleted what it staged."""
+        states = await self._do("SELECT state FROM import_run WHERE id = :run FOR UPDATE")
+        if states.scalar() != "STAGING":
+            raise ImportRefused(Refusal.ANOTHER_IMPORT_RUNS)
 
     async def _lock(self) -> None:
         # Partners of staged services too: who changes one meanwhile rewrites its services' documents, and

@@ -62,7 +62,7 @@ CREATE INDEX import_origin_source ON import_origin (source)
 # make statistics, so the owner lends the importer this one thing.
 ANALYZE = """
 CREATE FUNCTION import_analyze() RETURNS void LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog, public
+SET search_path = pg_catalog, public, pg_temp
 AS 'ANALYZE import_row; ANALYZE import_staging'
 """
 

@@ -392,6 +392,55 @@ async def test_who_changes_an_entry_while_the_import_runs_is_not_overwritten(
     assert (await service(empty_database, "course")).title["de"] == "Anderer Kurs"
 
 
+async def test_an_import_that_was_taken_for_dead_takes_nothing_over(
+    cluster: Access, empty_database: Database, empty_database_name: str, tmp_path: Path
+) -> None:
+    async def clean() -> None:
+        connection = await asyncpg.connect(cluster.dsn(OWNER, empty_database_name))
+        await connection.execute("UPDATE import_run SET state = 'FAILED'")
+        await connection.close()
+
+    def told(phase: Phase, done: int, total: int | None) -> None:
+        if phase is Phase.TAKE_OVER:
+            thread = threading.Thread(target=lambda: asyncio.run(clean()))
+            thread.start()
+            thread.join()
+
+    with pytest.raises(ImportRefused) as refused:
+        await import_source(empty_database, write(tmp_path, network()), progress=told)
+    assert refused.value.reason is Refusal.ANOTHER_IMPORT_RUNS
+    assert set((await counts(empty_database)).values()) == {0}
+
+
+async def test_a_service_that_its_source_ended_is_hidden(empty_database: Database, tmp_path: Path) -> None:
+    await add_town(empty_database)
+    ended = FILES["services.csv"].replace("service,,active", "service,,inactive")
+    await import_source(
+        empty_database, package(tmp_path / "dirty", services=ended), municipality=ARS, publish=True
+    )
+    assert (await service(empty_database, "11")).state is PublicationState.HIDDEN
+    assert (await service(empty_database, "10")).state is PublicationState.PUBLISHED
+
+
+async def test_a_zip_with_a_password_is_no_database_that_is_gone(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    zipped = tmp_path / "locked.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("organizations.csv", FILES["organizations.csv"])
+        archive.writestr("services.csv", FILES["services.csv"])
+    content = bytearray(zipped.read_bytes())
+    at = content.find(b"PK\x01\x02")
+    while at >= 0:
+        content[at + 8] |= 1  # "encrypted", in each entry of the table of contents
+        at = content.find(b"PK\x01\x02", at + 1)
+    zipped.write_bytes(content)
+    await add_town(empty_database)
+    with pytest.raises(ImportRefused) as refused:
+        await import_source(empty_database, zipped, municipality=ARS)
+    assert (refused.value.reason, refused.value.where) == (Refusal.UNREADABLE, "organizations.csv")
+
+
 async def test_one_import_at_a_time(empty_database: Database, tmp_path: Path) -> None:
     path = write(tmp_path, network())
     async with empty_database.view(SYSTEM) as session:
