@@ -152,7 +152,7 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
     def page() -> Response[str]:
         """Show the query page."""
         headers = {name.decode(): value.decode() for name, value in query_page.PAGE_HEADERS}
-        return Response(query_page.PAGE, media_type="text/html; charset=utf-8", headers=headers)
+        return Response(query_page.PAGE, media_type="text/html", headers=headers)
 
     @get(f"{query_page.ASSETS_PATH}/{{name:str}}", sync_to_thread=False)
     def query_asset(

@@ -1,0 +1,134 @@
+"""Health, and what happens when the database goes away and comes back: clear 503, and recovery by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+import pytest
+
+from directory.database import Database
+from graphapi.embedded import APP, READER, Access
+from tests.graphapi.asking import Api
+from tests.graphapi.conftest import served
+
+
+class Door:
+    """A socket in front of PostgreSQL that can be shut: open connections are cut, new ones refused."""
+
+    def __init__(self, target: Path, folder: Path) -> None:
+        self.target = target
+        self.path = folder / target.name
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_unix_server(self._connect, str(self.path))
+
+    async def shut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+        self.path.unlink(missing_ok=True)
+        await asyncio.sleep(0)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_unix_connection(str(self.target))
+        self._open |= {writer, back}
+        await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
+        self._open -= {writer, back}
+
+    @staticmethod
+    async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        with contextlib.suppress(OSError):
+            writer.close()
+
+
+@pytest.fixture
+async def house(cluster: Access, worker_database: str) -> AsyncIterator[tuple[Api, Door]]:
+    """The application on a database behind a door."""
+    app, reader = (cluster.dsn(role, worker_database) for role in (APP, READER))
+    socket = parse_qs(urlsplit(app).query)["host"][0]
+    with TemporaryDirectory(prefix="spw-") as folder:
+        port = parse_qs(urlsplit(app).query).get("port", ["5432"])[0]
+        door = Door(Path(socket) / f".s.PGSQL.{port}", Path(folder))
+        await door.open()
+        old, new = quote(socket, safe=""), quote(folder, safe="")
+        assert old in app
+        database = Database(app.replace(old, new), reader.replace(old, new), pool_size=2)
+        await database.start()
+        transport = httpx.ASGITransport(served(database))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            yield Api(http), door
+        await door.shut()
+        await database.stop()
+
+
+READ = "{ services(first: 1) { nodes { id } } }"
+WRITE = (
+    """mutation($i: SetCapacityInput!) { setCapacity(input: $i) { __typename ... on Problem { code } } }"""
+)
+
+
+async def test_live_and_ready(api: Api) -> None:
+    live = await api.http.get("/health/live")
+    ready = await api.http.get("/health/ready")
+
+    assert (live.status_code, live.json()) == (200, {"live": True})
+    assert (ready.status_code, ready.json()["ready"], ready.json()["reasons"]) == (200, True, [])
+    assert ready.headers["cache-control"] == "no-store"
+
+
+async def test_an_old_schema_is_not_ready(database: Database) -> None:
+    from graphapi.health import readiness
+
+    found = await readiness(database, "9999_of_the_future", None)
+
+    assert (found.ready, found.reasons) == (False, ("schema-not-newest",))
+
+
+async def test_the_database_goes_and_comes_back(house: tuple[Api, Door], world: object) -> None:
+    api, door = house
+    token = world.staff  # type: ignore[attr-defined]
+    assert (await api(READ, token=token)).status == 200
+    assert (await api.http.get("/health/ready")).status_code == 200
+
+    await door.shut()
+    for _ in range(3):
+        for answer in (
+            await api(READ),
+            await api(READ, token=token),
+            await api(
+                WRITE,
+                {
+                    "i": {
+                        "idempotencyKey": "12345678",
+                        "id": "x",
+                        "expectedVersion": 1,
+                        "capacity": {"state": "OPEN"},
+                    }
+                },
+                token=token,
+            ),
+        ):
+            assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
+            assert answer.headers["retry-after"]
+    ready = await api.http.get("/health/ready")
+    assert (ready.status_code, ready.json()["reasons"]) == (503, ["database-unreachable"])
+    assert (await api.http.get("/health/live")).status_code == 200
+    assert (await api("{ __typename }")).status == 200
+
+    await door.open()
+    assert (await api(READ)).status == 200
+    assert (await api(READ, token=token)).status == 200
+    assert (await api.http.get("/health/ready")).status_code == 200
