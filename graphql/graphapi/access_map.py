@@ -218,7 +218,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "draftReferral changeDraftReferral awaitConsent sendReferral referClient followUpReferral "
         "acknowledgeReferral askAboutReferral waitlistReferral acceptReferral declineReferral "
         "startReferral holdReferral resumeReferral reportOutcome recordPartnerAnswer answerQuestion "
-        "closeReferral contestOutcome cancelReferral abandonReferral correctReferral reopenReferral "
+        "answerRevocation closeReferral contestOutcome cancelReferral abandonReferral correctReferral reopenReferral "
         "requestBooking confirmBooking declineBooking cancelBooking finishBooking nameBookedPerson "
         "issueFeedbackCode recordFeedback",
     ),

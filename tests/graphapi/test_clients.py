@@ -1,4 +1,4 @@
-"""Clients through HTTP: taken in, found by name in the own organisation only, judged by the project's rule."""
+"""Clients through HTTP: found by name in the own organisation only, judged by the project's rule."""
 
 from __future__ import annotations
 

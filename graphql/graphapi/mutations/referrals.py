@@ -31,6 +31,7 @@ from referrals import answering, approvals, exchange, moving, states
 from referrals.answering import AnyAnswer
 from referrals.exchange import ConsentGiven, DraftChange, DraftGiven, FollowUp
 from referrals.moving import Answered, Moved
+from referrals.values import Kept
 from referrals.vocabulary import (
     AnswerSource,
     ApprovalMove,
@@ -45,6 +46,7 @@ from referrals.vocabulary import (
     OutcomeReason,
     Priority,
     Reason,
+    RevocationAnswer,
 )
 
 
@@ -313,6 +315,18 @@ class RecordPartnerAnswerInput(ReferralVersionInput):
     source: AnswerSource = strawberry.field(description="PHONE, EMAIL, LETTER or IN_PERSON.")
     on: date = strawberry.field(description="On which day they said so.")
     answer: PartnerAnswerInput = strawberry.field(description="What they said.")
+
+
+@strawberry.input(description="What was done with the data after the consent ended.")
+class AnswerRevocationInput(ReferralVersionInput):
+    """What was done with the data after the consent ended."""
+
+    answer: RevocationAnswer = strawberry.field(description="Deleted, or kept.")
+    what: list[DataCategory] = strawberry.field(default_factory=list, description="What is kept.")
+    legal_basis: str | None = strawberry.field(
+        default=strawberry.UNSET, description="On which basis it is kept (Art. 17(3) GDPR)."
+    )
+    until: date | None = strawberry.field(default=strawberry.UNSET, description="Until when it is kept.")
 
 
 # --- What a sender does ---------------------------------------------------------------------------------
@@ -593,6 +607,21 @@ class ReferralMutations:
     async def report_outcome(self, info: Info, input: ReportOutcomeInput) -> object:
         """Report the outcome of a referral."""
         return await _answer(info, input, answering.AnswerOutcome)
+
+    @strawberry.mutation(
+        graphql_type=MoveReferralResult,
+        description="Recipient: after the consent ended, say what you did with the data (Art. 7(3) GDPR).",
+    )
+    async def answer_revocation(self, info: Info, input: AnswerRevocationInput) -> object:
+        """Say what was done with the data after the consent ended."""
+
+        async def act(work: Work, given: Given) -> UUID:
+            moved = await answering.answer_revocation(
+                work, target_id(input.id, "Referral"), input.expected_version, given.read(Kept)
+            )
+            return moved.id
+
+        return await run(info, input, act, read=referral_saved)
 
     # --- The sender -------------------------------------------------------------------------------------
 
