@@ -218,9 +218,9 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "draftReferral changeDraftReferral awaitConsent sendReferral referClient followUpReferral "
         "acknowledgeReferral askAboutReferral waitlistReferral acceptReferral declineReferral "
         "startReferral holdReferral resumeReferral reportOutcome recordPartnerAnswer answerQuestion "
-        "answerRevocation closeReferral contestOutcome cancelReferral abandonReferral correctReferral reopenReferral "
-        "requestBooking confirmBooking declineBooking cancelBooking finishBooking nameBookedPerson "
-        "issueFeedbackCode recordFeedback",
+        "answerRevocation closeReferral contestOutcome cancelReferral abandonReferral correctReferral "
+        "reopenReferral requestBooking confirmBooking declineBooking cancelBooking finishBooking "
+        "nameBookedPerson issueFeedbackCode recordFeedback",
     ),
     Entry(Rule.LEAD, "Mutation", "excludeClient liftExclusion eraseClient confirmApproval refuseApproval"),
     Entry(Rule.PUBLIC, "Mutation", "giveFeedback"),
