@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+import directory.importing.tables  # noqa: F401 - its tables belong to the same metadata, in every test worker
 from directory.models import Base
 from referrals import models
 
