@@ -7,10 +7,12 @@ later, DESIGN 3.4) comes after all of these and before the one encoder; see ``_a
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -45,6 +47,8 @@ Authenticate: TypeAlias = Callable[[str], Awaitable[Actor | None]]
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 RETRY_AFTER_SECONDS: Final = 5
+DRAIN_BYTES: Final = 4_000_000
+DRAIN_SECONDS: Final = 5.0
 
 log: Final = structlog.stdlib.get_logger("graphql")
 
@@ -225,6 +229,7 @@ class GraphQLEndpoint:
         )
         said = asked.headers.get("content-length", "")
         if said.isascii() and said.isdigit() and (len(said) > 12 or int(said) > most):
+            await _drain(receive)
             raise too_large
         parts: list[bytes] = []
         size = 0
@@ -235,6 +240,8 @@ class GraphQLEndpoint:
             part = message.get("body", b"")
             size += len(part)
             if size > most:
+                if message.get("more_body", False):
+                    await _drain(receive)
                 raise too_large
             parts.append(part)
             if not message.get("more_body", False):
@@ -358,6 +365,18 @@ def _root(error: GraphQLError) -> Exception | None:
     while isinstance(original, GraphQLError):
         original = original.original_error
     return original
+
+
+async def _drain(receive: Receive) -> None:
+    """Throw away what still comes, within bounds: who is cut off while sending never reads the answer."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while size < DRAIN_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
 
 
 _OUT_OF_REACH: Final = (
