@@ -909,16 +909,20 @@ async def test_what_is_no_source_is_said_to_be_none(
 
 
 MEASURED = """
-import asyncio, json, resource, sys
+import asyncio, json, re, sys
+from pathlib import Path
 from directory.database import Database
 from directory.importing import import_source
+
+def kilobytes():  # not getrusage: a child begins with its parent's peak
+    return int(re.search("VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1])
 
 async def main():
     database = Database(sys.argv[1], sys.argv[2])
     await database.start()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = kilobytes()
     runs = [await import_source(database, sys.argv[3], municipality="120520000000") for _ in range(2)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = kilobytes()
     await database.stop()
     print(json.dumps({
         "new": [[run.partners.new, run.services.new] for run in runs],
@@ -947,7 +951,7 @@ async def test_the_miami_package_comes_in_whole(
     print(measured)
 
     assert measured["new"] == [[1074, 4089], [0, 0]]
-    assert measured["grown"] < 64  # megabytes
+    assert 0 < measured["grown"] < 64  # megabytes
     assert measured["seconds"][0][2] < 20  # the takeover is short, however slow this machine
     assert measured["files"]["eligibility.csv"] == [2244, 0, 0]
     assert measured["files"]["services.csv"] == [4089, 4089, 4089]
