@@ -29,8 +29,8 @@ INDEX_SHAPE: Final = 1
 SECTIONS: Final = {
     # section: weights of words as they are, of stems, and of stems with the parts of compounds
     "title": (0.3, 0.3, 0.7),
+    "name": (0.4, 0.5, 1.0),
     "label": (0.3, 0.3, 0.7),
-    "name": (0.3, 0.3, 0.6),
     "body": (0.3, 0.5, 1.0),
 }
 """Where words stand and how much they count; measured on the benchmark (tests/search/measure.py)."""
@@ -46,8 +46,8 @@ def _schema() -> Schema:
     for section in SECTIONS:
         for form in ("words", "stems", "parts"):
             builder.add_text_field(f"{section}_{form}", tokenizer_name="whitespace", index_option="freq")
-    for name in ("any", "backwards"):
-        builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
+        builder.add_text_field(f"{section}_any", tokenizer_name="whitespace", index_option="basic")
+    builder.add_text_field("backwards", tokenizer_name="whitespace", index_option="basic")
     for name in (
         "kind",
         "topic",
@@ -162,7 +162,7 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
         made.add_text(f"{section}_words", " ".join(kept.words))
         made.add_text(f"{section}_stems", " ".join(kept.stems))
         made.add_text(f"{section}_parts", " ".join(kept.parts))
-    made.add_text("any", " ".join(sorted(found_by)))
+        made.add_text(f"{section}_any", " ".join(sorted(kept.found_by)))
     made.add_text("backwards", " ".join(sorted(word[::-1] for word in found_by)))
     labels: dict[str, list[str]] = {}
     for topic in service.topics:

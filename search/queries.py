@@ -23,11 +23,18 @@ from search.text import QueryWord, Wanted, typos_allowed
 PART_WEIGHT: Final = 1.0
 """What a part of a compound in the query counts against the whole."""
 
-PREFIX_SCORE: Final = 0.3
-ENDING_SCORE: Final = 0.25
-TYPO_SCORE: Final = 0.2
+INEXACT: Final = {"title": 0.2, "name": 0.12, "label": 0.12, "body": 0.06}
+"""Constant scores of a prefix by where it stands; together no more than EXACT_BONUS. A typo has half."""
+
+ENDING_SCORE: Final = 0.1
 EXACT_BONUS: Final = 0.5
-"""Added to words that are there as asked, so that prefixes and typos (constant scores) rank under them."""
+"""Added to words that are there as asked, so that prefixes and typos rank under them."""
+
+COMPLETE: Final = {"title": 6.0, "name": 4.0}
+"""Added where one of these has all words of a short search: who types a name looks for it."""
+
+SHORT_SEARCH: Final = 4
+"""How many words a short search has at most."""
 
 MANDATORY_WORDS: Final = 2
 """Searches of up to so many words ask for all of them; longer ones are questions: any word counts, and the
@@ -196,15 +203,16 @@ def compile_words(words: Sequence[QueryWord], known: Known) -> Compiled:
     relaxed: list[Query] = []
     for word in words:
         exact = _exact(word)
-        there = known.has("any", word.word) or any(
-            known.has(f"{section}_parts", base) for section in SECTIONS for base in word.stems
+        there = any(
+            known.has(f"{section}_any", word.word)
+            or any(known.has(f"{section}_parts", base) for base in word.stems)
+            for section in SECTIONS
         )
         wanted.words.add(word.word)
         wanted.stems.update(word.stems)
         more: list[Query] = []
         if (word.last or not there) and len(word.word) >= (4 if there else 3):
-            begins = Query.fuzzy_term_query(SCHEMA, "any", word.word, 0, prefix=True)
-            more.append(Query.const_score_query(begins, PREFIX_SCORE))
+            more += _inexact(word.word, typos=0, weight=1.0)
             wanted.prefixes.add(word.word)
         if not there:
             more += _unknown(word, wanted)
@@ -217,10 +225,14 @@ def compile_words(words: Sequence[QueryWord], known: Known) -> Compiled:
         if more:
             whole += [Query.const_score_query(either(whole), EXACT_BONUS), *more]
         strict.append(either(whole))
-        loose = [Query.boost_query(query, PART_WEIGHT) for part in word.parts for query in _part(part)]
-        relaxed.append(either([*whole, *loose]))
-    first = every(strict) if len(words) <= MANDATORY_WORDS else either(relaxed)
-    return Compiled(first, either(relaxed), wanted)
+        pieces = [Query.boost_query(query, PART_WEIGHT) for part in word.parts for query in _part(part)]
+        relaxed.append(either([*whole, *pieces]))
+    loose = either([*relaxed, *_complete(words)])
+    if len(words) > MANDATORY_WORDS:
+        return Compiled(loose, loose, wanted)
+    needed = [(Occur.Must, query) for query in strict]
+    welcome = [(Occur.Should, query) for query in _complete(words)]
+    return Compiled(Query.boolean_query([*needed, *welcome]), loose, wanted)
 
 
 def _exact(word: QueryWord) -> list[Query]:
@@ -231,6 +243,28 @@ def _exact(word: QueryWord) -> list[Query]:
             made.append(Query.boost_query(with_term(f"{section}_stems", base, "freq"), stems))
             made.append(Query.boost_query(with_term(f"{section}_parts", base, "freq"), parts))
     return made
+
+
+def _inexact(word: str, *, typos: int, weight: float) -> list[Query]:
+    """Return what begins with a word (no typos), or is it with so many typos."""
+    return [
+        Query.const_score_query(
+            Query.fuzzy_term_query(SCHEMA, f"{section}_any", word, typos, prefix=typos == 0), weight * score
+        )
+        for section, score in INEXACT.items()
+    ]
+
+
+def _complete(words: Sequence[QueryWord]) -> list[Query]:
+    """Return what has all the words in its title, or in its partner's name."""
+    if len(words) > SHORT_SEARCH:
+        return []
+    return [
+        Query.const_score_query(
+            every([with_any(f"{section}_parts", list(word.stems)) for word in words]), score
+        )
+        for section, score in COMPLETE.items()
+    ]
 
 
 def _part(part: str) -> list[Query]:
@@ -249,8 +283,7 @@ def _unknown(word: QueryWord, wanted: Wanted) -> list[Query]:
         wanted.endings.add(word.word)
     typos = typos_allowed(word.word)
     if typos:
-        nearly = Query.fuzzy_term_query(SCHEMA, "any", word.word, typos, transposition_cost_one=True)
-        made.append(Query.const_score_query(nearly, TYPO_SCORE))
+        made += _inexact(word.word, typos=typos, weight=0.5)
         wanted.nearly.add(word.word)
     return made
 

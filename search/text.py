@@ -141,13 +141,14 @@ def stem(word: str, language: str = "de") -> str:
     """
     if not word.isascii() or not word.isalpha():
         return word
-    analyzer = _ENGLISH if language == "en" else _GERMAN
+    if language == "en":
+        return _ENGLISH.analyze(word)[0]
     while True:
         # Until nothing changes: once leaves "Kurs" and "Kurse" apart.
-        stems = analyzer.analyze(word)
-        if not stems or stems[0] == word:
+        shorter = _GERMAN.analyze(word)[0]
+        if shorter == word:
             return word
-        word = stems[0]
+        word = shorter
 
 
 _LINKS: Final = ("", "s", "es", "n", "en", "er", "e", "-")
@@ -278,7 +279,9 @@ def query_words(text: str) -> list[QueryWord]:
         words.append(
             QueryWord(
                 word,
-                tuple(dict.fromkeys((stem(word), stem(word, "en")))),
+                # A stem that is a stop word ("nur" of "nurse") would be in every text.
+                tuple(dict.fromkeys(base for base in (stem(word), stem(word, "en")) if base not in _STOP))
+                or (word,),
                 tuple(stem(piece) for piece in pieces) if len(pieces) > 1 else (),
                 word == found[-1] and not ended,
             )
@@ -333,17 +336,15 @@ class Wanted(msgspec.Struct):
             _, stems, found_by = _word_forms(word, rules)
             if not self.stems.isdisjoint(stems) or not self.words.isdisjoint(found_by):
                 return True
-        for prefix in self.prefixes:
-            if word.startswith(prefix):
-                return True
-        for ending in self.endings:
-            if word.endswith(ending):
-                return True
-        for near in self.nearly:
-            most = typos_allowed(near)
-            if any(distance(form, near, most) <= most for form in found_by):
-                return True
-        return False
+        return any(self._resembles(form) for form in found_by)
+
+    def _resembles(self, form: str) -> bool:
+        """Whether a word or a part of a compound begins, ends or is nearly as was looked for."""
+        return (
+            any(form.startswith(prefix) for prefix in self.prefixes)
+            or any(form.endswith(ending) for ending in self.endings)
+            or any(distance(form, near, typos_allowed(near)) <= typos_allowed(near) for near in self.nearly)
+        )
 
 
 FRAGMENT: Final = 220

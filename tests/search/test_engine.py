@@ -149,6 +149,17 @@ def test_exact_words_rank_above_prefixes_and_typos(engine: FollowingEngine) -> N
     assert set(ids(find(engine, "Mediation"))[:5]) == {one.id for one in exact}
 
 
+@pytest.mark.parametrize("text", ["Sprachmittlung", "Sprachmitlung", "Sprachmit", "mittlung"])
+def test_titles_count_more_than_names_and_descriptions(engine: FollowingEngine, text: str) -> None:
+    """Also for typos, prefixes and parts of compounds."""
+    described = service("Begleitung", description={"de": "Auch Sprachmittlung."})
+    named = service("Termine", partner="Stelle für Sprachmittlung")
+    titled = service("Sprachmittlung", description={"de": "Zu Terminen"})
+    fill(engine, [described, named, titled])
+
+    assert ids(find(engine, text)) == [titled.id, named.id, described.id]
+
+
 def test_all_words_of_a_short_search_are_needed(engine: FollowingEngine) -> None:
     """What has one word only is shown when nothing has both, and the result says so."""
     both, one = service("Kurs für Frauen"), service("Kurs für alle")
