@@ -321,9 +321,15 @@ class Follower:
             try:
                 await self.catch_up()
                 pause = 0.1
-            except _RETRIED as error:
+            except Exception as error:
+                # What is out of reach comes back; a bug must not end the following for good either.
                 self._lag = msgspec.structs.replace(self._lag, trouble=type(error).__name__)
-                log.warning("search.follower_waits", trouble=type(error).__name__, seconds=pause)
+                log.warning(
+                    "search.follower_waits",
+                    trouble=type(error).__name__,
+                    seconds=pause,
+                    exc_info=not isinstance(error, _RETRIED),
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 continue
@@ -357,8 +363,13 @@ class Follower:
                 self._wake.set()
                 pause = 0.1
                 await lost.wait()
-            except _RETRIED as error:
-                log.warning("search.listener_waits", trouble=type(error).__name__, seconds=pause)
+            except Exception as error:
+                log.warning(
+                    "search.listener_waits",
+                    trouble=type(error).__name__,
+                    seconds=pause,
+                    exc_info=not isinstance(error, _RETRIED),
+                )
             finally:
                 if connection is not None:
                     connection.terminate()

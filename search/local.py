@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -117,14 +118,19 @@ class LocalEngine:
     def search(self, query: SearchQuery) -> SearchResult:
         """Answer a checked query; raises SearchUnavailable while there is no index."""
         with self._reporting():
-            snapshot = self._refreshed()
+            snapshot = self._refreshed(wait=False)
             if snapshot is None:
                 raise SearchUnavailable
             return _Search(snapshot, query).result()
 
-    def _refreshed(self) -> Snapshot | None:
-        """Return the newest state; where the folder is gone or broken the last good one goes on serving."""
-        with self._opening:
+    def _refreshed(self, *, wait: bool = True) -> Snapshot | None:
+        """Return the newest state; where the folder is gone or broken the last good one goes on serving.
+
+        Without ``wait``, while another thread opens a new state, the former one is returned.
+        """
+        if not self._opening.acquire(blocking=wait or self._snapshot is None):
+            return self._snapshot
+        try:
             pointer = stamp(self._folder.pointer)
             if pointer is not None and (pointer != self._pointer or self._index is None):
                 self._open(pointer)
@@ -137,6 +143,8 @@ class LocalEngine:
                     index.reload()
                     self._snapshot = Snapshot(index, meta)
             return self._snapshot
+        finally:
+            self._opening.release()
 
     def _open(self, pointer: Stamp) -> None:
         path = self._folder.current()
@@ -155,19 +163,15 @@ class LocalEngine:
 
     @contextlib.contextmanager
     def _reporting(self, path: Path | None = None) -> Iterator[None]:
-        """Turn what tantivy raises into SearchUnavailable, and tell the leader that the index is broken."""
+        """Tell the leader, where tantivy fails, that the index is broken."""
         try:
-            yield
+            with _unavailable_if_broken():
+                yield
         except SearchUnavailable:
-            raise
-        except BaseException as error:
-            # A panic in Rust arrives as PanicException, which is no Exception.
-            if not isinstance(error, ValueError | OSError) and type(error).__name__ != "PanicException":
-                raise
             broken = path or (self._index[0] if self._index is not None else None)
             if broken is not None and not is_sound(broken, thorough=True):
                 self._folder.report(broken)
-            raise SearchUnavailable(type(error).__name__) from error
+            raise
 
     # --- following
 
@@ -243,6 +247,18 @@ class LocalEngine:
             return LocalRebuild(self._folder, vocabulary)
 
 
+@contextlib.contextmanager
+def _unavailable_if_broken() -> Iterator[None]:
+    """Turn what tantivy and the file system raise into SearchUnavailable."""
+    try:
+        yield
+    except BaseException as error:
+        # A panic in Rust arrives as PanicException, which is no Exception.
+        if isinstance(error, ValueError | OSError) or type(error).__name__ == "PanicException":
+            raise SearchUnavailable(type(error).__name__) from error
+        raise
+
+
 class LocalRebuild:
     """A new index that is being filled; nobody searches it before ``finish``."""
 
@@ -257,25 +273,29 @@ class LocalRebuild:
 
     def apply(self, batch: Batch) -> Mapping[UUID, str]:
         """Add documents; return those that could not be added."""
-        refused = _write(self._writer, batch.documents, batch.removed, self._vocabulary)
+        with _unavailable_if_broken():
+            refused = _write(self._writer, batch.documents, batch.removed, self._vocabulary)
         self._refused |= refused
         self._position = batch.position
         return refused
 
     def finish(self) -> None:
-        """Commit and let the new index serve."""
-        if self._position is None:
-            raise ValueError("A rebuild needs at least one batch: it brings the position.")
-        _write_position(self._writer, self._position, self._refused)
-        self._writer.commit()
-        self._writer.wait_merging_threads()
-        self._writer = None
-        self._folder.publish(self._path)
+        """Commit and let the new index serve; raises SearchUnavailable if the folder is no longer ours."""
+        with _unavailable_if_broken():
+            if self._position is None:
+                raise ValueError("A rebuild needs at least one batch: it brings the position.")
+            _write_position(self._writer, self._position, self._refused)
+            self._writer.commit()
+            self._writer.wait_merging_threads()
+            self._writer = None
+            if not self._folder.lead() or not is_sound(self._path, thorough=False):
+                raise SearchUnavailable("the folder was taken away")
+            self._folder.publish(self._path)
 
     def abandon(self) -> None:
         """Throw the new index away."""
         self._writer = None
-        self._folder.sweep()
+        shutil.rmtree(self._path, ignore_errors=True)
 
 
 def _writer(index: Index) -> Any:

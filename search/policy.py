@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from directory.actors import Actor
+from typing import Final
+
+from directory.actors import Actor, Role
 from directory.documents import ServiceDocument
 from directory.vocabulary import PublicationState
 
+SEARCHERS: Final = frozenset(Role)
+"""Who may search: everybody, also without a token."""
+
 
 def may_search(actor: Actor) -> bool:
-    """Whether the actor may search: everybody may, also without a token."""
-    return actor is not None
+    """Whether the actor may search."""
+    return actor.role in SEARCHERS
 
 
 def may_be_found(service: ServiceDocument) -> bool:

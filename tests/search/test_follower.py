@@ -63,7 +63,7 @@ async def running(follower: Follower) -> AsyncIterator[None]:
             await task
 
 
-async def until(condition: Callable[[], bool], seconds: float = 2.0) -> float:
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> float:
     """Wait until the condition holds, return how long it took; fail after ``seconds``."""
     started = time.monotonic()
     while not condition():
@@ -132,10 +132,10 @@ async def test_a_change_is_searchable_within_two_seconds(
         await until(lambda: local.position() is not None, 5)
         await asyncio.sleep(0.3)  # the listening connection is up
         (made,) = await directory.add("Deutschkurs")
-        await until(lambda: total(local, "Deutschkurs") == 1)
+        await until(lambda: total(local, "Deutschkurs") == 1, 2)
 
         await directory.change(made, title={"de": "Schwimmen"})
-        await until(lambda: total(local, "Schwimmen") == 1)
+        await until(lambda: total(local, "Schwimmen") == 1, 2)
         assert total(local, "Deutschkurs") == 0
 
 

@@ -7,16 +7,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from search.engine import Facet, Filters, Near, SearchUnavailable
+from directory.actors import Actor, Role
+from directory.vocabulary import PublicationState
+from search.engine import Batch, Facet, Filters, Near, SearchUnavailable
 from search.local import LocalEngine
-from search.policy import may_be_found
-from tests.search.samples import fill, find, place, position, put, service
+from search.policy import may_be_found, may_search
+from tests.search.samples import VOCABULARY, fill, find, place, position, put, service
 
 
 def newest(folder: Path) -> Path:
@@ -141,7 +145,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from search.local import LocalEngine
-from tests.search.samples import fill, put, service
+from tests.search.samples import VOCABULARY, fill, put, service
 
 engine = LocalEngine(Path(sys.argv[1]))
 fill(engine, [service("Kurs 1", version=1)], sequence=1)
@@ -236,10 +240,47 @@ def test_places_are_found_after_a_change(tmp_path: Path) -> None:
     engine.resign()
 
 
-def test_only_published_services_may_be_found() -> None:
-    """The policy is about the service's state alone; everybody may search."""
-    from directory.vocabulary import PublicationState
+def test_a_folder_taken_away_during_a_rebuild_spoils_nothing(tmp_path: Path) -> None:
+    """The rebuild fails visibly and the next one works."""
+    engine = LocalEngine(tmp_path / "index")
+    assert engine.lead()
+    rebuild = engine.rebuild(VOCABULARY)
+    shutil.rmtree(tmp_path / "index")
+    with pytest.raises(SearchUnavailable):
+        for _ in range(3):
+            rebuild.apply(Batch(documents=[service()], removed=[], position=position()))
+        rebuild.finish()
+    rebuild.abandon()
 
+    fill(engine, [service("Neu")])
+    assert find(engine, "Neu").total == 1
+    engine.resign()
+
+
+def test_searches_in_many_threads_while_it_is_rebuilt(tmp_path: Path) -> None:
+    """Each sees one whole index, the old or the new, never none and never a half."""
+    engine = LocalEngine(tmp_path / "index")
+    fill(engine, [service("Kurs") for _ in range(20)])
+    stop = threading.Event()
+
+    def look() -> set[int]:
+        seen = set()
+        while not stop.is_set():
+            seen.add(find(engine, "Kurs").total)
+        return seen
+
+    with ThreadPoolExecutor(3) as threads:
+        looks = [threads.submit(look) for _ in range(3)]
+        for _ in range(4):
+            fill(engine, [service("Kurs") for _ in range(20)])
+        stop.set()
+        assert set().union(*(one.result() for one in looks)) == {20}
+    engine.resign()
+
+
+def test_everybody_may_search_what_is_published() -> None:
+    """The policy is about the service's state alone, whoever asks."""
     states = [state for state in PublicationState if may_be_found(service(state=state))]
 
     assert states == [PublicationState.PUBLISHED]
+    assert all(may_search(Actor(role=role)) for role in Role)
