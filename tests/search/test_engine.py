@@ -236,7 +236,7 @@ def test_input_out_of_bounds_is_refused(query: dict[str, Any], field: str) -> No
 # --- filters
 
 
-def rule(answer: Answer, **dates: date) -> EligibilityRule:
+def rule(answer: Answer, **dates: Any) -> EligibilityRule:
     """Return a rule for § 104c."""
     return EligibilityRule(statuses=(S104C,), answer=answer, **dates)
 

@@ -46,7 +46,7 @@ BAKER = "http://data.europa.eu/esco/occupation/baker"
 REGULATED = {NURSE: True, BAKER: False}
 
 
-def rule(answer: Answer, *statuses: ResidenceStatus, **dates: date) -> EligibilityRule:
+def rule(answer: Answer, *statuses: ResidenceStatus, **dates: Any) -> EligibilityRule:
     """Return a rule for these statuses, § 104c if none is given."""
     return EligibilityRule(statuses=statuses or (S104C,), answer=answer, **dates)
 
@@ -201,7 +201,9 @@ def test_courses(
     for field, kind in (("level", CefrLevel), ("wished_level", CefrLevel), ("legal_circle", LegalCircle)):
         if field in situation:
             situation = {**situation, field: kind(situation[field])}
-    facts = {name: CefrLevel(value) if "level" in name else value for name, value in course.items()}
+    facts: dict[str, Any] = {
+        name: CefrLevel(value) if "level" in name else value for name, value in course.items()
+    }
 
     assert reason({"course": CourseFacts(**facts)}, situation, Criterion(criterion)) == expected
 
