@@ -66,12 +66,6 @@ class DuplicateReferral(Problem):
         self.referral_id = referral_id
 
 
-class NoPlaceLeft(Problem):
-    """Somebody else took the last place of the service."""
-
-    code = "NO_PLACE_LEFT"
-
-
 class CodeNotValid(Problem):
     """The person's code is unknown, used or past its end; which of these is not told."""
 

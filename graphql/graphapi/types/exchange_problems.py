@@ -85,7 +85,6 @@ class DuplicateReferralProblem(Problem):
         )
 
 
-@presents(problems.NoPlaceLeft)
 @presents(directory_problems.NoPlaceLeft)
 @strawberry.type(description="Somebody else took the last place of the service.")
 class NoPlaceLeftProblem(Problem):
