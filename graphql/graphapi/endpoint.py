@@ -374,9 +374,9 @@ async def _drain(receive: Receive) -> None:
         async with asyncio.timeout(DRAIN_SECONDS):
             while size < DRAIN_BYTES:
                 message = await receive()
-                size += len(message.get("body", b""))
                 if message["type"] != "http.request" or not message.get("more_body", False):
                     return
+                size += len(message.get("body", b""))
 
 
 _OUT_OF_REACH: Final = (

@@ -6,7 +6,7 @@ holds for the ordinary and for the later prepared way of answering (DESIGN 3.4).
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final
@@ -54,6 +54,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     ``cost`` counts every selected field, times the sizes of the lists it stands in. ``introspection_depth``
     is for operations that only ask about the schema: the query page's own question is 15 deep.
+    ``repetitions``: how often one name may be selected in a document; validation compares each with each.
     """
 
     body_bytes: int = 200_000
@@ -64,6 +65,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     aliases: int = 30
     root_fields: int = 20
     directives: int = 50
+    repetitions: int = 150
     list_size: int = 100
     cost: int = 20_000
 
@@ -197,14 +199,18 @@ def _judge_form(
 ) -> None:
     """Check what needs no schema, so that validation never sees an abusive document."""
     aliases = directives = 0
+    names: Counter[str] = Counter()
     for part in _walk(node):
-        if isinstance(part, FieldNode) and part.alias is not None:
-            aliases += 1
+        if isinstance(part, FieldNode):
+            aliases += part.alias is not None
+            names[(part.alias or part.name).value] += 1
         directives += len(getattr(part, "directives", None) or ())
     if aliases > limits.aliases:
         raise Refused("aliases", limits.aliases)
     if directives > limits.directives:
         raise Refused("directives", limits.directives)
+    if max(names.values(), default=0) > limits.repetitions:
+        raise Refused("repetitions", limits.repetitions)
     depths: dict[str, int] = {}
     for operation in operations.values():
         roots = list(_fields(operation.selection_set, fragments, set()))

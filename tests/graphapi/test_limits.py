@@ -90,6 +90,20 @@ class TestForm:
 
         assert refusal(f"{{ topics {{ {flood} }} }}") == ("directives", 50)
 
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "{ topics { " + "topic{code} " * 151 + "} }",
+            "{ services { nodes { " + "... on Service { id title { text } } " * 151 + " } } }",
+            "{ services { nodes { "
+            + " ".join(f'title(language:"a{n}"){{text}}' for n in range(151))
+            + "} } }",
+        ],
+    )
+    def test_repetitions(self, query: str) -> None:
+        """Validation compares each with each: 700 of them would keep a processor busy for seconds."""
+        assert refusal(query) == ("repetitions", 150)
+
     def test_tokens(self) -> None:
         assert refusal("{ " + "a " * 4_000 + "}") == ("tokens", 4_000)
 
