@@ -54,6 +54,7 @@ from referrals.states import (
 )
 from referrals.values import ConsentEvidence, ConsentRecord, Contact, Identity, Profile, PurposeTerms
 from referrals.vocabulary import (
+    OPEN_STATES,
     UNSENT_STATES,
     AnswerSource,
     CapacityReason,
@@ -97,6 +98,8 @@ class _Ends:
     service: Service
     recipient: Partner
     topic_known: bool
+    open_referral_id: UUID | None
+    """The client's open referral to this service; the unique index has the last word."""
 
 
 async def _ends(work: Work, client_id: UUID, service_id: UUID, topic: str) -> _Ends:
@@ -112,6 +115,13 @@ async def _ends(work: Work, client_id: UUID, service_id: UUID, topic: str) -> _E
                 Service,
                 recipient,
                 exists().where(Topic.code == topic).label("topic_known"),
+                select(Referral.id)
+                .where(
+                    Referral.client_id == client_id,
+                    Referral.service_id == service_id,
+                    Referral.state.in_(OPEN_STATES),
+                )
+                .scalar_subquery(),
             )
             .join(sender, sender.id == Client.partner_id)
             .join(Municipality, Municipality.id == sender.municipality_id)
@@ -122,7 +132,7 @@ async def _ends(work: Work, client_id: UUID, service_id: UUID, topic: str) -> _E
     ).one_or_none()
     if row is None:
         raise NotFound
-    client, from_partner, ars, service, to_partner, topic_known = row
+    client, from_partner, ars, service, to_partner, topic_known, open_referral_id = row
     change_client(
         work.actor,
         ClientFacts(
@@ -142,7 +152,7 @@ async def _ends(work: Work, client_id: UUID, service_id: UUID, topic: str) -> _E
         raise InvalidInput("serviceId", "partner-inactive")
     if service.kind is ServiceKind.SIGNPOSTING_ADVICE:
         raise InvalidInput("serviceId", "signposting-moves-no-data")
-    return _Ends(client, from_partner, ars, service, to_partner, topic_known)
+    return _Ends(client, from_partner, ars, service, to_partner, topic_known, open_referral_id)
 
 
 def _chosen(categories: Collection[DataCategory], recipient: Partner) -> tuple[DataCategory, ...]:
@@ -164,6 +174,8 @@ async def draft_referral(work: Work, given: DraftGiven, *, parent_id: UUID | Non
     if not ends.topic_known:
         raise InvalidInput("topic", "unknown-value")
     categories = _chosen(given.categories, ends.recipient)
+    if ends.open_referral_id is not None:
+        raise DuplicateReferral(ends.open_referral_id)
     client = ends.client
     referral = Referral(
         id=uuid4(),
