@@ -57,7 +57,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "id name kind kindLabel website version municipality description descriptions contactPoints "
         "locations languages state active coordinates publicBody assuredAt provenance updatedAt services",
     ),
-    Entry(Rule.OWN, "Partner", "note"),
+    Entry(Rule.OWN, "Partner", "note settings"),
+    Entry(Rule.OWN, "PartnerSettings", "dataProtectionLaw professionalSecrecy school superiorContact"),
     Entry(
         Rule.PUBLIC,
         "Service",

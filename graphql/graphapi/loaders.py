@@ -11,10 +11,11 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from directory import membership, sources
+from directory import keeping, membership, sources
 from directory.actors import Actor
 from directory.database import Database
 from directory.documents import PartnerDocument, ServiceDocument
+from directory.keeping import PartnerSettings
 from directory.membership import MemberEntry
 from directory.problems import NotFound
 from directory.sources import MunicipalityTerm, Page, ServiceFilter
@@ -37,6 +38,9 @@ class Loaders:
         )
         self.service_note: DataLoader[UUID, str | None] = DataLoader(
             self._service_notes, max_batch_size=sources.MOST_KEYS
+        )
+        self.partner_settings: DataLoader[UUID, PartnerSettings | None] = DataLoader(
+            self._partner_settings, max_batch_size=sources.MOST_KEYS
         )
         self.member: DataLoader[UUID, MemberEntry | None] = DataLoader(self._members)
         self._municipalities: DataLoader[None, Mapping[UUID, MunicipalityTerm]] = DataLoader(
@@ -73,6 +77,9 @@ class Loaders:
 
     async def _service_notes(self, ids: list[UUID]) -> list[str | None]:
         return await sources.service_notes(self._database, self._actor, ids)
+
+    async def _partner_settings(self, ids: list[UUID]) -> list[PartnerSettings | None]:
+        return await keeping.partner_settings(self._database, self._actor, ids)
 
     async def _members(self, ids: list[UUID]) -> list[MemberEntry | None]:
         if not self._actor.signed_in:

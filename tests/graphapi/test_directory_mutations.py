@@ -70,6 +70,36 @@ class TestPartners:
         seen = await api("query($id: ID!) { partner(id: $id) { name } }", {"id": partner["id"]})
         assert seen.data == {"partner": None}
 
+    async def test_settings_are_for_who_keeps_the_entry(self, api: Api, world: Any) -> None:
+        payload = """... on PartnerSaved { partner { settings {
+          dataProtectionLaw professionalSecrecy school superiorContact } } }"""
+        id_ = world.id("Partner", world.partner)
+        given = {"id": id_, "expectedVersion": 2, "dataProtectionLaw": "KDG", "professionalSecrecy": True}
+        changed = await api.change(
+            "changePartner", {**given, "superiorContact": "Leitung"}, payload, token=world.staff
+        )
+        assert changed["partner"]["settings"] == {
+            "dataProtectionLaw": "KDG",
+            "professionalSecrecy": True,
+            "school": False,
+            "superiorContact": "Leitung",
+        }
+
+        query = "query($id: ID!) { partner(id: $id) { name settings { superiorContact } } }"
+        seen = {
+            who: (await api(query, {"id": id_}, token=token)).data["partner"]["settings"]
+            for who, token in {
+                "nobody": None,
+                "lead": world.lead,
+                "other staff": world.other_staff,
+                "stranger": world.stranger,
+                "reader": world.reader,
+            }.items()
+        }
+        contact = {"superiorContact": "Leitung"}
+        nobody = dict.fromkeys(("nobody", "other staff", "stranger", "reader"))
+        assert seen == {**nobody, "lead": contact}
+
     async def test_places(self, api: Api, world: Any) -> None:
         id_ = world.id("Partner", world.partner)
         added = await api.change(

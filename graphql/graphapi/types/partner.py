@@ -10,7 +10,7 @@ from strawberry import Parent
 
 from directory.documents import PartnerDocument
 from directory.values import PartnerSummary
-from directory.vocabulary import PartnerKind, PublicationState
+from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState
 from graphapi.context import Info
 from graphapi.relay import global_id
 from graphapi.types.facts import LanguageOffered, Provenance
@@ -83,6 +83,22 @@ async def _services(root: Parent[Known], info: Info, first: First = PAGE_SIZE) -
 
 def _note(root: Parent[Known], info: Info) -> Any:
     return info.context.loaders.partner_note.load(root.id)
+
+
+def _settings(root: Parent[Known], info: Info) -> Any:
+    return info.context.loaders.partner_settings.load(root.id)
+
+
+@strawberry.type(description="What decides how data may go to a partner; for who keeps its entry.")
+class PartnerSettings:
+    """What decides how data may go to a partner."""
+
+    data_protection_law: DataProtectionLaw = strawberry.field(
+        description="Which data protection law binds it."
+    )
+    professional_secrecy: bool = strawberry.field(description="Whether its staff are bound by § 203 StGB.")
+    school: bool = strawberry.field(description="Whether it is a school: then § 87 AufenthG does not apply.")
+    superior_contact: str | None = strawberry.field(description="Whom to ask when it does not answer.")
 
 
 @strawberry.type(description="An organisation in the network (HSDS organization).")
@@ -163,6 +179,11 @@ class Partner(Node):
         graphql_type=str | None,
         resolver=_note,
         description="Internal note; null for all but the partner itself and the coordination.",
+    )
+    settings: PartnerSettings | None = strawberry.field(
+        graphql_type=PartnerSettings | None,
+        resolver=_settings,
+        description="Settings; null for all but the partner itself and the coordination.",
     )
 
     @classmethod
