@@ -238,7 +238,7 @@ class FollowingEngine(Engine, Protocol):
     """An engine that a follower keeps up. One process at a time may write: whoever leads."""
 
     def lead(self) -> bool:
-        """Try to become, or stay, the one that writes; never waits."""
+        """Try to become, or stay, the one that writes; never waits, so it needs no thread."""
 
     def resign(self) -> None:
         """Let another process write."""

@@ -163,7 +163,7 @@ class Follower:
         """
         async with self._round:
             applied = 0
-            leading = await asyncio.to_thread(self._engine.lead)
+            leading = self._engine.lead()
             if leading:
                 vocabulary = await read_vocabulary(self._database.reader)
                 head = await self._head()
@@ -182,7 +182,7 @@ class Follower:
         (changes done, changes in all).
         """
         async with self._round:
-            if not await asyncio.to_thread(self._engine.lead):
+            if not self._engine.lead():
                 raise SearchUnavailable("another process writes")
             applied = await self._rebuild(await read_vocabulary(self._database.reader), progress)
             await self._look(leading=True)
@@ -276,7 +276,7 @@ class Follower:
         return applied
 
     async def _repair(self, ids: Sequence[UUID], unwanted: Sequence[UUID]) -> None:
-        if not await asyncio.to_thread(self._engine.lead):
+        if not self._engine.lead():
             raise SearchUnavailable("another process writes")
         position = await asyncio.to_thread(self._engine.position)
         if position is None:
@@ -344,7 +344,7 @@ class Follower:
                 await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
                 await asyncio.sleep(GATHER_SECONDS)
                 return
-            if await asyncio.to_thread(self._engine.lead) != leading:
+            if self._engine.lead() != leading:
                 return
             if leading and await asyncio.to_thread(self._engine.position) is None:
                 return

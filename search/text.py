@@ -21,6 +21,9 @@ NORMALISER: Final = 1
 
 MAXIMUM_CHARACTERS: Final = 500
 MAXIMUM_WORDS: Final = 40
+WORDS_KEPT: Final = 50_000
+"""How many words' forms are remembered; a language's common words are far fewer."""
+
 LONGEST_WORD: Final = 60
 """Longer words are cut: nobody means them, and they would swell the index."""
 
@@ -72,7 +75,7 @@ class Token(NamedTuple):
     end: int
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=WORDS_KEPT)
 def fold(word: str) -> str:
     """Return the form in which spellings of one word are equal.
 
@@ -132,7 +135,7 @@ _GERMAN: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stemm
 _ENGLISH: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stemmer("english")).build()
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=WORDS_KEPT)
 def stem(word: str, language: str = "de") -> str:
     """Return the stem of a folded word, by the English rules for ``en`` and the German ones else.
 
@@ -184,7 +187,7 @@ def _modifiers(word: str, depth: int = 4) -> list[str] | None:
     return None
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=WORDS_KEPT)
 def split_compound(word: str) -> tuple[str, ...]:
     """Return the parts of a folded German compound, or the word itself when it is none that is known.
 
@@ -217,7 +220,7 @@ class Forms(NamedTuple):
     """Words and unstemmed parts of compounds: what prefixes, endings and typos are compared with."""
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=WORDS_KEPT)
 def _word_forms(word: str, rules: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Return a word's stem, its stem with those of its parts, and what it is found by."""
     base = stem(word, rules)

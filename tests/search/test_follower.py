@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from directory.actors import SYSTEM
 from directory.database import Database
@@ -241,6 +241,42 @@ async def test_a_document_nobody_can_read_is_set_aside(
     await follower.catch_up()
     assert find(local, "Geheilt").total == 1
     assert follower.lag().set_aside == ()
+
+
+async def test_an_error_nobody_thought_of_ends_nothing(
+    follower: Follower, local: LocalEngine, directory: Directory, owner: asyncpg.Connection
+) -> None:
+    """It is shown as trouble, searches go on, and when the cause is gone it follows again."""
+    await directory.add_topic("papers", {"de": "Pass"}, {})
+    await directory.add("Alt")
+    async with running(follower):
+        await until(lambda: total(local, "Alt") == 1)
+        await owner.execute("""UPDATE topic SET labels = '["not a map"]'""")
+        await directory.add("Neu")
+        await until(lambda: follower.lag().trouble == "ValidationError")
+        assert total(local, "Alt") == 1
+
+        await owner.execute("""UPDATE topic SET labels = '{"de": "Pass"}'""")
+        await until(lambda: total(local, "Neu") == 1)
+        await until(lambda: follower.lag().trouble is None)
+
+
+async def test_a_document_under_another_id_is_set_aside(
+    follower: Follower, local: LocalEngine, directory: Directory, empty_database: Database
+) -> None:
+    """A hit must lead to what it says."""
+    bad, good = await directory.add("Schlecht", "Gut")
+    async with empty_database.work(SYSTEM) as work:
+        text = await work.session.scalar(
+            select(ServiceDocumentRow.public).where(ServiceDocumentRow.id == good)
+        )
+        await work.session.execute(
+            update(ServiceDocumentRow).where(ServiceDocumentRow.id == bad).values(public=text)
+        )
+    await follower.catch_up()
+
+    assert follower.lag().set_aside == (bad,)
+    assert local.versions() == {good: 1}
 
 
 async def test_verify_finds_and_repairs_what_differs(
