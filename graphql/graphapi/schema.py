@@ -6,6 +6,7 @@ import strawberry
 from strawberry.printer import print_schema as _print
 
 from graphapi.access_map import Doors
+from graphapi.endpoint import Schema
 from graphapi.limits import Judged
 from graphapi.mutations.approvals import ApprovalMutations
 from graphapi.mutations.bookings import BookingMutations
@@ -41,7 +42,7 @@ class Mutation(
     """What can be changed; one mixin per family of verbs."""
 
 
-schema = strawberry.Schema(query=Query, mutation=Mutation, extensions=[Judged, Doors])
+schema = Schema(query=Query, mutation=Mutation, extensions=[Judged, Doors])
 
 
 def print_schema() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,15 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("directory", "search", "referrals", "graphql/graphapi")
 
 
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def all_calls() -> list[tuple[Path, ast.Call]]:
+    return [
+        (path, node)
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
 
 
 def literals(node: ast.expr) -> list[str]:
@@ -37,13 +43,11 @@ def literals(node: ast.expr) -> list[str]:
 
 
 def calls(name: str) -> Iterator[tuple[Path, ast.Call]]:
-    for path, tree in sources():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                called = node.func
-                found = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-                if found == name:
-                    yield path, node
+    for path, node in all_calls():
+        called = node.func
+        found = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        if found == name:
+            yield path, node
 
 
 def all_problems(base: type[Problem] = Problem) -> Iterator[type[Problem]]:
