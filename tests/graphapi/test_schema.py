@@ -12,6 +12,7 @@ from graphql import (
     GraphQLUnionType,
 )
 
+from graphapi.endpoint import Schema
 from graphapi.schema import print_schema, schema
 
 PUBLISHED = Path(__file__).parents[2] / "graphql" / "schema.graphql"
@@ -21,6 +22,11 @@ def test_the_published_contract_is_up_to_date() -> None:
     assert PUBLISHED.read_text(encoding="utf-8") == print_schema(), (
         "The schema has changed: look at what, then run `spurwechsel schema > graphql/schema.graphql`."
     )
+
+
+def test_the_schema_logs_nothing_by_itself() -> None:
+    """Strawberry's own would log the message of every exception, and with it what somebody typed."""
+    assert isinstance(schema, Schema)
 
 
 def test_every_type_and_field_is_described() -> None:

@@ -62,7 +62,7 @@ def server(cluster: Access, empty_database_name: str, tmp_path: Path) -> Iterato
             process.wait(15)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
+            raise
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
