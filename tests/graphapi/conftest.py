@@ -36,7 +36,7 @@ def served(database: Database, *, limits: Limits | None = None) -> Litestar:
 
 @pytest.fixture(scope="session")
 async def api(database: Database) -> AsyncIterator[Api]:
-    transport = httpx.ASGITransport(served(database))
+    transport = httpx.ASGITransport(served(database))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         yield Api(http)
 

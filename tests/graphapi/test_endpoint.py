@@ -216,7 +216,7 @@ class TestSignIn:
     )
     async def test_an_unknown_token_is_401(self, http: httpx.AsyncClient, authorization: str) -> None:
         response = await http.post(
-            "/graphql", json={"query": ME}, headers={"authorization": authorization.encode()}
+            "/graphql", json={"query": ME}, headers={b"authorization": authorization.encode()}
         )
 
         assert (response.status_code, code(response)) == (401, "TOKEN_NOT_VALID")

@@ -56,7 +56,11 @@ def all_problems(base: type[Problem] = Problem) -> Iterator[type[Problem]]:
         yield from all_problems(kind)
 
 
-@pytest.mark.parametrize("kind", sorted(set(all_problems()), key=lambda kind: kind.code))
+def code_of(kind: type[Problem]) -> str:
+    return kind.code
+
+
+@pytest.mark.parametrize("kind", sorted(set(all_problems()), key=code_of))
 def test_every_problem_has_a_sentence(kind: type[Problem]) -> None:
     assert referrals.problems.__doc__  # imported, so that its problems are among the subclasses
     assert set(messages.PROBLEMS.get(kind.code, {})) == {"de", "en"}, kind.code
