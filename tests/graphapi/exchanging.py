@@ -151,7 +151,7 @@ class Town:
     async def done(self, who: str, field: str, /, **given: Any) -> Any:
         """Run one mutation that must succeed; return the thing in its payload."""
         found = await self.do(who, field, **given)
-        assert not found["__typename"].endswith("Problem"), found
+        assert not found["__typename"].endswith("Problem"), (field, found)
         things = [value for value in found.values() if isinstance(value, dict)]
         return things[0] if things else found
 
