@@ -57,9 +57,6 @@ token_cli = typer.Typer(
 )
 cli.add_typer(token_cli, name="token")
 
-out: Final = Console()
-err: Final = Console(stderr=True)
-
 
 @cli.command(epilog="Example: `SPURWECHSEL_PORT=8080 spurwechsel serve`")
 def serve() -> None:
@@ -101,7 +98,7 @@ def migrate() -> None:
     with reached_database(settings) as addresses:
         if addresses.owner is None:
             raise SettingsRefused("DATABASE_OWNER_URL must be set to migrate a database of your own")
-        out.print(f"Schema is at {asyncio.run(migrate_database(addresses.owner))}.")
+        typer.echo(f"Schema is at {asyncio.run(migrate_database(addresses.owner))}.")
 
 
 @cli.command(name="import", epilog="Example: `spurwechsel import network.json --publish`")
@@ -121,7 +118,7 @@ def import_(
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=err,
+        console=Console(stderr=True),
     )
     with bar:
         tasks: dict[str, TaskID] = {}
@@ -140,7 +137,7 @@ def import_(
         sys.stdout.write(report.as_json().decode() + "\n")
     else:
         for table in tables_of(report):
-            out.print(table)
+            Console().print(table)
 
 
 @cli.command(epilog="Example: `spurwechsel schema > graphql/schema.graphql`")
@@ -231,7 +228,7 @@ def token_list(
             f"{token.expires_at:%Y-%m-%d}",
             f"{token.revoked_at:%Y-%m-%d}" if token.revoked_at else "",
         )
-    out.print(table)
+    Console().print(table)
 
 
 @token_cli.command(name="revoke", epilog="Example: `spurwechsel token revoke 6f…e1`")
@@ -244,7 +241,7 @@ def token_revoke(token: Annotated[str, typer.Argument(help="Id of the token, as 
             await membership.revoke_token(work, token_id)
 
     _with_database(revoke)
-    out.print("Revoked.")
+    typer.echo("Revoked.")
 
 
 def _id(text: str, option: str) -> UUID:
@@ -297,7 +294,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(sentence: str, code: int) -> NoReturn:
-    err.print(f"spurwechsel: {sentence}", markup=False, highlight=False, soft_wrap=True)
+    typer.echo(f"spurwechsel: {sentence}", err=True)
     sys.exit(code)
 
 
