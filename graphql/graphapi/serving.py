@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
+from typing import Final
 
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
+from litestar import Litestar
 
+from graphapi.app import create_app
 from graphapi.connecting import master_key_text, reached_database
 from graphapi.settings import Settings
+
+SERVER_PROCESS: Final = "SPURWECHSEL_SERVER_PROCESS"
+"""Where workers find the id of the process that started them; no setting."""
 
 
 def serve(settings: Settings) -> None:
@@ -23,8 +32,9 @@ def serve(settings: Settings) -> None:
         os.environ["DATABASE_READER_URL"] = addresses.reader
         os.environ.pop("DATABASE_OWNER_URL", None)
         os.environ["SPURWECHSEL_MASTER_KEY"] = master_key_text(settings)
+        os.environ[SERVER_PROCESS] = str(os.getpid())
         Granian(
-            "graphapi.app:create_app",
+            "graphapi.serving:worker",
             factory=True,
             interface=Interfaces.ASGI,
             address=settings.host,
@@ -35,3 +45,15 @@ def serve(settings: Settings) -> None:
             log_level=LogLevels(settings.log_level),
             log_access=False,
         ).serve()
+
+
+def worker() -> Litestar:
+    """Return the application in a worker, which ends when its server process does, SIGKILL included.
+
+    A worker that outlived its server would keep the port, and answer beside the next one.
+    """
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    if str(os.getppid()) != os.environ[SERVER_PROCESS]:
+        sys.exit("the server process died before its worker began")
+    return create_app()
