@@ -1,0 +1,482 @@
+"""What the smoke run asks: document, role, variables from earlier answers, and what must come back.
+
+The clock is the real one, so every day is counted from today; what needs the time of the network file (which
+course has begun) is tested in ``tests/scenarios``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from directory.importing.entries import entry_id, source_namespace
+from graphapi.relay import global_id
+
+SOURCE: Final = source_namespace("spurwechsel-demo")
+
+
+class Seen:
+    """What earlier answers brought; ``seen.id("draft")`` and ``seen.version("draft")`` of the last one."""
+
+    def __init__(self, tokens: dict[str, str]) -> None:
+        self.tokens = tokens
+        self.kept: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        return self.kept[name]
+
+    def at(self, name: str) -> dict[str, Any]:
+        """Return id and expectedVersion of the latest answer about a thing."""
+        return {"id": self.kept[name]["id"], "expectedVersion": self.kept[name]["version"]}
+
+
+Variables = Callable[[Seen], dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One document, run by one role; ``expected``: the typename of the answer, "-" for a query."""
+
+    document: str
+    role: str | None
+    variables: Variables
+    expected: str = "-"
+    keep: str | None = None
+    """Name under which the thing in the answer is kept."""
+    retry: bool = False
+    """The answer may need a moment: the index is still being built, an appointment must have begun."""
+
+
+def partner(key: str) -> str:
+    return global_id("Partner", entry_id(SOURCE, "partner", key))
+
+
+def service(key: str) -> str:
+    return global_id("Service", entry_id(SOURCE, "service", key))
+
+
+def day(days: int) -> str:
+    return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
+
+
+def moment(**later: float) -> str:
+    return (datetime.now(UTC) + timedelta(**later)).isoformat()
+
+
+def explained() -> dict[str, Any]:
+    return {
+        "notice": {
+            "textId": "einwilligung",
+            "version": "1",
+            "sha256": hashlib.sha256(b"Einwilligung").hexdigest(),
+            "language": "de",
+        },
+        "medium": "PAPER",
+        "noDisadvantageShown": True,
+        "section87NoticeAt": moment(minutes=-5),
+    }
+
+
+def nothing(seen: Seen) -> dict[str, Any]:
+    return {}
+
+
+def given(**values: Any) -> Variables:
+    return lambda seen: values
+
+
+def of(name: str, /, **values: Any) -> Variables:
+    """Return the variables of a change of a thing in its latest version; callables get what was seen."""
+    return lambda seen: {**seen.at(name), **{k: v(seen) if callable(v) else v for k, v in values.items()}}
+
+
+REPORT_BACK: Final = {"purpose": "REPORT_BACK", "reportDepth": "OUTCOME"}
+PACKAGE: Final = ["IDENTITY", "LANGUAGE", "LEVEL"]
+COURSE: Final = service("berufssprachkurs-b2")
+TEXT: Final = [{"language": "de", "text": "Probeeintrag"}]
+
+
+def referred(name: str, to: str) -> Variables:
+    """Return the variables of a referral in one operation."""
+    return lambda seen: {
+        "clientId": seen[name]["id"],
+        "serviceId": service(to),
+        "topic": "clearing",
+        "categories": PACKAGE,
+        "consent": {"record": explained(), "purposes": [REPORT_BACK]},
+        "capacityReason": "AGREED_WITH_PARTNER",
+    }
+
+
+def told(**answer: Any) -> Variables:
+    """Return the variables of an answer that the Jobcenter heard by phone."""
+    return of("by-phone", source="PHONE", on=day(0), answer=answer)
+
+
+R: Final = "ReferralSaved"
+TABLE: Final = (
+    # anyone
+    Step("browse-partners", None, given(first=5), keep="partners"),
+    Step("read-partner", None, given(id=partner("koordination"))),
+    Step("browse-services", None, given(filter={"kinds": ["QUALIFICATION"]}, first=5)),
+    Step("read-service", None, given(id=service("clearing"))),
+    Step("read-vocabulary", None, nothing, keep="vocabulary"),
+    Step("find-by-id", None, given(id=service("clearing"))),
+    Step("who-am-i", "coordinator", nothing, keep="me"),
+    Step("search-services", None, given(input={"text": "Sprachmitlung", "facets": ["KIND"]}), retry=True),
+    Step(
+        "find-fitting-services",
+        None,
+        lambda seen: {
+            "input": {
+                "text": "B1 Deutschkurs",
+                "situation": {"residenceStatus": "SECTION_104C", "childcare": True},
+            }
+        },
+    ),
+    Step("compare-experience", "other_municipality", nothing),
+    # the coordination and a partner keep entries
+    Step(
+        "create-partner",
+        "coordinator",
+        lambda seen: {
+            "municipalityId": seen["me"]["municipality"]["id"],
+            "kind": "FREE_PROVIDER",
+            "name": f"Probeträger {uuid4().hex[:6]}",
+        },
+        "PartnerSaved",
+        "partner",
+    ),
+    Step("change-partner", "coordinator", of("partner", description=TEXT), "PartnerSaved", "partner"),
+    Step("publish-partner", "coordinator", of("partner"), "PartnerSaved", "partner"),
+    Step(
+        "add-location",
+        "coordinator",
+        lambda seen: {
+            "partnerId": seen["partner"]["id"],
+            "expectedVersion": seen["partner"]["version"],
+            "name": "Haus",
+        },
+        "LocationAdded",
+        "place",
+    ),
+    Step(
+        "change-location",
+        "coordinator",
+        lambda seen: {
+            "id": seen["place"]["location"]["id"],
+            "expectedVersion": seen["place"]["partner"]["version"],
+            "hours": {"osm": "Mo-Fr 09:00-12:00"},
+        },
+        "PartnerSaved",
+        "partner",
+    ),
+    Step(
+        "remove-location",
+        "coordinator",
+        lambda seen: {
+            "id": seen["place"]["location"]["id"],
+            "expectedVersion": seen["partner"]["version"],
+        },
+        "PartnerSaved",
+        "partner",
+    ),
+    Step("assure-partner", "coordinator", of("partner"), "PartnerSaved", "partner"),
+    Step(
+        "create-service",
+        "course_provider",
+        given(partnerId=partner("sprachkurstraeger"), kind="QUALIFICATION", title=TEXT),
+        "ServiceSaved",
+        "service",
+    ),
+    Step("change-service", "course_provider", of("service", topics=["exam"]), "ServiceSaved", "service"),
+    Step(
+        "set-capacity",
+        "course_provider",
+        of("service", capacity={"state": "FEW", "places": 2}),
+        "ServiceSaved",
+        "service",
+    ),
+    Step("publish-service", "course_provider", of("service"), "ServiceSaved", "service"),
+    Step("assure-service", "course_provider", of("service"), "ServiceSaved", "service"),
+    Step("hide-service", "course_provider", of("service"), "ServiceSaved", "service"),
+    Step("hide-partner", "coordinator", of("partner"), "PartnerSaved"),
+    # who administers an organisation keeps its members
+    Step(
+        "add-member",
+        "jobcenter",
+        given(partnerId=partner("jobcenter"), name="Vertretung"),
+        "MemberSaved",
+        "colleague",
+    ),
+    Step("change-member", "jobcenter", of("colleague", name="Vertretung 2"), "MemberSaved", "colleague"),
+    Step(
+        "create-token",
+        "jobcenter",
+        lambda seen: {"memberId": seen["colleague"]["id"], "label": "Probe"},
+        "TokenCreated",
+        "token",
+    ),
+    Step("browse-members", "jobcenter", given(partnerId=partner("jobcenter"))),
+    Step("revoke-token", "jobcenter", lambda seen: {"id": seen["token"]["token"]["id"]}, "TokenRevoked"),
+    Step("remove-member", "jobcenter", of("colleague"), "MemberSaved"),
+    # clients
+    Step("count-clients", "coordinator", nothing),
+    Step(
+        "take-in-client",
+        "coordinator",
+        given(
+            identity={"familyName": "Probeperson"},
+            profile={"level": "B1"},
+            languages=["ar"],
+            residenceStatus="SECTION_104C",
+            needs=["language-course"],
+        ),
+        "ClientSaved",
+        "client",
+    ),
+    Step("change-client", "coordinator", of("client", legalCircle="SGB_II"), "ClientSaved", "client"),
+    Step("move-client-phase", "coordinator", of("client", phase="IN_SUPPORT"), "ClientSaved", "client"),
+    Step("find-clients", "coordinator", given(filter={"name": "probeperson"})),
+    Step(
+        "exclude-client",
+        "lead",
+        lambda seen: {"id": seen["client"]["id"], "decidedOn": day(0)},
+        "ClientSaved",
+    ),
+    Step("lift-exclusion", "lead", lambda seen: {"id": seen["client"]["id"]}, "ClientSaved"),
+    # a referral with all that can happen to it
+    Step(
+        "prepare-referral",
+        "coordinator",
+        lambda seen: {"clientId": seen["client"]["id"], "serviceId": COURSE, "categories": PACKAGE},
+    ),
+    Step(
+        "draft-referral",
+        "coordinator",
+        lambda seen: {
+            "clientId": seen["client"]["id"],
+            "serviceId": COURSE,
+            "topic": "language-course",
+            "categories": ["IDENTITY"],
+        },
+        R,
+        "referral",
+    ),
+    Step("change-draft-referral", "coordinator", of("referral", categories=PACKAGE), R, "referral"),
+    Step(
+        "request-consent",
+        "coordinator",
+        lambda seen: {
+            "clientId": seen["client"]["id"],
+            "recipientIds": [partner("sprachkurstraeger")],
+            "purposes": [{"purpose": "REFERRAL", "categories": PACKAGE}, REPORT_BACK],
+        },
+        "ConsentSaved",
+        "consent",
+    ),
+    Step(
+        "await-consent", "coordinator", of("referral", consentId=lambda s: s["consent"]["id"]), R, "referral"
+    ),
+    Step(
+        "record-consent",
+        "coordinator",
+        of("consent", granted=["REFERRAL", "REPORT_BACK"], record=lambda s: explained()),
+        "ConsentSaved",
+        "consent",
+    ),
+    Step("read-consent", "coordinator", lambda seen: {"id": seen["consent"]["id"]}),
+    Step("send-referral", "coordinator", of("referral", capacityReason="WAITING_LIST"), R, "referral"),
+    Step("browse-sent-referrals", "coordinator", nothing),
+    Step("browse-inbox", "course_provider", given(filter={"states": ["SENT"]})),
+    Step("acknowledge-referral", "course_provider", of("referral"), R, "referral"),
+    Step("read-package", "course_provider", lambda seen: {"id": seen["referral"]["id"]}),
+    Step("ask-about-referral", "course_provider", of("referral", question="Ab wann?"), R, "referral"),
+    Step("answer-question", "coordinator", of("referral", answer="Sofort."), R, "referral"),
+    Step("waitlist-referral", "course_provider", of("referral", expectedWeek=day(14)), R, "referral"),
+    Step(
+        "accept-referral",
+        "course_provider",
+        of("referral", contact="Anmeldung", firstContactOn=day(0), expectedEnd=day(90)),
+        R,
+        "referral",
+    ),
+    Step("start-referral", "course_provider", of("referral", firstContactMadeOn=day(0)), R, "referral"),
+    Step(
+        "hold-referral",
+        "course_provider",
+        of("referral", reason="PERSON_ILL", resumeOn=day(7)),
+        R,
+        "referral",
+    ),
+    Step("resume-referral", "course_provider", of("referral"), R, "referral"),
+    Step(
+        "report-outcome",
+        "course_provider",
+        of("referral", outcome="NEED_MET", outcomeOn=day(0)),
+        R,
+        "referral",
+    ),
+    Step("contest-outcome", "coordinator", of("referral", reason="OUTCOME_WRONG"), R, "referral"),
+    Step(
+        "report-outcome",
+        "course_provider",
+        of("referral", outcome="PARTLY_MET", outcomeOn=day(0)),
+        R,
+        "referral",
+    ),
+    Step(
+        "issue-feedback-code",
+        "coordinator",
+        lambda seen: {"referralId": seen["referral"]["id"]},
+        "FeedbackCodeIssued",
+        "code",
+    ),
+    Step(
+        "give-feedback",
+        None,
+        lambda seen: {"code": seen["code"]["feedbackCode"], "answer": "HELPED"},
+        "FeedbackGiven",
+    ),
+    Step("read-referral", "coordinator", lambda seen: {"id": seen["referral"]["id"]}, keep="referral"),
+    Step("close-referral", "coordinator", of("referral", feedbackAsked="ANSWERED"), R, "referral"),
+    Step(
+        "reopen-referral",
+        "coordinator",
+        of("referral", reason="NOT_FINISHED"),
+        "ApprovalRequested",
+        "approval",
+    ),
+    Step("browse-approvals", "lead", nothing),
+    Step("refuse-approval", "lead", of("approval"), "ApprovalSaved"),
+    Step("read-referral", "coordinator", lambda seen: {"id": seen["referral"]["id"]}, keep="referral"),
+    Step(
+        "reopen-referral",
+        "coordinator",
+        of("referral", reason="NOT_FINISHED"),
+        "ApprovalRequested",
+        "approval",
+    ),
+    Step("confirm-approval", "lead", of("approval"), "ApprovalSaved"),
+    Step("read-client", "coordinator", lambda seen: {"id": seen["client"]["id"]}),
+    Step("withdraw-consent", "coordinator", of("consent", channel="IN_PERSON"), "ConsentWithdrawn"),
+    Step("read-referral", "course_provider", lambda seen: {"id": seen["referral"]["id"]}, keep="referral"),
+    Step("answer-revocation", "course_provider", of("referral", answer="DELETED"), R),
+    # the Jobcenter refers in one operation; declined, followed up, given up
+    Step(
+        "take-in-client", "jobcenter", given(identity={"familyName": "Probeperson"}), "ClientSaved", "theirs"
+    ),
+    Step("refer-client", "jobcenter", referred("theirs", "clearing"), R, "declined"),
+    Step("decline-referral", "coordinator", of("declined", reason="NOT_ELIGIBLE"), R),
+    Step(
+        "follow-up-referral",
+        "jobcenter",
+        lambda seen: {"id": seen["declined"]["id"], "serviceId": service("spurwechsel-perspektive")},
+        R,
+        "draft",
+    ),
+    Step("abandon-referral", "jobcenter", of("draft", reason="PERSON_DOES_NOT_WANT"), R),
+    Step("refer-client", "jobcenter", referred("theirs", "clearing"), R, "cancelled"),
+    Step("cancel-referral", "jobcenter", of("cancelled", reason="PERSON_MOVED"), R),
+    # the partner answers by phone, the person too
+    Step("refer-client", "jobcenter", referred("theirs", "spurwechsel-perspektive"), R, "by-phone"),
+    Step(
+        "record-partner-answer",
+        "jobcenter",
+        told(accept={"contact": "Zimmer 3", "firstContactOn": day(0), "expectedEnd": day(30)}),
+        R,
+        "by-phone",
+    ),
+    Step("record-partner-answer", "jobcenter", told(start={"firstContactMadeOn": day(0)}), R, "by-phone"),
+    Step(
+        "record-partner-answer",
+        "jobcenter",
+        told(reportOutcome={"outcome": "NEED_MET", "outcomeOn": day(0)}),
+        R,
+        "by-phone",
+    ),
+    Step(
+        "record-feedback",
+        "jobcenter",
+        lambda seen: {"referralId": seen["by-phone"]["id"], "answer": "HELPED"},
+        R,
+        "by-phone",
+    ),
+    Step("close-referral", "jobcenter", of("by-phone", feedbackAsked="ANSWERED"), R),
+    # entered in error; erased for good
+    Step("take-in-client", "coordinator", given(identity={"familyName": "Irrtum"}), "ClientSaved", "mistake"),
+    Step(
+        "draft-referral",
+        "coordinator",
+        lambda seen: {
+            "clientId": seen["mistake"]["id"],
+            "serviceId": COURSE,
+            "topic": "job",
+            "categories": ["IDENTITY"],
+        },
+        R,
+        "wrong",
+    ),
+    Step("correct-referral", "coordinator", of("wrong", reason="WRONG_PERSON"), R),
+    Step("erase-client", "lead", of("mistake"), "ClientErased"),
+    # interpreters
+    Step(
+        "request-booking",
+        "coordinator",
+        lambda seen: {
+            "serviceId": service("sprachmittlung-tigrinya"),
+            "language": "ti",
+            "mode": "PHONE",
+            "startsAt": moment(seconds=6),
+            "minutes": 30,
+        },
+        "BookingSaved",
+        "booking",
+    ),
+    Step(
+        "name-booked-person",
+        "coordinator",
+        lambda seen: {
+            "id": seen["booking"]["id"],
+            "clientId": seen["client"]["id"],
+            "personAgreed": True,
+        },
+        "BookingSaved",
+    ),
+    Step("browse-bookings", "interpreters", given(received=True)),
+    Step("read-booking", "interpreters", lambda seen: {"id": seen["booking"]["id"]}, keep="booking"),
+    Step("confirm-booking", "interpreters", of("booking", interpreter="1"), "BookingSaved", "booking"),
+    Step(
+        "request-booking",
+        "coordinator",
+        lambda seen: {
+            "serviceId": service("sprachmittlung-tigrinya"),
+            "language": "ti",
+            "mode": "PHONE",
+            "startsAt": moment(days=3),
+            "minutes": 30,
+        },
+        "BookingSaved",
+        "other",
+    ),
+    Step("decline-booking", "interpreters", of("other"), "BookingSaved"),
+    Step(
+        "request-booking",
+        "coordinator",
+        lambda seen: {
+            "serviceId": service("sprachmittlung-video"),
+            "language": "ti",
+            "mode": "VIDEO",
+            "startsAt": moment(days=4),
+            "minutes": 30,
+        },
+        "BookingSaved",
+        "other",
+    ),
+    Step("cancel-booking", "coordinator", of("other"), "BookingSaved"),
+    Step("finish-booking", "interpreters", of("booking"), "BookingSaved", retry=True),
+)
