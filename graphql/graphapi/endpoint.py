@@ -289,6 +289,7 @@ class GraphQLEndpoint:
             errors = []
             for error in unreadable.errors:
                 formatted = dict(error.formatted)
+                formatted["message"] = without_values(error.message)
                 formatted["extensions"] = {"code": "DOCUMENT_NOT_VALID"}
                 errors.append(formatted)
             raise _Turned(_legacy(media_type), errors) from None
@@ -341,6 +342,7 @@ class GraphQLEndpoint:
         original = _root(error)
         if original is None:
             shown = dict(error.formatted)
+            shown["message"] = without_values(error.message)
             shown.setdefault("extensions", {"code": "REQUEST_NOT_VALID"})
             return shown
         if is_unavailable(original):
@@ -357,6 +359,27 @@ class GraphQLEndpoint:
         noted["code"] = "UNEXPECTED"
         masked = asked.error("UNEXPECTED", extensions={"requestId": asked.request_id})
         return {**masked, **shown}
+
+
+_VALUES: Final = (
+    (re.compile(r", found: .*$", re.DOTALL), "."),
+    (re.compile(r"(cannot represent [^:]*): .*$", re.DOTALL), r"\1."),
+    (
+        re.compile(r"Value '.*' does not exist in '(\w+)' enum.*$", re.DOTALL),
+        r"Value does not exist in '\1' enum.",
+    ),
+)
+
+
+def without_values(message: str) -> str:
+    """Return a message of GraphQL itself without the refused value, which may be about a person.
+
+    >>> without_values("Variable '$n' has invalid value: String cannot represent a non string value: 7")
+    "Variable '$n' has invalid value: String cannot represent a non string value."
+    """
+    for pattern, replacement in _VALUES:
+        message = pattern.sub(replacement, message)
+    return message
 
 
 def _root(error: GraphQLError) -> Exception | None:
