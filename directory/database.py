@@ -54,15 +54,27 @@ OUT_OF_REACH: Final = (
 )
 """What the driver raises when the server is gone, starting, stopping or full."""
 
+_NOT_STORABLE: Final = frozenset({"22021", "22P05"})
+"""SQLSTATEs of a text with NUL: only what a caller typed can hold one, so it is theirs to mend."""
+
 
 @asynccontextmanager
 async def reaching_the_database() -> AsyncIterator[None]:
-    """Turn a lost or refused connection into :class:`Unavailable`; everything else passes unchanged."""
+    """Turn a lost or refused connection into :class:`Unavailable`; a text with NUL is InvalidInput.
+
+    Everything else passes unchanged.
+    """
     try:
         yield
     except OUT_OF_REACH as error:
         raise Unavailable(type(error).__name__) from error
+    except asyncpg.PostgresError as error:
+        if error.sqlstate in _NOT_STORABLE:
+            raise InvalidInput("input", "control-character") from None
+        raise
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _NOT_STORABLE:
+            raise InvalidInput("input", "control-character") from None
         if (
             error.connection_invalidated
             or isinstance(error.orig, OUT_OF_REACH)

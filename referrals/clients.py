@@ -583,7 +583,7 @@ def _cursor_place(cursor: str) -> str:
         place = base64.b64decode(cursor, altchars=b"-_", validate=True).decode("ascii")
     except ValueError as error:
         raise InvalidInput("after", "cursor") from error
-    if not place.startswith("K-"):
+    if not place.startswith("K-") or not place.isprintable():
         raise InvalidInput("after", "cursor")
     return place
 

@@ -72,22 +72,30 @@ def converted(values: object, struct: type[S], under: str = "") -> S:
 _NOT_OF_THE_THING: Final = frozenset({"idempotency_key", "expected_version", "id"})
 
 
-def plain(value: Any) -> Any:
-    """Return an input as plain values: what was left out is absent, lists of texts are maps by language."""
+def plain(value: Any, path: str = "") -> Any:
+    """Return an input as plain values: what was left out is absent, lists of texts are maps by language.
+
+    ``path``: where the value stands in the input. Raises InvalidInput for a text that no database stores.
+    """
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, str):
+        if "\0" in value:
+            raise InvalidInput(path or "input", "control-character")
+        return value
     if isinstance(value, list):
-        return [plain(element) for element in value]
+        return [plain(element, f"{path}.{number}" if path else "") for number, element in enumerate(value)]
     if dataclasses.is_dataclass(value):
         found: dict[str, Any] = {}
         for field in dataclasses.fields(value):
             content = getattr(value, field.name)
             if content is strawberry.UNSET:
                 continue
+            name = f"{path}.{camel(field.name)}" if path else camel(field.name)
+            shown = plain(content, name)
             if isinstance(content, list) and _holds(field.type) is TextInput:
-                found[field.name] = _by_language(content, camel(field.name))
-            else:
-                found[field.name] = plain(content)
+                shown = _by_language(content, camel(field.name))
+            found[field.name] = shown
         return found
     return value
 
