@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid4
@@ -446,8 +446,8 @@ async def list_bookings(
 def _cursor(text: str) -> tuple[datetime, UUID]:
     try:
         moment, _, id_ = base64.urlsafe_b64decode(text.encode()).decode().partition("|")
-        return datetime.fromisoformat(moment), UUID(id_)
-    except (ValueError, binascii.Error):
+        return datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
+    except (ValueError, OverflowError, binascii.Error):
         raise InvalidInput("after", "cursor") from None
 
 

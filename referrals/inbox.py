@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -405,6 +405,8 @@ async def list_referrals(
     if service_id is not None:
         conditions.append(Referral.service_id == service_id)
     if due_before is not None:
+        if due_before.tzinfo is None:
+            raise InvalidInput("dueBefore", "wrong-type")
         conditions.append(Referral.answer_due_at < due_before)
     if states:
         in_force = and_(
@@ -451,8 +453,8 @@ async def list_referrals(
 def _cursor(text: str) -> tuple[datetime, UUID]:
     try:
         moment, _, id_ = base64.urlsafe_b64decode(text.encode()).decode().partition("|")
-        return datetime.fromisoformat(moment), UUID(id_)
-    except (ValueError, binascii.Error):
+        return datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
+    except (ValueError, OverflowError, binascii.Error):
         raise InvalidInput("after", "cursor") from None
 
 

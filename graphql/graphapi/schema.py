@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from datetime import UTC, datetime
+
 import strawberry
+from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.printer import print_schema as _print
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.types.base_scalars import DateTimeDefinition
 
 from graphapi.access_map import Doors
 from graphapi.endpoint import Schema
@@ -42,7 +48,28 @@ class Mutation(
     """What can be changed; one mixin per family of verbs."""
 
 
-schema = Schema(query=Query, mutation=Mutation, extensions=[Judged, Doors])
+_parse_moment = DateTimeDefinition.parse_value
+
+
+def _moment(value: object) -> datetime:
+    """Return the moment that a text means; it lies within the calendar in UTC too, as it is stored."""
+    moment = _parse_moment(value) if _parse_moment is not None else value
+    if not isinstance(moment, datetime):
+        raise TypeError("a moment is no datetime")
+    try:
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise StrawberryInputCoercionError("Value cannot represent a DateTime: none in UTC.") from None
+
+
+_DATE_TIME = dataclasses.replace(DateTimeDefinition, parse_value=_moment)
+
+schema = Schema(
+    query=Query,
+    mutation=Mutation,
+    extensions=[Judged, Doors],
+    config=StrawberryConfig(scalar_map={datetime: _DATE_TIME}),
+)
 
 
 def print_schema() -> str:
