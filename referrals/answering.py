@@ -109,11 +109,12 @@ async def waitlist(
     The sender is warned (``inbox``) when that is later than the person's status ends.
     """
     held = await begin(work, referral_id, expected_version, Move.WAITLIST, EventActor.RECIPIENT, answered)
+    latest = local_day(work.now) + timedelta(days=3 * 366)
+    if expected_week > latest:
+        raise InvalidInput("expectedWeek", "too-late", maximum=latest.isoformat())
     monday = expected_week - timedelta(days=expected_week.weekday())
     if monday + timedelta(days=6) < local_day(work.now):
         raise InvalidInput("expectedWeek", "in-the-past")
-    if monday > local_day(work.now) + timedelta(days=3 * 366):
-        raise InvalidInput("expectedWeek", "too-late", maximum="36")
     changes = {**_taken_over(work, answered), "expected_week": monday, "answer_due_at": None}
     return await make(
         work,
