@@ -104,8 +104,8 @@ class Demo:
         self.clock = clock
         self.services = services
         network = msgspec.json.decode(demo.NETWORK.read_bytes())
-        services = (service["key"] for partner in network["partners"] for service in partner["services"])
-        self.keys = {self.service(key): key for key in services}
+        keys: list[str] = [entry["key"] for partner in network["partners"] for entry in partner["services"]]
+        self.keys = {self.service(key): key for key in keys}
 
     def partner(self, key: str) -> str:
         """Return the global id of a partner of the network file."""

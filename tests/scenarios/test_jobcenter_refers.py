@@ -106,9 +106,17 @@ async def test_the_same_key_refers_once(network: Demo) -> None:
 
 
 async def test_without_report_back_no_outcome_reaches_the_sender(network: Demo) -> None:
-    page = await network.ask("browse-inbox", "coordinator", filter={"states": ["SENT"]})
-    (line,) = page["nodes"]  # the one that was referred above, without REPORT_BACK
-    opened = await network.moved("acknowledge-referral", "coordinator", line)
+    person = await taken_in(network, "jobcenter", "Testperson Neun")
+    sent = await network.changed(
+        "refer-client",
+        "jobcenter",
+        clientId=person["id"],
+        serviceId=network.service("clearing"),
+        topic="clearing",
+        categories=PACKAGE,
+        consent={"record": explained("de", section_87=network.clock.now)},
+    )
+    opened = await network.moved("acknowledge-referral", "coordinator", sent)
     day = network.clock.now.date().isoformat()
     accepted = await network.moved(
         "accept-referral", "coordinator", opened, contact="Zimmer 3", firstContactOn=day, expectedEnd=day
@@ -173,9 +181,19 @@ async def test_who_is_bound_by_secrecy_must_be_released_to_report(network: Demo)
 
 
 async def test_withdrawn_means_closed_at_once(network: Demo) -> None:
-    await network.join("schuldnerberatung", "Schuldnerberatung, Anmeldung", "debts")
-    (line,) = (await network.ask("browse-inbox", "debts"))["nodes"]
-    opened = await network.moved("acknowledge-referral", "debts", line)
+    await network.join("migrationsberatung", "Migrationsberatung, Anmeldung", "advice")
+    person = await taken_in(network, "coordinator", "Testperson Zehn")
+    await network.changed(
+        "refer-client",
+        "coordinator",
+        clientId=person["id"],
+        serviceId=network.service("mbe-beratung"),
+        topic="residence-advice",
+        categories=["IDENTITY", "CONTACT"],
+        consent={"record": explained("ti", section_87=network.clock.now), "purposes": [REPORT_BACK]},
+    )
+    (line,) = (await network.ask("browse-inbox", "advice"))["nodes"]
+    opened = await network.moved("acknowledge-referral", "advice", line)
     assert opened["package"]["person"]["phone"] == "+493551234506"
     mine = await network.ask("read-referral", "coordinator", id=line["id"])
 
@@ -188,12 +206,12 @@ async def test_withdrawn_means_closed_at_once(network: Demo) -> None:
     assert (consent["withdrawal"]["scope"], consent["withdrawal"]["language"]) == ("ALL", "ti")
     assert consent["withdrawal"]["receipt"]
     assert withdrawn["remaining"] is None
-    closed = await network.ask("read-package", "debts", id=line["id"])
+    closed = await network.ask("read-package", "advice", id=line["id"])
     assert closed["package"] is None
     assert closed["stateLabel"] == "Einwilligung beendet"
     late = await network.change(
         "accept-referral",
-        "debts",
+        "advice",
         id=line["id"],
         expectedVersion=closed["version"],
         contact="Zimmer 1",
@@ -204,8 +222,8 @@ async def test_withdrawn_means_closed_at_once(network: Demo) -> None:
     assert (late["from"], late["allowed"]) == ("CONSENT_REVOKED", [])
 
     # the person's right: deleted, or said what is kept and why
-    assert closed["version"] == (await network.ask("read-referral", "debts", id=line["id"]))["version"]
-    answered = await network.moved("answer-revocation", "debts", closed, answer="DELETED")
+    assert closed["version"] == (await network.ask("read-referral", "advice", id=line["id"]))["version"]
+    answered = await network.moved("answer-revocation", "advice", closed, answer="DELETED")
     assert answered["revocationAnswer"]["answer"] == "DELETED"
     mine = await network.ask("read-referral", "coordinator", id=line["id"])
     assert mine["revocationAnswer"]["answer"] == "DELETED"
