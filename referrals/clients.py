@@ -539,6 +539,21 @@ async def find_clients(
     )
 
 
+async def summaries(
+    session: AsyncSession, actor: Actor, master: MasterKey, client_ids: Collection[UUID]
+) -> dict[UUID, ClientSummary]:
+    """Return lines of the own organisation's clients among these; every one shown writes an audit row."""
+    policy.must_work_with_people(actor)
+    found = list(
+        await session.scalars(
+            select(Client).where(Client.id.in_(client_ids), Client.partner_id == actor.partner_id)
+        )
+    )
+    keys = await keys_of(session, master, [client.id for client in found if client.erased_at is None])
+    await _audit(session, actor, "client.list", [client.id for client in found])
+    return {client.id: _summary(client, keys.get(client.id)) for client in found}
+
+
 def _summary(client: Client, key: DataKey | None) -> ClientSummary:
     return ClientSummary(
         id=client.id,

@@ -253,7 +253,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "Referral",
         "version seenAs state stateLabel stateSince allowedMoves recordableMoves warnings service "
         "serviceId sender senderId recipient recipientId topic language area priority categories "
-        "pseudonym clientId consentId package packageClosedBecause events parent followUps "
+        "pseudonym clientId client consentId package packageClosedBecause events parent followUps "
         "senderMemberId senderDeputyId recipientMemberId senderFileNumber recipientFileNumber "
         "recipientContact capacityReason sentAt answerDueAt questionDueAt expectedWeek firstContactOn "
         "firstContactMadeOn expectedEnd resumeOn declineReason declinedBy betterService reason outcome "

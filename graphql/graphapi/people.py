@@ -49,6 +49,7 @@ class People:
         self._database = database
         self._actor = actor
         self._master_key = master_key
+        self.summary: DataLoader[UUID, ClientSummary | None] = DataLoader(self._summaries)
         self.referral: DataLoader[UUID, ReferralView | None] = DataLoader(self._each(self._referral))
         self.events: DataLoader[UUID, Sequence[EventView]] = DataLoader(self._each(self._events))
         self.package: DataLoader[UUID, Package | None] = DataLoader(self._each(self._package))
@@ -121,6 +122,11 @@ class People:
                 after=after,
             )
         return Page(nodes=page.rows, cursors=page.cursors, has_next=page.more, total=page.total)
+
+    async def _summaries(self, client_ids: list[UUID]) -> list[ClientSummary | None]:
+        async with self.view() as session:
+            found = await clients.summaries(session, self._actor, self.master_key, client_ids)
+        return [found.get(client_id) for client_id in client_ids]
 
     async def phase_counts(self) -> dict[ClientPhase, int]:
         """Return how many of the own organisation's clients stand in each phase."""

@@ -263,8 +263,8 @@ def days(number: int) -> str:
     return (TODAY + timedelta(days=number)).isoformat()
 
 
-ACCEPTANCE = {"contact": "Empfang", "firstContactOn": days(7), "expectedEnd": days(120)}
-OUTCOME = {"outcome": "NOT_MET", "outcomeOn": TODAY.isoformat(), "reason": "NO_PLACE"}
+ACCEPTANCE: dict[str, Any] = {"contact": "Empfang", "firstContactOn": days(7), "expectedEnd": days(120)}
+OUTCOME: dict[str, Any] = {"outcome": "NOT_MET", "outcomeOn": TODAY.isoformat(), "reason": "NO_PLACE"}
 
 
 async def make_town(database: Database, api: Api) -> Town:

@@ -584,7 +584,7 @@ class Digest:
         try:
             for name in TABLES:
                 await self.owner.execute(f"ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY")
-            return dict(await self.owner.fetch(each))
+            return {record[0]: record[1] for record in await self.owner.fetch(each)}
         finally:
             await change.rollback()
 

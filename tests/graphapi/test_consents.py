@@ -222,7 +222,11 @@ class TestWithdrawing:
     async def test_twice_is_a_problem_but_a_replay_is_not(self, town: Town) -> None:
         client = await town.client()
         consent = await town.consent(client["id"])
-        given = {"idempotencyKey": "withdraw-" + consent["id"], "id": consent["id"], "channel": "LETTER"}
+        given: dict[str, Any] = {
+            "idempotencyKey": "withdraw-" + consent["id"],
+            "id": consent["id"],
+            "channel": "LETTER",
+        }
         first = await town.do("coordinator", "withdrawConsent", **given)
         replay = await town.do("coordinator", "withdrawConsent", **given)
         again = await town.do("coordinator", "withdrawConsent", id=consent["id"], channel="LETTER")

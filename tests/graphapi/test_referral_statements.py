@@ -16,6 +16,8 @@ __all__ = ["counted"]
 SENT = """query($first: Int!) { sentReferrals(first: $first) { nodes {
   id state stateLabel pseudonym allowedMoves warnings topic
   service { title { text } kind } recipient { name kind } sender { name } outcome answerDueAt } } }"""
+NAMED = """query($first: Int!) { sentReferrals(first: $first) { nodes {
+  id client { name phase } service { title { text } } recipient { name } } } }"""
 INBOX = """query($first: Int!) { inbox(first: $first) { totalCount nodes {
   id state pseudonym service { title { text } } sender { name } priority answerDueAt } } }"""
 
@@ -47,8 +49,12 @@ def personal(statements: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("query", "who", "most"),
-    [(SENT, "coordinator", 3), (INBOX, "staff", 4)],
-    ids=["sent: referrals, services, partners", "inbox: referrals, count, services, partners"],
+    [(SENT, "coordinator", 3), (NAMED, "coordinator", 6), (INBOX, "staff", 4)],
+    ids=[
+        "sent: referrals, services, partners",
+        "with names: and clients, keys, audit",
+        "inbox: referrals, count, services, partners",
+    ],
 )
 async def test_a_page_of_50_takes_as_many_as_a_page_of_one(
     counted: Counted,

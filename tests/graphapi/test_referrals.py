@@ -6,8 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from directory.actors import SYSTEM
 from directory.database import Database
+from directory.models import Audit
+from graphapi.relay import read_id
 from tests.graphapi.asking import Api
 from tests.graphapi.exchanging import (
     ACCEPTANCE,
@@ -277,6 +281,23 @@ class TestWhatEachSideSees:
         assert (after["clientId"], after["seenAs"]) == (None, "RECIPIENT")
         assert after["events"][0]["move"] == "SEND"
 
+    async def test_reading_the_package_is_recorded(self, town: Town, database: Database) -> None:
+        read = await town.on("staff", "acknowledgeReferral", await town.sent())
+        await seen(town, read, "staff")
+        async with database.view(SYSTEM) as session:
+            rows = await session.execute(
+                select(Audit.action, Audit.partner_id)
+                .where(Audit.object_id == read_id(read["id"], "Referral"))
+                .order_by(Audit.id)
+            )
+
+        assert [(action, who == town.world.partner) for action, who in rows] == [
+            ("referral.draft", False),
+            ("referral.send", False),
+            ("referral.acknowledge", True),
+            ("package.view", True),
+        ]
+
     async def test_without_report_back_no_outcome_reaches_the_sender(self, town: Town) -> None:
         reported = await town.reported(others=())
 
@@ -326,6 +347,15 @@ class TestLists:
         assert (second["totalCount"], second["pageInfo"]["hasNextPage"]) == (3, False)
         assert open_ones["totalCount"] == 2
 
+    async def test_the_sender_reads_the_names_and_nobody_else(self, town: Town) -> None:
+        sent = await town.sent()
+        query = "query($id: ID!) { referral(id: $id) { client { id name } } }"
+        own = (await town.ask(query, {"id": sent["id"]}, who="coordinator")).data["referral"]
+        other = (await town.ask(query, {"id": sent["id"]}, who="staff")).data["referral"]
+
+        assert own == {"client": {"id": sent["clientId"], "name": "Tesfay, Almaz"}}
+        assert other == {"client": None}
+
     async def test_drafts_are_in_no_inbox(self, town: Town) -> None:
         service = await town.new_service()
         await town.draft(service=service)
@@ -352,7 +382,7 @@ class TestLists:
 class TestNotTwice:
     async def test_the_same_key_in_parallel_makes_one(self, town: Town) -> None:
         client, service = await town.client(), await town.new_service()
-        given = {
+        given: dict[str, Any] = {
             "idempotencyKey": key(),
             "clientId": client["id"],
             "serviceId": service,
@@ -381,7 +411,11 @@ class TestNotTwice:
 
     async def test_another_actor_with_the_same_key_is_judged_for_themselves(self, town: Town) -> None:
         sent = await town.sent()
-        given = {"idempotencyKey": key(), "id": sent["id"], "expectedVersion": sent["version"]}
+        given: dict[str, Any] = {
+            "idempotencyKey": key(),
+            "id": sent["id"],
+            "expectedVersion": sent["version"],
+        }
         await town.done("staff", "acknowledgeReferral", **given)
 
         assert (await town.do("other_staff", "acknowledgeReferral", **given))[
@@ -407,7 +441,7 @@ class TestNotTwice:
 
     async def test_a_second_open_referral_to_the_same_service_is_a_duplicate(self, town: Town) -> None:
         client, service = await town.client(), await town.new_service()
-        await town.draft(client["id"], service)
+        first = await town.draft(client["id"], service)
         refused = await town.do(
             "coordinator",
             "draftReferral",
@@ -417,7 +451,7 @@ class TestNotTwice:
             categories=CATEGORIES,
         )
 
-        assert refused["__typename"] == "DuplicateReferralProblem"
+        assert (refused["__typename"], refused["referralId"]) == ("DuplicateReferralProblem", first["id"])
 
     async def test_parallel_accepts_of_the_last_place_give_one(self, town: Town) -> None:
         service = await town.new_service(capacity=one_place())

@@ -39,6 +39,7 @@ from referrals.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    from graphapi.types.client import ClientSummary
     from graphapi.types.feedback import Feedback
 
 describe(Warned, "What the sender is warned about.")
@@ -168,6 +169,10 @@ def _recipient(root: Parent[ReferralView], info: Info) -> Any:
     return info.context.loaders.partner.load(root.recipient_partner_id)
 
 
+def _client(root: Parent[ReferralView], info: Info) -> Any:
+    return None if root.client_id is None else info.context.people.summary.load(root.client_id)
+
+
 def _events(root: Parent[ReferralView], info: Info) -> Any:
     return info.context.people.events.load(root.id)
 
@@ -251,6 +256,11 @@ class Referral(Node):
     pseudonym: str | None = strawberry.field(description="The person's pseudonym.")
     client_id: strawberry.ID | None = strawberry.field(
         resolver=named("Client", "client_id"), description="The person; for the sender (Client)."
+    )
+    client: ClientSummary | None = strawberry.field(
+        resolver=_client,
+        graphql_type=Annotated["ClientSummary", strawberry.lazy("graphapi.types.client")] | None,
+        description="The person as in the own list, for the sender; showing them is recorded.",
     )
     consent_id: strawberry.ID | None = strawberry.field(
         resolver=named("Consent", "consent_id"), description="The consent it rests on; for the sender."
