@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import text
+
 from directory.actors import SYSTEM
 from directory.database import Database
-from sqlalchemy import text
 
 ROOT = Path(__file__).parents[1]
 

@@ -24,6 +24,7 @@ from directory.actors import SYSTEM
 from directory.building import rebuild_partners, rebuild_services
 from directory.database import Database
 from directory.importing import ImportRefused, ImportReport, Phase, Refusal, import_source
+from directory.importing.report import Progress
 from directory.importing.run import IMPORT_LOCK
 from directory.models import Municipality, Partner, PartnerDocumentRow, Service, ServiceDocumentRow
 from directory.vocabulary import CapacityState, PublicationState
@@ -145,9 +146,7 @@ async def counts(database: Database) -> dict[str, int]:
 
 async def service(database: Database, key: str) -> Service:
     async with database.view(SYSTEM) as session:
-        found = await session.scalars(
-            select(Service).where(Service.provenance["foreign_id"].astext == key)  # type: ignore[index]
-        )
+        found = await session.scalars(select(Service).where(Service.provenance["foreign_id"].astext == key))
         return found.one()
 
 
@@ -338,9 +337,9 @@ async def test_a_newer_source_wins_but_never_over_places_taken_or_what_was_hidde
     assert (course.state, course.version) == (PublicationState.HIDDEN, 3)
 
 
-def stop_at(phase: Phase, error: Exception) -> Callable[[Phase, int, int | None], None]:
-    def told(now: Phase, done: int, total: int | None) -> None:
-        if now is phase and (done or phase is Phase.TAKE_OVER):
+def stop_at(stop: Phase, error: Exception) -> Progress:
+    def told(phase: Phase, done: int, total: int | None) -> None:
+        if phase is stop and (done or stop is Phase.TAKE_OVER):
             raise error
 
     return told

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,7 @@ def all_problems(base: type[Problem] = Problem) -> Iterator[type[Problem]]:
         yield from all_problems(kind)
 
 
-def code_of(kind: type[Problem]) -> str:
-    return kind.code
-
-
-@pytest.mark.parametrize("kind", sorted(set(all_problems()), key=code_of))
+@pytest.mark.parametrize("kind", sorted(set(all_problems()), key=attrgetter("code")))
 def test_every_problem_has_a_sentence(kind: type[Problem]) -> None:
     assert referrals.problems.__doc__  # imported, so that its problems are among the subclasses
     assert set(messages.PROBLEMS.get(kind.code, {})) == {"de", "en"}, kind.code
@@ -134,6 +131,16 @@ def test_a_message_is_filled_from_the_problem() -> None:
     assert message_for(NotAllowed("of-a-rule-nobody-wrote-about"), "en").endswith(
         "(rule: of-a-rule-nobody-wrote-about)."
     )
+
+
+def test_dates_are_written_as_the_language_writes_them() -> None:
+    late = {"ends_on": "2027-09-17", "valid_until": "2027-06-22"}
+
+    assert (
+        messages.finding("ends-after-status", "de", late)
+        == "Endet am 17.09.2027, nach dem Ende des Status am 22.06.2027."
+    )
+    assert messages.finding("ends-after-status", "en", late).startswith("Ends on 2027-09-17,")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 
 import pytest
+
 from graphapi.settings import Environment, Settings, SettingsRefused, read_settings
 
 KEY = base64.b64encode(bytes(32)).decode()

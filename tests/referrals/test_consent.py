@@ -48,7 +48,7 @@ RECORD = ConsentRecord(
 UNNOTICED = msgspec.structs.replace(RECORD, section_87_notice_at=None)
 
 
-def party(id_: UUID = RECIPIENT, **facts: object) -> Party:
+def party(id_: UUID = RECIPIENT, /, **facts: object) -> Party:
     return Party(**{"partner_id": id_, "name": "Träger", "kind": PartnerKind.FREE_PROVIDER, **facts})  # type: ignore[arg-type]
 
 

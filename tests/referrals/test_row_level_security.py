@@ -250,7 +250,7 @@ async def test_a_lead_sees_a_foreign_referral_only_while_asked_for_four_eyes(
         assert await connection.fetchval(seen, referral) == 0
 
 
-NOBODY = (
+NOBODY: tuple[dict[str, str], ...] = (
     {},
     {"role": ""},
     {"role": "ANONYMOUS"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -19,7 +21,7 @@ OPEN_TABLES = {"project_rule"}
 
 def table_names() -> list[str]:
     return sorted(
-        table.__table__.fullname
+        str(table.__table__)
         for table in vars(models).values()
         if isinstance(table, type) and issubclass(table, Base) and table.__module__ == models.__name__
     )
@@ -29,7 +31,7 @@ PERSONAL_TABLES = [name for name in table_names() if name not in OPEN_TABLES]
 
 
 @pytest.fixture(scope="module")
-async def owner(owner_url: str):
+async def owner(owner_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(owner_url)
     yield connection
     await connection.close()
@@ -82,6 +84,7 @@ async def test_row_level_security_is_forced(owner: asyncpg.Connection, table: st
         table,
     )
 
+    assert row is not None
     assert (row["relrowsecurity"], row["relforcerowsecurity"], row["policies"] > 0, row["only_app"]) == (
         True,
         True,

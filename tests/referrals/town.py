@@ -162,7 +162,7 @@ async def make_town(database: Database) -> Town:
         work.session.add_all([member for member in members if member.deputy_id is None])
         await work.session.flush()
         work.session.add_all([member for member in members if member.deputy_id is not None])
-    return Town(id=municipality.id, **made, **roles)
+    return Town(id=municipality.id, **made, **roles)  # type: ignore[arg-type]
 
 
 def draft(**changes: object) -> ClientDraft:
