@@ -192,7 +192,7 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "en": "“{field}” cannot be read as opening hours (rule {rule}).",
     },
     "hours-unsupported": {
-        "de": "„{field}“ benutzt etwas, das hier nicht gelesen wird (Regel {rule}): bitte als Zeiten angeben.",
+        "de": "„{field}“ benutzt etwas, das hier nicht gelesen wird (Regel {rule}): bitte Zeiten angeben.",
         "en": "“{field}” uses something that is not read here (rule {rule}): give the periods instead.",
     },
     "hours-never": {
@@ -442,9 +442,17 @@ class _Blank(dict[str, str]):
         return "…"
 
 
+_ISO_DATE: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+
+
 def fill(sentence: Sentence, language: MessageLanguage, values: Mapping[str, str]) -> str:
-    """Return the sentence in the language with its placeholders filled."""
-    return sentence[language].format_map(_Blank(values))
+    """Return the sentence in the language with its placeholders filled; dates as the language writes them."""
+    shown = _Blank(values)
+    if language == "de":
+        for name, value in values.items():
+            if date := _ISO_DATE.fullmatch(value):
+                shown[name] = f"{date[3]}.{date[2]}.{date[1]}"
+    return sentence[language].format_map(shown)
 
 
 def reason_code(problem: InvalidInput) -> str:

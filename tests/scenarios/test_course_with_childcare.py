@@ -29,10 +29,10 @@ COURSES = {"topics": ["language-course"], "course": {"levelTo": "B1"}}
 
 FITTING = {"vhs-b1-kinder-vormittag", "frauen-b1-kinder"}
 UNFIT = [
-    ("vhs-b1-kinder-teilzeit", "COURSE_END", "Endet am"),
+    ("vhs-b1-kinder-teilzeit", "COURSE_END", "Endet am 17.09.2027, nach dem Ende des Status am 22.06.2027."),
     ("vhs-b1-kinder-herbst-2027", "COURSE_END", "nach dem Ende des Status"),
     ("sprachkurs-b1-intensiv", "CHILDCARE", "Ohne Kinderbetreuung."),
-    ("sprachkurs-b1-herbst", "COURSE_START", "Hat schon begonnen"),
+    ("sprachkurs-b1-herbst", "COURSE_START", "Hat schon begonnen (05.10.2026)."),
     ("elternintegrationskurs-b1", "RESIDENCE_STATUS", "Nicht offen für diesen Aufenthaltsstatus."),
 ]
 
