@@ -150,14 +150,6 @@ def test_every_document_is_in_the_table() -> None:
     assert documents == {step.document for step in TABLE}
 
 
-def test_every_document_says_whose_task_it_is() -> None:
-    for file in OPERATIONS.glob("*.graphql"):
-        first, second = file.read_text(encoding="utf-8").splitlines()[:2]
-        name = "".join(word.capitalize() for word in file.stem.split("-"))
-        assert re.match(r"# [A-Z][^:]+: [a-z].*\.$", first), file.name
-        assert re.match(rf"(query|mutation) {name}\b", second), file.name
-
-
 def run(demo: DemoProcess, http: httpx.Client, step: Step, seen: Seen) -> Any:
     """Run one step; return what its first root field gives."""
     text = (OPERATIONS / f"{step.document}.graphql").read_text(encoding="utf-8")
