@@ -464,6 +464,21 @@ async def _move_referrals(
         .with_for_update()
         .execution_options(populate_existing=True)
     )
+    if remaining is not None:
+        # What is over rests on what remains too: it says whether the outcome may still be read.
+        over = await work.session.scalars(
+            select(Referral)
+            .where(Referral.consent_id.in_(consent_ids), Referral.state.not_in(OPEN_STATES))
+            .order_by(Referral.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        named = {party.partner_id for party in remaining.terms.recipients}
+        for referral in over:
+            if referral.recipient_partner_id in named and referral.state is not ReferralState.CONSENT_REVOKED:
+                referral.consent_id = remaining.id
+                referral.version += 1
+                referral.updated_at = work.now
     ended: list[Referral] = []
     before: dict[UUID, ReferralState] = {}
     for referral in rows:

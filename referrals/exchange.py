@@ -26,7 +26,7 @@ from referrals.consent import LARGEST, covers
 from referrals.consents import expire_due as expire_consents
 from referrals.consents import facts_of as consent_facts
 from referrals.consents import record_consent, request_consent
-from referrals.inbox import package_place
+from referrals.inbox import outcome_shown, package_place
 from referrals.models import Client, Consent, Referral, ReferralPackage
 from referrals.moving import (
     Held,
@@ -484,9 +484,10 @@ async def follow_up(work: Work, referral_id: UUID, given: FollowUp) -> Moved:
     held = await hold(work, referral_id)
     permit(work, held, EventActor.SENDER)
     parent = held.referral
-    if parent.state not in FOLLOW_UP_STATES or (
-        parent.state is ReferralState.CLOSED and parent.outcome is OutcomeCode.NEED_MET
-    ):
+    consent = await work.session.get(Consent, parent.consent_id) if parent.consent_id else None
+    # An outcome that the sender may not read must not show in what the sender may do.
+    met = parent.outcome is OutcomeCode.NEED_MET and outcome_shown(parent, consent)
+    if parent.state not in FOLLOW_UP_STATES or (parent.state is ReferralState.CLOSED and met):
         raise TransitionNotAllowed(parent.state, allowed(parent.state, EventActor.SENDER))
     if given.categories is None:
         recipient = aliased(Partner)

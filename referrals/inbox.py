@@ -68,7 +68,8 @@ class ReferralView(Value, frozen=True, kw_only=True):
 
     ``state`` is judged at reading. Before the package is opened the recipient sees topic, language and area
     of the person only. ``allowed``: the reader's own moves now; ``recordable``: moves of the recipient that
-    the sender may record. ``client_id``, ``consent_id`` and ``parent_id`` are the sender's alone.
+    the sender may record. ``outcome_withheld``: the person does not let the sender know outcomes (any more).
+    ``client_id``, ``consent_id`` and ``parent_id`` are the sender's alone.
     """
 
     id: UUID
@@ -112,6 +113,7 @@ class ReferralView(Value, frozen=True, kw_only=True):
     better_service_id: UUID | None = None
     reason: Reason | None = None
     outcome: OutcomeCode | None = None
+    outcome_withheld: bool = False
     outcome_on: date | None = None
     outcome_reason: OutcomeReason | None = None
     feedback_asked: FeedbackAsked | None = None
@@ -205,17 +207,18 @@ def outcome_shown(referral: Referral, consent: Consent | None) -> bool:
     """Whether the sender may see the stored outcome: not once the person has withdrawn reporting back.
 
     What may not be reported is never stored (``answering.report_outcome``); this is for a later withdrawal.
+    A referral, closed ones too, rests on the record that remains of a partial withdrawal.
     """
     if consent is None:
         return referral.outcome in {OutcomeCode.UNKNOWN, OutcomeCode.NOT_DISCLOSED}
+    if consent.state is ConsentState.WITHDRAWN:
+        return False
     gone = consent.withdrawal
-    if gone is None:
-        return consent.state is not ConsentState.WITHDRAWN
-    if gone.scope is WithdrawalScope.PURPOSE:
-        return gone.purpose is not Purpose.REPORT_BACK
-    if gone.scope is WithdrawalScope.RECIPIENT:
+    if gone is not None and gone.scope is WithdrawalScope.RECIPIENT:
         return gone.recipient != referral.recipient_partner_id
-    return False
+    if gone is not None and gone.purpose is Purpose.REPORT_BACK:
+        return False
+    return any(entry.purpose is Purpose.REPORT_BACK and entry.granted for entry in consent.terms.purposes)
 
 
 def _readable(referral: Referral, state: ReferralState, opened: bool) -> bool:
@@ -270,8 +273,11 @@ def _view(row: Any, actor: Actor, at: datetime, box: Box | None) -> ReferralView
         shown["recordable"] = allowed(state, EventActor.RECIPIENT) if shown["allowed"] else ()
         shown["package_readable"] = referral.sent_at is not None and state in READABLE_STATES
         shown["warnings"] = _warnings(referral, state, row[3], at)
-        if referral.outcome is not None and not outcome_shown(referral, consent):
-            shown |= {"outcome": OutcomeCode.NOT_DISCLOSED, "outcome_on": None, "outcome_reason": None}
+        if not outcome_shown(referral, consent):
+            # earlier outcomes, contested since, are in the events
+            shown["outcome_withheld"] = True
+            if referral.outcome is not None:
+                shown |= {"outcome": OutcomeCode.NOT_DISCLOSED, "outcome_on": None, "outcome_reason": None}
         return ReferralView(**shown)
     shown["recipient_member_id"] = referral.recipient_member_id
     open_now = _readable(referral, state, row[2])
@@ -487,7 +493,9 @@ async def list_events(
             place = text_place(referral_id)
             texts = {e.ordinal: key.open(e.sealed_text, place).decode() for e in rows if e.sealed_text}
         await seen(session, actor, "referral.texts", "referral", referral_id)
-    hidden = sends and view.outcome is OutcomeCode.NOT_DISCLOSED
+    hidden = sends and (view.outcome_withheld or view.outcome is OutcomeCode.NOT_DISCLOSED)
+    # who only confirms a request for another organisation learns which moves there were, and no more
+    outside = view.seen_as is EventActor.LEAD
     return tuple(
         EventView(
             ordinal=event.ordinal,
@@ -500,8 +508,8 @@ async def list_events(
             member_id=event.member_id if event.partner_id == actor.partner_id else None,
             source=event.source,
             source_on=event.source_on,
-            reason=None if hidden and event.move == Move.REPORT_OUTCOME else event.reason,
-            facts={} if hidden and event.move == Move.REPORT_OUTCOME else event.facts,
+            reason=None if outside or (hidden and event.move == Move.REPORT_OUTCOME) else event.reason,
+            facts={} if outside or (hidden and event.move == Move.REPORT_OUTCOME) else event.facts,
             text=texts.get(event.ordinal),
         )
         for event in rows

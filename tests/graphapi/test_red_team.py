@@ -10,7 +10,7 @@ import pytest
 
 from directory.database import Database
 from tests.graphapi.asking import Api
-from tests.graphapi.exchanging import ACCEPTANCE, RECORD, Town, make_town
+from tests.graphapi.exchanging import ACCEPTANCE, RECORD, REPORT_BACK, Town, days, make_town
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +106,68 @@ class TestWhatPostgresqlCannotStore:
             "staff", "waitlistReferral", id=sent["id"], expectedVersion=sent["version"], expectedWeek=week
         )
         assert refused(found) == ("expectedWeek", "too-late")
+
+
+HISTORY = """query($id: ID!) { referral(id: $id) {
+  outcome outcomeOn outcomeReason consentId events { move reason facts { name value } }
+} }"""
+FEEDBACK = {"purpose": "FEEDBACK"}
+
+
+async def withdraw(town: Town, consent: str, **given: Any) -> Any:
+    found = (
+        await town.ask("query($id: ID!) { consent(id: $id) { version } }", {"id": consent}, who="coordinator")
+    ).data["consent"]
+    return await town.do(
+        "coordinator",
+        "withdrawConsent",
+        id=consent,
+        expectedVersion=found["version"],
+        channel="PHONE",
+        language="de",
+        **given,
+    )
+
+
+class TestTheOutcomeAfterReportingBackWasWithdrawn:
+    async def told(self, town: Town, referral: Any) -> Any:
+        return (await town.ask(HISTORY, {"id": referral["id"]}, who="coordinator")).data["referral"]
+
+    async def withheld(self, town: Town, referral: Any) -> bool:
+        found = await self.told(town, referral)
+        events = [event for event in found["events"] if event["move"] == "REPORT_OUTCOME"]
+        assert events
+        assert (found["outcomeOn"], found["outcomeReason"]) == (None, None)
+        assert all((event["reason"], event["facts"]) == (None, []) for event in events)
+        return found["outcome"] in {"NOT_DISCLOSED", None}
+
+    async def test_of_a_referral_that_is_not_closed_yet(self, town: Town) -> None:
+        reported = await town.reported()
+        consent = (await self.told(town, reported))["consentId"]
+        await withdraw(town, consent, scope="PURPOSE", purpose="REPORT_BACK")
+        assert await self.withheld(town, reported)
+
+    async def test_of_a_closed_one_after_another_purpose_was_withdrawn_before(self, town: Town) -> None:
+        closed = await town.closed(others=(REPORT_BACK, FEEDBACK))
+        first = await withdraw(town, closed["consentId"], scope="PURPOSE", purpose="FEEDBACK")
+        assert (await self.told(town, closed))["outcome"] == "NOT_MET"
+        await withdraw(town, first["remaining"]["id"], scope="ALL")
+        assert await self.withheld(town, closed)
+
+    async def test_of_an_outcome_that_was_contested(self, town: Town) -> None:
+        reported = await town.reported()
+        contested = await town.on("coordinator", "contestOutcome", reported, reason="NOT_FINISHED")
+        await withdraw(town, contested["consentId"], scope="PURPOSE", purpose="REPORT_BACK")
+        assert await self.withheld(town, reported)
+
+    async def test_no_move_tells_it_either(self, town: Town) -> None:
+        """A follow-up is offered unless the need was met: what may not be told must not decide that."""
+        started = await town.started()
+        told = await town.on("staff", "reportOutcome", started, outcome="NEED_MET", outcomeOn=days(0))
+        closed = await town.on("coordinator", "closeReferral", told, feedbackAsked="ANSWERED")
+        other = await town.new_service()
+        found = await town.do("coordinator", "followUpReferral", id=closed["id"], serviceId=other)
+        assert found["__typename"] == "TransitionNotAllowedProblem"
+        await withdraw(town, closed["consentId"], scope="PURPOSE", purpose="REPORT_BACK")
+        found = await town.do("coordinator", "followUpReferral", id=closed["id"], serviceId=other)
+        assert found["__typename"] == "ReferralSaved"
