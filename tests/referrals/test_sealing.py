@@ -1,6 +1,7 @@
 """What is sealed opens with its key in its place, and nowhere else."""
 
 import pickle
+import re
 from uuid import UUID, uuid4
 
 import pytest
@@ -106,7 +107,7 @@ def test_keys_never_show() -> None:
 
     for key in (master, data, IndexKey(b"k" * 32)):
         assert text not in repr(key)
-        assert "b'" not in repr(key)
+        assert not re.search(r"\bb'", repr(key))  # no bytes; the hexadecimal id may end in b
         assert "k" * 8 not in repr(key)
         assert repr(key) == f"{key}"
         with pytest.raises(TypeError):
