@@ -213,12 +213,20 @@ def _children(settings: Settings, addresses: Addresses) -> list[_Child]:
 def _wait_until_ready(settings: Settings, children: list[_Child]) -> None:
     deadline = time.monotonic() + READY_WITHIN
     while time.monotonic() < deadline:
-        with suppress(URLError, OSError), urlopen(f"{_address(settings)}/health/ready", timeout=2):  # noqa: S310
+        if _searchable(settings):
             return
         for child in children:
             child.watch()
         time.sleep(0.1)
     raise DemoFailed(f"The server was not ready within {READY_WITHIN:.0f} s; what it printed above says why.")
+
+
+def _searchable(settings: Settings) -> bool:
+    """Whether the server is ready and its search index too: the first query to try is a search."""
+    with suppress(URLError, OSError), urlopen(f"{_address(settings)}/health/ready", timeout=2) as answer:  # noqa: S310
+        searchable: bool = json.load(answer)["search"]["searchable"]
+        return searchable
+    return False
 
 
 def _address(settings: Settings) -> str:
