@@ -408,8 +408,8 @@ REFUSALS: Final[Mapping[str, Sentence]] = {
         "en": "The access token is unknown, expired or revoked.",
     },
     "UNAVAILABLE": {
-        "de": "Die Datenbank antwortet gerade nicht. Versuchen Sie es in einigen Sekunden erneut.",
-        "en": "The database does not answer at present. Try again in a few seconds.",
+        "de": "Datenbank oder Suche antwortet gerade nicht. Versuchen Sie es in einigen Sekunden erneut.",
+        "en": "The database or the search does not answer at present. Try again in a few seconds.",
     },
     "UNEXPECTED": {
         "de": "Unerwarteter Fehler.",
