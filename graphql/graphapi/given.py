@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, get_args
@@ -166,3 +167,16 @@ def refused(error: msgspec.ValidationError, under: str = "") -> InvalidInput:
     if "got `null`" in said:
         return InvalidInput(field, "required")
     return InvalidInput(field, "wrong-type")
+
+
+@contextmanager
+def renaming(names: Mapping[str, str]) -> Iterator[None]:
+    """Let problems name a field as callers know it, where the room knows it by another path."""
+    try:
+        yield
+    except InvalidInput as problem:
+        for inner, outer in names.items():
+            if problem.field == inner or problem.field.startswith(f"{inner}."):
+                field = outer + problem.field.removeprefix(inner)
+                raise InvalidInput(field, problem.reason, **problem.details) from None
+        raise

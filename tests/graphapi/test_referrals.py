@@ -123,7 +123,7 @@ class TestTheWholeLoop:
 
         assert (refused["__typename"], refused["field"]) == (
             "InvalidInputProblem",
-            "record.section87NoticeAt",
+            "consent.record.section87NoticeAt",
         )
         assert (await sent_of(town, client, "jobcenter")) == []
 
@@ -190,6 +190,12 @@ class TestTheWholeLoop:
                 "id",
             ),
             ({"acknowledge": False}, "answer.acknowledge", "unknown-value"),
+            ({"ask": {"question": " "}}, "answer.ask.question", "empty"),
+            (
+                {"accept": {**ACCEPTANCE, "expectedEnd": days(1)}},
+                "answer.accept.expectedEnd",
+                "dates-order",
+            ),
         ],
     )
     async def test_what_is_wrong_in_a_recorded_answer_is_named(
@@ -211,6 +217,18 @@ class TestTheWholeLoop:
             field,
             reason,
         )
+
+    @pytest.mark.parametrize(("given", "field"), [({"on": days(1)}, "on"), ({"source": "CODE"}, "source")])
+    async def test_how_it_was_told_is_checked(self, town: Town, given: Any, field: str) -> None:
+        sent = await town.sent()
+        plain = {"source": "PHONE", "on": days(0), "answer": {"acknowledge": True}}
+        refused = await town.do(
+            "coordinator",
+            "recordPartnerAnswer",
+            **{"id": sent["id"], "expectedVersion": sent["version"], **plain, **given},
+        )
+
+        assert (refused["__typename"], refused["field"]) == ("InvalidInputProblem", field)
 
     async def test_four_eyes_reopen_a_closed_referral(self, town: Town) -> None:
         closed = await town.closed()

@@ -11,6 +11,7 @@ import strawberry
 from directory.database import Work
 from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus
 from graphapi.context import Info
+from graphapi.given import renaming
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
 from graphapi.relay import global_id, target_id
 from graphapi.types.client import Client
@@ -259,7 +260,8 @@ class ClientMutations:
 
         async def act(work: Work, given: Given) -> UUID:
             client_id = target_id(input.id, "Client")
-            await clients.exclude(work, info.context.people.master_key, client_id, input.decided_on)
+            with renaming({"clientId": "id"}):
+                await clients.exclude(work, info.context.people.master_key, client_id, input.decided_on)
             return client_id
 
         return await run(info, input, act, read=client_saved)
@@ -288,7 +290,8 @@ class ClientMutations:
 
         async def act(work: Work, given: Given) -> UUID:
             client_id = target_id(input.id, "Client")
-            await clients.erase_client(work, client_id, input.expected_version)
+            with renaming({"clientId": "id"}):
+                await clients.erase_client(work, client_id, input.expected_version)
             return client_id
 
         return await run(info, input, act, read=_client_erased)

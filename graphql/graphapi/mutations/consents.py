@@ -11,6 +11,7 @@ import strawberry
 from directory.database import Work
 from directory.values import Instant, LanguageTag
 from graphapi.context import Info
+from graphapi.given import renaming
 from graphapi.mutations.running import ChangeProblems, Given, run
 from graphapi.relay import require_id, target_id
 from graphapi.types.consent import Consent
@@ -202,16 +203,17 @@ class ConsentMutations:
         """Put a consent before a person."""
 
         async def act(work: Work, given: Given) -> UUID:
-            return await consents.request_consent(
-                work,
-                client_id=target_id(input.client_id, "Client"),
-                recipients=[
-                    require_id(one, "Partner", f"recipientIds.{position}")
-                    for position, one in enumerate(input.recipient_ids)
-                ],
-                purposes=given.part("purposes", tuple[PurposeTerms, ...]),
-                supersedes_id=target_id(input.supersedes_id, "Consent") if input.supersedes_id else None,
-            )
+            with renaming({"recipients": "recipientIds"}):
+                return await consents.request_consent(
+                    work,
+                    client_id=target_id(input.client_id, "Client"),
+                    recipients=[
+                        require_id(one, "Partner", f"recipientIds.{position}")
+                        for position, one in enumerate(input.recipient_ids)
+                    ],
+                    purposes=given.part("purposes", tuple[PurposeTerms, ...]),
+                    supersedes_id=target_id(input.supersedes_id, "Consent") if input.supersedes_id else None,
+                )
 
         return await run(info, input, act, read=consent_saved)
 
@@ -255,16 +257,17 @@ class ConsentMutations:
             recipient = (
                 require_id(input.recipient_id, "Partner", "recipientId") if input.recipient_id else None
             )
-            await consents.withdraw_consent(
-                work,
-                consent_id=consent_id,
-                channel=input.channel,
-                scope=input.scope,
-                purpose=input.purpose or None,
-                recipient=recipient,
-                language=given.part("language", LanguageTag),
-                expected_version=given.values.get("expected_version"),
-            )
+            with renaming({"recipient": "recipientId"}):
+                await consents.withdraw_consent(
+                    work,
+                    consent_id=consent_id,
+                    channel=input.channel,
+                    scope=input.scope,
+                    purpose=input.purpose or None,
+                    recipient=recipient,
+                    language=given.part("language", LanguageTag),
+                    expected_version=given.values.get("expected_version"),
+                )
             return consent_id
 
         return await run(info, input, act, read=_consent_withdrawn)

@@ -13,7 +13,7 @@ import strawberry
 from directory.database import Work
 from directory.problems import InvalidInput
 from graphapi.context import Info
-from graphapi.given import camel, converted
+from graphapi.given import camel, converted, renaming
 from graphapi.mutations.consents import ConsentEvidenceInput, ConsentPurposeInput, ConsentRecordInput
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
 from graphapi.relay import require_id, target_id
@@ -400,6 +400,9 @@ CorrectReferralResult: TypeAlias = Annotated[
     ReferralSaved | ApprovalRequested | MoveProblems, strawberry.union(name="CorrectReferralResult")
 ]
 
+_OF_CONSENT: Final = {
+    name: f"consent.{name}" for name in ("record", "evidence", "validUntil", "granted", "released")
+}
 _ENDS: Final = {"client_id": "Client", "service_id": "Service"}
 
 
@@ -425,8 +428,8 @@ async def _answer(
     return await run(info, input_, act, read=referral_saved)
 
 
-def recorded_answer(given: Given) -> AnyAnswer:
-    """Return the partner's answer that the sender records: the one that was given."""
+def recorded_answer(given: Given) -> tuple[str, AnyAnswer]:
+    """Return where the partner's answer stands in the input, and the answer: the one that was given."""
     name, said = next(iter(given.values["answer"].items()))
     under = f"answer.{camel(name)}"
     if said is False:
@@ -436,7 +439,7 @@ def recorded_answer(given: Given) -> AnyAnswer:
     if better is not None:
         values["better_service_id"] = require_id(better, "Service", f"{under}.betterServiceId")
     answer: AnyAnswer = converted({**values, "move": name.upper()}, AnyAnswer, under)  # type: ignore[arg-type]
-    return answer
+    return under, answer
 
 
 async def _requested(info: Info, approval_id: UUID) -> ApprovalRequested | None:
@@ -519,13 +522,15 @@ class ReferralMutations:
 
         async def act(work: Work, given: Given) -> UUID:
             draft = given.read(DraftGiven, ids=_ENDS, without=frozenset({"consent", "capacity_reason"}))
-            moved = await exchange.refer(
-                work,
-                info.context.people.master_key,
-                draft,
-                given.part("consent", ConsentGiven),
-                capacity_reason=input.capacity_reason or None,
-            )
+            consent = given.part("consent", ConsentGiven)
+            with renaming(_OF_CONSENT | {f"purposes.{n + 1}": f"consent.purposes.{n}" for n in range(10)}):
+                moved = await exchange.refer(
+                    work,
+                    info.context.people.master_key,
+                    draft,
+                    consent,
+                    capacity_reason=input.capacity_reason or None,
+                )
             return moved.id
 
         return await run(info, input, act, read=referral_saved)
@@ -633,14 +638,17 @@ class ReferralMutations:
         """Record the partner's answer."""
 
         async def act(work: Work, given: Given) -> UUID:
-            moved = await answering.record_answer(
-                work,
-                info.context.people.master_key,
-                target_id(input.id, "Referral"),
-                input.expected_version,
-                recorded_answer(given),
-                Answered(source=input.source, on=input.on),
-            )
+            under, answer = recorded_answer(given)
+            said = {camel(name): f"{under}.{camel(name)}" for name in type(answer).__struct_fields__}
+            with renaming({"answered.on": "on", "answered.source": "source", **said}):
+                moved = await answering.record_answer(
+                    work,
+                    info.context.people.master_key,
+                    target_id(input.id, "Referral"),
+                    input.expected_version,
+                    answer,
+                    Answered(source=input.source, on=input.on),
+                )
             return moved.id
 
         return await run(info, input, act, read=referral_saved)
