@@ -20,6 +20,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from graphapi.demo import QUERIES
 from tests.smoke.steps import TABLE, Seen, Step, given, nothing
 
 pytestmark = pytest.mark.smoke
@@ -44,8 +45,16 @@ class DemoProcess:
         self.tokens: dict[str, str] = {}
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, within: float) -> float:
-        """Start it; return the seconds until it said where it is."""
+    def start(self, within: float) -> None:
+        """Start it, and read where it is and its tokens."""
+        told = json.loads(self._started(within, "--json")[0])
+        self.url, self.tokens = told["url"], told["tokens"]
+
+    def start_for_people(self, within: float) -> list[str]:
+        """Start it without ``--json``; return the lines that it prints for people."""
+        return self._started(within)
+
+    def _started(self, within: float, *options: str) -> list[str]:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -54,19 +63,21 @@ class DemoProcess:
         with log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "graphapi", "demo",
-                 "--port", str(port), "--data", str(self.data), "--json"],
+                 "--port", str(port), "--data", str(self.data), *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
                 env={name: text for name, text in os.environ.items() if not name.startswith(OURS)},
                 cwd=self.data.parent,
             )  # fmt: skip
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        lines = []
+        for line in self._process.stdout:
+            lines.append(line)
+            if options or line.startswith("Ctrl-C"):
+                break
         took = time.monotonic() - begun
-        assert line, f"the demo said nothing:\n{self.said()}"
-        told = json.loads(line)
-        self.url, self.tokens = told["url"], told["tokens"]
+        assert lines, f"the demo said nothing:\n{self.said()}"
         assert took < within, f"{took:.0f} s:\n{self.said()}"
-        return took
+        return lines
 
     def said(self) -> str:
         """Return the end of what it printed for people."""
@@ -252,8 +263,30 @@ def test_interrupted_it_leaves_nothing(demo: DemoProcess) -> None:
     demo.wait_until_gone()
 
 
+def test_it_tells_people_where_it_is_and_what_to_try(demo: DemoProcess) -> None:
+    said = "".join(demo.start_for_people(NEXT_START_WITHIN))
+
+    address = re.search(r"http://127\.0\.0\.1:\d+/graphql", said)
+    assert address is not None
+    assert "browser" in said
+    demo.url = address[0]
+    for role, token in demo.tokens.items():
+        assert re.search(rf"^  {role} +{re.escape(token)}$", said, re.MULTILINE)
+    queries = [line for line in said.splitlines() if line.startswith("{")]
+    assert len(queries) == len(QUERIES) == 3
+    for query in queries:
+        answer = httpx.post(
+            demo.url,
+            json={"query": query},
+            headers={"authorization": f"Bearer {demo.tokens['coordinator']}"},
+            timeout=20,
+        ).json()
+        assert "errors" not in answer, (query, answer)
+        (found,) = answer["data"].values()
+        assert found.get("edges") or found["totalCount"] > 0, query
+
+
 def test_killed_it_leaves_nothing_either(demo: DemoProcess) -> None:
-    demo.start(NEXT_START_WITHIN)
     assert len(demo.left()) >= 4, "supervisor, database, server, jobs"
 
     assert demo.send(signal.SIGKILL) == -signal.SIGKILL
