@@ -46,6 +46,9 @@ SHORTEST: Final = 15
 LONGEST: Final = 600
 """Minutes that an appointment may take."""
 
+FARTHEST: Final = timedelta(days=366)
+"""How far ahead an appointment may lie."""
+
 
 class BookingMove(StrEnum):
     """What can be done with a booking."""
@@ -177,6 +180,8 @@ async def request_booking(work: Work, master: MasterKey, given: BookingGiven) ->
     must_work_with_people(work.actor)
     if given.starts_at <= work.now:
         raise InvalidInput("startsAt", "in-the-past")
+    if given.starts_at > work.now + FARTHEST:
+        raise InvalidInput("startsAt", "too-late", maximum=(work.now + FARTHEST).date().isoformat())
     if not SHORTEST <= given.minutes <= LONGEST:
         if given.minutes > LONGEST:
             raise InvalidInput("minutes", "too-large", maximum=str(LONGEST))

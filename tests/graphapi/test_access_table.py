@@ -94,7 +94,8 @@ client                 client                   in   no     gone     gone  gone 
 clients                client                   in   no     none     none  none  yes       yes         yes
 clientPhaseCounts      -                        in   no     yes      yes   yes   yes       yes         yes
 consent                consent:REQUESTED        in   no     gone     gone  gone  yes       yes         yes
-consent                consent:SENT             in   no     gone     gone  yes   yes       yes         yes
+consent                consent:SENT             in   no     gone     gone  gone  yes       yes         yes
+consent                consent:ACKNOWLEDGED     in   no     gone     gone  yes   yes       yes         yes
 referralRequirements   client                   in   no     gone     gone  gone  yes       yes         yes
 referral               referral:DRAFT           in   no     gone     gone  gone  yes       yes         yes
 referral               referral:SENT            in   no     gone     gone  yes   yes       yes         yes
@@ -272,6 +273,12 @@ async def consent_of_sent(town: Town) -> Thing:
     return {"id": sent["consentId"], "version": 2}
 
 
+async def consent_of_acknowledged(town: Town) -> Thing:
+    sent = await town.sent()
+    await town.on("staff", "acknowledgeReferral", sent)
+    return {"id": sent["consentId"], "version": 2}
+
+
 async def draft_with_consent(town: Town) -> Thing:
     client = await town.client()
     draft = await town.draft(client["id"])
@@ -337,6 +344,7 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "client:EXCLUDED": excluded,
     "consent:REQUESTED": consent_asked,
     "consent:SENT": consent_of_sent,
+    "consent:ACKNOWLEDGED": consent_of_acknowledged,
     "referral:DRAFT": lambda town: town.draft(),
     "referral:DRAFT+CONSENT": draft_with_consent,
     "referral:SENT": lambda town: town.sent(),

@@ -157,6 +157,7 @@ class TestForeigners:
     [
         ({"startsAt": later(days=-1)}, "startsAt", "in-the-past"),
         ({"startsAt": "2090-01-01T10:00:00"}, "startsAt", "wrong-type"),
+        ({"startsAt": "9999-12-31T20:00:00Z"}, "startsAt", "too-late"),
         ({"minutes": 5}, "minutes", "too-small"),
         ({"language": "fr"}, "language", "not-offered"),
         ({"mode": "PHONE"}, "mode", "not-offered"),

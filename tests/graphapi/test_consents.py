@@ -75,8 +75,9 @@ class TestDeciding:
         client = await town.client()
         record = {**RECORD, "medium": "ORAL"}
         consent = await town.consent(client["id"], record=record, evidence={"witness": "Frau W."})
-        sent = await town.draft(client["id"])
-        await town.on("coordinator", "sendReferral", sent, consentId=consent["id"])
+        draft = await town.draft(client["id"])
+        sent = await town.on("coordinator", "sendReferral", draft, consentId=consent["id"])
+        await town.on("staff", "acknowledgeReferral", sent)
 
         assert (await read(town, consent, "coordinator"))["evidence"] == {"witness": "Frau W."}
         partner = await read(town, consent, "staff")
@@ -236,7 +237,7 @@ class TestWithdrawing:
 
 
 class TestWhoSeesIt:
-    async def test_a_recipient_sees_its_own_part_once_it_was_sent(self, town: Town) -> None:
+    async def test_a_recipient_sees_its_own_part_once_it_has_acknowledged(self, town: Town) -> None:
         client = await town.client()
         asked = await town.done(
             "coordinator",
@@ -250,7 +251,9 @@ class TestWhoSeesIt:
         )
         assert await read(town, consent, "staff") is None
         draft = await town.draft(client["id"])
-        await town.on("coordinator", "sendReferral", draft, consentId=consent["id"])
+        sent = await town.on("coordinator", "sendReferral", draft, consentId=consent["id"])
+        assert await read(town, consent, "staff") is None
+        await town.on("staff", "acknowledgeReferral", sent)
 
         part = await read(town, consent, "staff")
         assert [party["partnerId"] for party in part["recipients"]] == [town.partner_id]
