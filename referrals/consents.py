@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import exists, func, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor, Role
@@ -47,6 +47,7 @@ from referrals.values import (
 )
 from referrals.vocabulary import (
     OPEN_STATES,
+    OPENED_STATES,
     AnswerSource,
     Channel,
     ConsentMedium,
@@ -567,12 +568,26 @@ async def list_consents(
 
 
 async def view_consent(session: AsyncSession, actor: Actor, consent_id: UUID, at: datetime) -> ConsentView:
-    """Return one record: the controller sees all of it, a recipient of a sent referral its own part."""
+    """Return one record: the controller sees all of it, a recipient of a referral its own part.
+
+    A recipient once it has opened a package: before that it does not know whom the referral is about.
+    """
     if actor.role is not Role.SYSTEM:
         policy.must_work_with_people(actor)
     consent = await session.get(Consent, consent_id)
     if consent is None:
         raise NotFound
+    if actor.role is not Role.SYSTEM and consent.partner_id != actor.partner_id:
+        once = exists().where(
+            ReferralEvent.referral_id == Referral.id, ReferralEvent.to_state.in_(OPENED_STATES)
+        )
+        opened = exists().where(
+            Referral.consent_id == consent_id,
+            Referral.recipient_partner_id == actor.partner_id,
+            or_(Referral.state.in_(OPENED_STATES), once),
+        )
+        if not await session.scalar(select(opened)):
+            raise NotFound
     await _seen(session, actor, "consent.view", "consent", consent_id)
     return view_of(consent, actor.partner_id, at)
 

@@ -59,6 +59,8 @@ OPEN_STATES: Final = frozenset(ReferralState) - TERMINAL_STATES
 
 READABLE_STATES: Final = OPEN_STATES - UNSENT_STATES
 """The recipient may read the package, while the consent is in force."""
+OPENED_STATES: Final = READABLE_STATES - {ReferralState.SENT, ReferralState.INFO_REQUESTED}
+"""Whoever was in one of these has had the package open; a question can be asked without."""
 
 
 class DataCategory(StrEnum):

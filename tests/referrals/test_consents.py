@@ -225,7 +225,9 @@ async def test_a_recipient_sees_its_own_part_of_the_terms(
     consent_id = await give_consent(
         database, master, town.coordinator, client_id, town.provider.id, town.counselling.id
     )
-    await sent_referral(database, master, town, client_id, consent_id, town.provider)
+    await sent_referral(
+        database, master, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
+    )
 
     async with database.view(town.provider.member) as session:
         seen = await view_consent(session, town.provider.member, consent_id, database.clock())
@@ -363,7 +365,9 @@ async def test_withdrawing_the_report_keeps_the_referral(
     database: Database, master: MasterKey, town: Town, client_id: UUID
 ) -> None:
     consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
-    referral_id = await sent_referral(database, master, town, client_id, consent_id, town.provider)
+    referral_id = await sent_referral(
+        database, master, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
+    )
 
     async with database.work(town.coordinator) as work:
         withdrawn = await withdraw_consent(
