@@ -24,6 +24,7 @@ from referrals.moving import (
     Answered,
     Held,
     Moved,
+    as_system,
     begin,
     check_version,
     checked_text,
@@ -35,7 +36,7 @@ from referrals.moving import (
     permit,
 )
 from referrals.problems import TransitionNotAllowed
-from referrals.sealing import MasterKey, key_of
+from referrals.sealing import DataKey, MasterKey, key_of
 from referrals.states import (
     HOLD_AT_MOST,
     Move,
@@ -85,7 +86,7 @@ async def ask(
     """SENT, ACKNOWLEDGED to INFO_REQUESTED: the recipient asks; its clock stands still until the reply."""
     held = await begin(work, referral_id, expected_version, Move.ASK, EventActor.RECIPIENT, answered)
     note = checked_text(question, "question")
-    key = await key_of(work.session, master, held.referral.client_id)
+    key = await _key_to_write(work, master, held)
     changes = {
         **_taken_over(work, answered),
         "clock_stopped_at": work.now,
@@ -94,6 +95,12 @@ async def ask(
     return await make(
         work, held, Move.ASK, EventActor.RECIPIENT, changes, answered=answered, note=(key, note)
     )
+
+
+async def _key_to_write(work: Work, master: MasterKey, held: Held) -> DataKey:
+    """Return the person's key to seal what the recipient writes, before it has opened the package too."""
+    async with as_system(work):
+        return await key_of(work.session, master, held.referral.client_id)
 
 
 async def waitlist(
@@ -202,7 +209,7 @@ async def decline(
         if not (await work.session.execute(select(published))).scalar():
             raise InvalidInput("betterServiceId", "not-published")
     text = checked_text(note, "note") if note is not None else None
-    key = await key_of(work.session, master, held.referral.client_id) if text else None
+    key = await _key_to_write(work, master, held) if text else None
     changes = {
         **_taken_over(work, answered),
         "decline_reason": reason,

@@ -644,7 +644,7 @@ async def exclude(work: Work, master: MasterKey, client_id: UUID, decided_on: da
 
     Why is not kept anywhere. Raises NotFound, NotAllowed, InvalidInput (excluded already, day to come).
     """
-    client = await _for_lead(work.session, work.actor, client_id)
+    client = await _for_lead(work.session, work.actor, client_id, lock=True)
     if decided_on > work.now.date():
         raise InvalidInput("decidedOn", "in-the-future")
     if await work.session.get(Exclusion, client_id) is not None:
@@ -667,7 +667,7 @@ async def exclude(work: Work, master: MasterKey, client_id: UUID, decided_on: da
 
 async def lift_exclusion(work: Work, client_id: UUID) -> None:
     """Delete the exclusion of a person; only a LEAD of the own organisation. Raises NotFound, NotAllowed."""
-    await _for_lead(work.session, work.actor, client_id)
+    await _for_lead(work.session, work.actor, client_id, lock=True)
     exclusion = await work.session.get(Exclusion, client_id)
     if exclusion is None:
         raise NotFound
@@ -688,9 +688,9 @@ async def exclusion_of(
     return key.open_value(exclusion.sealed, ExclusionView, Place("exclusion", "sealed", client_id))
 
 
-async def _for_lead(session: AsyncSession, actor: Actor, client_id: UUID) -> Client:
+async def _for_lead(session: AsyncSession, actor: Actor, client_id: UUID, *, lock: bool = False) -> Client:
     policy.must_work_with_people(actor)
-    client = await session.get(Client, client_id)
+    client = await session.get(Client, client_id, with_for_update=lock or None)
     if client is None:
         raise NotFound
     policy.decide_exclusion(actor, _facts(client))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 from uuid import uuid4
@@ -171,3 +172,39 @@ class TestTheOutcomeAfterReportingBackWasWithdrawn:
         await withdraw(town, closed["consentId"], scope="PURPOSE", purpose="REPORT_BACK")
         found = await town.do("coordinator", "followUpReferral", id=closed["id"], serviceId=other)
         assert found["__typename"] == "ReferralSaved"
+
+
+class TestBeforeThePackageIsOpened:
+    async def test_the_recipient_asks_a_question(self, town: Town) -> None:
+        sent = await town.sent()
+        asked = await town.on("staff", "askAboutReferral", sent, question="Welches Niveau?")
+        assert (asked["state"], asked["pseudonym"]) == ("INFO_REQUESTED", None)
+        answered = await town.on("coordinator", "answerQuestion", asked, answer="A2")
+        assert answered["state"] == "ACKNOWLEDGED"
+
+    async def test_the_recipient_declines_with_a_note(self, town: Town) -> None:
+        sent = await town.sent()
+        declined = await town.on("staff", "declineReferral", sent, reason="NO_CAPACITY", note="Leider voll")
+        assert declined["state"] == "DECLINED"
+
+    async def test_the_consent_does_not_tell_the_recipient_whom_it_is_about(self, town: Town) -> None:
+        """The consent's id stands in the events, and its subject is the person's pseudonym."""
+        consent = "query($id: ID!) { consent(id: $id) { subject } }"
+        sent = await town.sent()
+        found = await town.ask(consent, {"id": sent["consentId"]}, who="staff")
+        assert found.data["consent"] is None
+        opened = await town.on("staff", "acknowledgeReferral", sent)
+        found = await town.ask(consent, {"id": sent["consentId"]}, who="staff")
+        assert found.data["consent"]["subject"] == opened["pseudonym"]
+
+
+class TestAtTheSameTime:
+    async def test_two_exclusions_of_a_person(self, town: Town) -> None:
+        client = await town.client("lead")
+        for field, given in (("excludeClient", {"decidedOn": days(0)}), ("liftExclusion", {})):
+            found = await asyncio.gather(
+                *(town.do("lead", field, id=client["id"], **given) for _ in range(4))
+            )
+            kinds = sorted(answer["__typename"] for answer in found)
+            problem = {"excludeClient": "InvalidInputProblem", "liftExclusion": "NotFoundProblem"}[field]
+            assert kinds == sorted(["ClientSaved", *[problem] * 3])
