@@ -34,6 +34,9 @@ NoteText: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=600)]
 Phone: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9][0-9]{5,14}$")]
 """Telephone number, E.164."""
 
+Several: TypeAlias = Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=50)]
+"""A short list of short texts."""
+
 Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -42,7 +45,7 @@ class Identity(Value, frozen=True, kw_only=True):
 
     family_name: ShortText
     given_names: ShortText | None = None
-    other_names: tuple[ShortText, ...] = ()
+    other_names: Several = ()
     date_of_birth: date | None = None
 
 
@@ -57,14 +60,14 @@ class Contact(Value, frozen=True, kw_only=True):
 class Profile(Value, frozen=True, kw_only=True):
     """What the person brings along and what matters for finding the right place; no case notes."""
 
-    competences: tuple[ShortText, ...] = ()
+    competences: Several = ()
     work_permission: WorkPermission = WorkPermission.ASK
     level: CefrLevel | None = None
-    qualifications: tuple[ShortText, ...] = ()
-    experience: tuple[ShortText, ...] = ()
+    qualifications: Several = ()
+    experience: Several = ()
     family_care: NoteText | None = None
     health: NoteText | None = None
-    documents: tuple[ShortText, ...] = ()
+    documents: Several = ()
 
 
 class Party(Value, frozen=True, kw_only=True):

@@ -223,6 +223,7 @@ class TestWhatIsRefused:
             ({"needs": ["no-such-topic"]}, "needs.0", "unknown-value"),
             ({"responsibleId": "x"}, "responsibleId", "id"),
             ({"languages": ["!!"]}, "languages.0", "format"),
+            ({"identity": {"familyName": "A", "otherNames": ["B"] * 51}}, "identity.otherNames", "too-long"),
         ],
     )
     async def test_names_field_and_reason_and_writes_nothing(
