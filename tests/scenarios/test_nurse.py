@@ -75,6 +75,8 @@ async def test_for_a_cook_the_chamber_is_right(network: Demo) -> None:
         ("Anerkennung Pflege", "anerkennung-pflege"),
         ("anerkenung pflege", "anerkennung-pflege"),
         ("Pflegefachfrau Anerkennung", "anerkennung-pflege"),
+        ("Krankenschwester", "anerkennung-pflege"),
+        ("Anerkenung Krankenschwester", "anerkennung-pflege"),
         ("Anerkennungsberatung", "anerkennung-beratung"),
     ],
 )
