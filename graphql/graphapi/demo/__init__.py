@@ -82,7 +82,8 @@ QUERIES: Final = (
     ),
     (
         "Clients in clearing, with the coordinator's token",
-        "{ clients(filter: {phases: [CLEARING]}, first: 5) { totalCount nodes { pseudonym residenceStatus } } }",
+        "{ clients(filter: {phases: [CLEARING]}, first: 5)"
+        " { totalCount nodes { pseudonym residenceStatus } } }",
     ),
 )
 """Queries to try, each with what it shows; STATUS_END becomes a day in seven months."""
