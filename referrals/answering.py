@@ -281,7 +281,7 @@ async def pause(
     if resume_on <= today:
         raise InvalidInput("resumeOn", "in-the-past")
     if resume_on > today + HOLD_AT_MOST:
-        raise InvalidInput("resumeOn", "too-late", maximum="12")
+        raise InvalidInput("resumeOn", "too-late", maximum=(today + HOLD_AT_MOST).isoformat())
     told = reason if report_depth_of(work, held) is ReportDepth.OUTCOME else None
     return await make(
         work,

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 from uuid import UUID, uuid4, uuid5
 
 import msgspec
@@ -67,6 +67,10 @@ _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letters that are mistaken for digits when read out on the phone."""
 
 
+Languages: TypeAlias = Annotated[tuple[LanguageTag, ...], msgspec.Meta(max_length=30)]
+Needs: TypeAlias = Annotated[tuple[TopicCode, ...], msgspec.Meta(max_length=50)]
+
+
 class ClientDraft(Value, frozen=True, kw_only=True):
     """A person at intake. Without ``responsible_id`` whoever enters them is responsible."""
 
@@ -77,8 +81,8 @@ class ClientDraft(Value, frozen=True, kw_only=True):
     residence_status: ResidenceStatus | None = None
     status_valid_until: date | None = None
     legal_circle: LegalCircle | None = None
-    languages: tuple[LanguageTag, ...] = ()
-    needs: tuple[TopicCode, ...] = ()
+    languages: Languages = ()
+    needs: Needs = ()
     supported_before: bool = False
     responsible_id: UUID | None = None
     deputy_id: UUID | None = None
@@ -93,8 +97,8 @@ class ClientChange(msgspec.Struct, frozen=True, kw_only=True):
     residence_status: ResidenceStatus | UnsetType | None = UNSET
     status_valid_until: date | UnsetType | None = UNSET
     legal_circle: LegalCircle | UnsetType | None = UNSET
-    languages: tuple[LanguageTag, ...] | UnsetType = UNSET
-    needs: tuple[TopicCode, ...] | UnsetType = UNSET
+    languages: Languages | UnsetType = UNSET
+    needs: Needs | UnsetType = UNSET
     supported_before: bool | UnsetType = UNSET
     responsible_id: UUID | UnsetType | None = UNSET
     deputy_id: UUID | UnsetType | None = UNSET

@@ -182,8 +182,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         Rule.MEMBER,
         "Consent",
         "version subject clientId state stateLabel controller recipients purposes legalBasis "
-        "specialBasis releases record evidenceKept evidence decidedAt validFrom validUntil renewalFrom "
-        "withdrawal supersedesId supersededById receipt createdAt",
+        "specialBasis releases record evidenceKept evidence decidedAt recordedById validFrom "
+        "validUntil renewalFrom withdrawal supersedesId supersededById receipt createdAt",
     ),
     Entry(Rule.MEMBER, "ConsentEvidence", "reference witness"),
     Entry(Rule.PUBLIC, "ConsentMissingProblem", "message code missing"),

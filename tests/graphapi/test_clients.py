@@ -223,6 +223,7 @@ class TestWhatIsRefused:
             ({"needs": ["no-such-topic"]}, "needs.0", "unknown-value"),
             ({"responsibleId": "x"}, "responsibleId", "id"),
             ({"languages": ["!!"]}, "languages.0", "format"),
+            ({"languages": ["de"] * 31}, "languages", "too-long"),
             ({"identity": {"familyName": "A", "otherNames": ["B"] * 51}}, "identity.otherNames", "too-long"),
         ],
     )

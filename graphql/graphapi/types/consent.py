@@ -181,6 +181,10 @@ def _client_id(root: Parent[ConsentView], info: Info) -> strawberry.ID | None:
     return global_id("Client", root.client_id) if info.context.actor.partner_id == root.partner_id else None
 
 
+def _recorded_by(root: Parent[ConsentView]) -> strawberry.ID | None:
+    return global_id("Member", root.recorded_by) if root.recorded_by is not None else None
+
+
 def _evidence(root: Parent[ConsentView], info: Info) -> Any:
     return info.context.people.evidence(root) if root.evidence_kept else None
 
@@ -236,6 +240,9 @@ class Consent(Node):
         description="Proof of the declaration, for the controller; reading it is recorded.",
     )
     decided_at: datetime | None = strawberry.field(description="When the person decided.")
+    recorded_by_id: strawberry.ID | None = strawberry.field(
+        resolver=_recorded_by, description="Who recorded it (Member); for the controller."
+    )
     valid_from: datetime | None = strawberry.field(description="From when it counts.")
     valid_until: datetime | None = strawberry.field(description="Until before when it counts.")
     renewal_from: datetime | None = strawberry.field(description="From when a renewal is offered.")
