@@ -395,8 +395,16 @@ async def create_partner(work: Work, draft: PartnerDraft) -> Saved:
 async def _hide_documents(work: Work, partner_id: UUID) -> None:
     """Take the documents of all of a partner's services from readers with this commit.
 
-    They are rebuilt too, but of thousands only the first chunk now: hidden must not mean "soon".
+    They are rebuilt too, but of thousands only the first chunk now: hidden must not mean "soon". The services
+    are locked before their documents, as by everybody: who takes a place meanwhile neither stands in the way
+    nor writes a document of a partner that was still published.
     """
+    await work.session.execute(
+        select(Service.id)
+        .where(Service.partner_id == partner_id)
+        .order_by(Service.id)
+        .with_for_update(key_share=True)
+    )
     await work.session.execute(
         update(ServiceDocumentRow)
         .where(
