@@ -482,6 +482,7 @@ async def _move_referrals(
                 referral.updated_at = work.now
     ended: list[Referral] = []
     before: dict[UUID, ReferralState] = {}
+    given_back: list[UUID] = []
     for referral in rows:
         referral.version += 1
         referral.updated_at = work.now
@@ -500,12 +501,15 @@ async def _move_referrals(
         referral.state_since = work.now
         referral.reason = reason
         if referral.place_taken:
-            await give_back_place(work, referral.service_id)
+            given_back.append(referral.service_id)
             referral.place_taken = False
         if referral.sent_at is not None:
             referral.revocation_due_at = work.now + timedelta(days=REVOCATION_ANSWER_DAYS)
         work.record("referral.revoke", "referral", referral.id, {"reason": reason})
     await work.session.flush()
+    # in one order for everybody: else two withdrawals lock each other's services and one of them is lost
+    for service_id in sorted(given_back):
+        await give_back_place(work, service_id)
     if ended:
         await _tell_of_the_end(work, ended, before, reason)
     return [referral.id for referral in ended]

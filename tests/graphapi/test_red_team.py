@@ -10,6 +10,8 @@ from uuid import uuid4
 import pytest
 
 from directory.database import Database
+from directory.values import Capacity
+from directory.vocabulary import CapacityState
 from tests.graphapi.asking import Api
 from tests.graphapi.exchanging import ACCEPTANCE, RECORD, REPORT_BACK, Town, days, make_town
 
@@ -208,3 +210,44 @@ class TestAtTheSameTime:
             kinds = sorted(answer["__typename"] for answer in found)
             problem = {"excludeClient": "InvalidInputProblem", "liftExclusion": "NotFoundProblem"}[field]
             assert kinds == sorted(["ClientSaved", *[problem] * 3])
+
+    async def test_withdrawals_that_give_back_places_of_the_same_services(self, town: Town) -> None:
+        """Each service is asked for in another order; none of the withdrawals is lost, nor any place."""
+        capacity = Capacity(state=CapacityState.FEW, places=10)
+        services = [await town.new_service(capacity=capacity) for _ in range(2)]
+        consents = []
+        for number in range(6):
+            client = await town.client()
+            consent = await town.consent(client["id"])
+            for service in services if number % 2 else services[::-1]:
+                draft = await town.draft(client["id"], service)
+                sent = await town.on("coordinator", "sendReferral", draft, consentId=consent["id"])
+                await town.on("staff", "acceptReferral", sent, **ACCEPTANCE)
+            consents.append(consent["id"])
+        found = await asyncio.gather(*(withdraw(town, consent) for consent in consents))
+        assert {answer["__typename"] for answer in found} == {"ConsentWithdrawn"}
+        for service in services:
+            assert await places(town, service) == 10
+
+    async def test_a_partner_is_hidden_while_places_of_it_are_taken(self, town: Town) -> None:
+        """One of them locks documents first, the other services: whoever loses is tried again."""
+        service = await town.new_service(capacity=Capacity(state=CapacityState.FEW, places=100))
+        referrals = [await town.sent(serviceId=service) for _ in range(8)]
+        version = "query($id: ID!) { partner(id: $id) { version } }"
+        found = (await town.ask(version, {"id": town.partner_id}, who="staff")).data["partner"]
+        hide = town.do("staff", "hidePartner", id=town.partner_id, expectedVersion=found["version"])
+        accepts = (
+            town.do("staff", "acceptReferral", id=r["id"], expectedVersion=r["version"], **ACCEPTANCE)
+            for r in referrals
+        )
+        answers = await asyncio.gather(*accepts, hide)
+        assert [answer["__typename"] for answer in answers] == [*["ReferralSaved"] * 8, "PartnerSaved"]
+        assert await places(town, service) == 92
+        back = answers[-1]["partner"]
+        await town.done("staff", "publishPartner", id=back["id"], expectedVersion=back["version"])
+
+
+async def places(town: Town, service: str) -> int:
+    query = "query($id: ID!) { service(id: $id) { capacity { places } } }"
+    found: int = (await town.ask(query, {"id": service}, who="staff")).data["service"]["capacity"]["places"]
+    return found

@@ -5,11 +5,16 @@ Every mutation of every room goes through ``run``; see the package's docstring f
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from directory.database import Work
+from sqlalchemy.exc import DBAPIError
+
+from directory.actors import Actor
+from directory.database import Database, Work
 from directory.problems import InvalidInput, NotFound, Problem
 from graphapi.access_map import require
 from graphapi.context import Info
@@ -57,11 +62,7 @@ async def run(
         key = input_.idempotency_key
         if not 8 <= len(key) <= 200:
             raise InvalidInput("idempotencyKey", "length", minimum="8", maximum="200")
-        async with context.database.work(context.actor) as work:
-            made = await work.once(operation, key, given.values)
-            if made is None:
-                made = await act(work, given)
-                await work.made(operation, key, made)
+        made = await _committed(context.database, context.actor, operation, key, given, act)
         context.fresh()
         result = await read(info, made)
         if result is None:
@@ -69,3 +70,35 @@ async def run(
         return result
     except Problem as problem:
         return as_data(problem, context.language)
+
+
+ATTEMPTS: Final = 4
+"""How often a mutation is tried that the database ended because it stood in another one's way."""
+
+_IN_THE_WAY: Final = frozenset({"40001", "40P01"})
+"""SQLSTATEs of a transaction that lost to a parallel one, and did nothing: it is tried again."""
+
+
+async def _committed(
+    database: Database,
+    actor: Actor,
+    operation: str,
+    key: str,
+    given: Given,
+    act: Callable[[Work, Given], Awaitable[UUID]],
+) -> UUID:
+    """Run the mutation once in a transaction of its own; return the id of what it made or changed."""
+    attempt = 1
+    while True:
+        try:
+            async with database.work(actor) as work:
+                made = await work.once(operation, key, given.values)
+                if made is None:
+                    made = await act(work, given)
+                    await work.made(operation, key, made)
+            return made
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _IN_THE_WAY or attempt == ATTEMPTS:
+                raise
+            await asyncio.sleep(random.uniform(0.0, 0.05) * attempt)  # noqa: S311 - not a secret
+            attempt += 1
