@@ -205,8 +205,12 @@ def require_grant(actor: Actor, organisation: OrganisationFacts, role: Role) -> 
 def require_administer_member(actor: Actor, member: MemberFacts) -> None:
     """Decide whether the actor may change, remove or give a token to this member.
 
-    Somebody who coordinates is administered by a lead only: a token for them is their role.
+    Somebody who coordinates is administered by a lead only: a token for them is their role. Members are not
+    published: for outsiders they do not exist.
     """
+    _require_signed_in(actor)
+    if not _own_organisation(actor, member.organisation):
+        raise NotFound
     require_administer(actor, member.organisation)
     leads = is_system(actor) or leads_there(actor, member.organisation.municipality_id)
     if member.role in COORDINATING and not leads:

@@ -85,9 +85,9 @@ assureService          service:PUBLISHED        in   no     no       no    ok   
 setCapacity            service:PUBLISHED        in   no     no       no    ok    ok        ok          ok
 hidePartner            partner:DRAFT            in   no     gone     gone  gone  ok        ok          ok
 addMember              partner:PUBLISHED        in   no     no       no    ok    no        no          ok
-changeMember           member                   in   no     no       no    ok    no        no          ok
-removeMember           member                   in   no     no       no    ok    no        no          ok
-createToken            member                   in   no     no       no    ok    no        no          ok
+changeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
+removeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
+createToken            member                   in   gone   gone     gone  ok    gone      gone        ok
 revokeToken            token                    in   gone   gone     gone  ok    gone      gone        ok
 # --- reading the exchange
 client                 client                   in   no     gone     gone  gone  yes       yes         yes
