@@ -20,6 +20,7 @@ from directory.catalogue import give_back_place
 from directory.database import Work
 from directory.models import Audit, Partner
 from directory.problems import InvalidInput, NotFound, StaleVersion
+from directory.vocabulary import PublicationState
 from referrals import policy
 from referrals.consent import (
     BERLIN,
@@ -187,13 +188,27 @@ async def _own(work: Work, consent_id: UUID, expected_version: int | None) -> Co
 
 
 async def terms_between(
-    session: AsyncSession, controller_id: UUID, recipients: Sequence[UUID], purposes: Sequence[PurposeTerms]
+    session: AsyncSession,
+    controller_id: UUID,
+    recipients: Sequence[UUID],
+    purposes: Sequence[PurposeTerms],
+    *,
+    known: Collection[UUID] = (),
 ) -> ConsentTerms:
-    """Return the terms for these organisations as they are today; refuse terms that have a flaw."""
+    """Return the terms for these organisations as they are today; refuse terms that have a flaw.
+
+    ``known``: may be named although they are not published (any more). Whoever else is not, does not exist:
+    the terms would tell its name.
+    """
     rows = await session.scalars(select(Partner).where(Partner.id.in_({controller_id, *recipients})))
     partners = {partner.id: partner for partner in rows}
     for number, recipient in enumerate(recipients):
-        if recipient not in partners or not partners[recipient].active:
+        partner = partners.get(recipient)
+        if (
+            partner is None
+            or not partner.active
+            or (partner.state is not PublicationState.PUBLISHED and recipient not in known)
+        ):
             raise InvalidInput(f"recipients.{number}", "unknown-value")
     terms = terms_of(
         party_of(partners[controller_id]),
@@ -220,13 +235,15 @@ async def request_consent(
     """
     policy.must_work_with_people(work.actor)
     client = await _client(work, client_id)
+    known = {client.partner_id}
     if supersedes_id is not None:
         former = await _own(work, supersedes_id, None)
         if former.client_id != client_id:
             raise NotFound
         if former.state is not ConsentState.GIVEN:
             raise ConsentNotOpen(former.state)
-    terms = await terms_between(work.session, client.partner_id, recipients, purposes)
+        known |= {party.partner_id for party in former.terms.recipients}
+    terms = await terms_between(work.session, client.partner_id, recipients, purposes, known=known)
     consent = Consent(
         id=uuid4(),
         client_id=client_id,

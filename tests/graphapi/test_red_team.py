@@ -12,7 +12,9 @@ import pytest
 from directory.database import Database
 from directory.values import Capacity
 from directory.vocabulary import CapacityState
+from graphapi.relay import global_id
 from tests.graphapi.asking import Api
+from tests.graphapi.conftest import make_partner
 from tests.graphapi.exchanging import ACCEPTANCE, RECORD, REPORT_BACK, Town, days, make_town
 
 
@@ -198,6 +200,22 @@ class TestBeforeThePackageIsOpened:
         opened = await town.on("staff", "acknowledgeReferral", sent)
         found = await town.ask(consent, {"id": sent["consentId"]}, who="staff")
         assert found.data["consent"]["subject"] == opened["pseudonym"]
+
+
+async def test_a_consent_does_not_tell_of_a_partner_that_is_not_published(
+    town: Town, database: Database
+) -> None:
+    """The terms hold name, kind and contact of every recipient."""
+    draft = await make_partner(database, town.world.municipality, "Geheimer Träger", published=False)
+    client = await town.client()
+    found = await town.do(
+        "coordinator",
+        "requestConsent",
+        clientId=client["id"],
+        recipientIds=[global_id("Partner", draft)],
+        purposes=[{"purpose": "REFERRAL", "categories": ["IDENTITY"]}],
+    )
+    assert refused(found) == ("recipientIds.0", "unknown-value")
 
 
 class TestAtTheSameTime:
