@@ -63,6 +63,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 14
     introspection_depth: int = 16
     aliases: int = 30
+    introspection_aliases: int = 5
     root_fields: int = 20
     directives: int = 50
     repetitions: int = 150
@@ -200,13 +201,18 @@ def _judge_form(
     """Check what needs no schema, so that validation never sees an abusive document."""
     aliases = directives = 0
     names: Counter[str] = Counter()
+    asked: set[str] = set()
     for part in _walk(node):
         if isinstance(part, FieldNode):
             aliases += part.alias is not None
             names[(part.alias or part.name).value] += 1
+            asked.add(part.name.value)
         directives += len(getattr(part, "directives", None) or ())
     if aliases > limits.aliases:
         raise Refused("aliases", limits.aliases)
+    # what is asked about the schema costs nothing but time, and each alias asks it all again
+    if aliases > limits.introspection_aliases and asked & {"__schema", "__type"}:
+        raise Refused("aliases", limits.introspection_aliases)
     if directives > limits.directives:
         raise Refused("directives", limits.directives)
     if max(names.values(), default=0) > limits.repetitions:

@@ -75,6 +75,11 @@ class TestForm:
         with pytest.raises(Unreadable):
             documents.read(f"{{ __schema {{ types {{ {circle} }} }} }}")
 
+    def test_aliases_of_the_schema(self) -> None:
+        """Each alias would go through the whole schema once more."""
+        fields = " ".join(f"a{number}: fields {{ name }}" for number in range(6))
+        assert refusal(f"{{ __schema {{ types {{ {fields} }} }} }}") == ("aliases", 5)
+
     def test_aliases(self) -> None:
         flood = " ".join(f"a{n}: topics {{ parent }}" for n in range(31))
 
