@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from copy import deepcopy
 from typing import Any
 from uuid import uuid4
 
@@ -47,7 +48,8 @@ class TestWhatPostgresqlCannotStore:
             recipientIds=[town.partner_id],
             purposes=purposes,
         )
-        record = {**RECORD, "notice": {**RECORD["notice"], "version": "\0"}}
+        record: dict[str, Any] = deepcopy(RECORD)
+        record["notice"]["version"] = "\0"
         found = await town.do(
             "coordinator",
             "recordConsent",
@@ -221,7 +223,8 @@ async def test_a_consent_does_not_tell_of_a_partner_that_is_not_published(
 class TestAtTheSameTime:
     async def test_two_exclusions_of_a_person(self, town: Town) -> None:
         client = await town.client("lead")
-        for field, given in (("excludeClient", {"decidedOn": days(0)}), ("liftExclusion", {})):
+        decided: dict[str, Any] = {"decidedOn": days(0)}
+        for field, given in (("excludeClient", decided), ("liftExclusion", {})):
             found = await asyncio.gather(
                 *(town.do("lead", field, id=client["id"], **given) for _ in range(4))
             )
