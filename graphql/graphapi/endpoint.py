@@ -203,7 +203,12 @@ class GraphQLEndpoint:
             raise _Turned(
                 415, [asked.error("UNSUPPORTED_MEDIA_TYPE")], [(b"accept-post", b"application/json")]
             )
-        body = await self._body(asked, receive)
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                body = await self._body(asked, receive)
+        except TimeoutError:
+            late = asked.error("BAD_REQUEST", what="the body did not arrive in time")
+            raise _Turned(408, [late], [(b"connection", b"close")]) from None
         if body.lstrip()[:1] == b"[":
             raise _bad(asked, "batches are not accepted")
         try:

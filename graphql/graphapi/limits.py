@@ -54,10 +54,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     ``cost`` counts every selected field, times the sizes of the lists it stands in. ``introspection_depth``
     is for operations that only ask about the schema: the query page's own question is 15 deep.
+    ``introspection_aliases``: each asks the schema once more, at no cost. ``body_seconds``: in which the
+    body must arrive, else its sender holds a connection for ever.
     ``repetitions``: how often one name may be selected in a document; validation compares each with each.
     """
 
     body_bytes: int = 200_000
+    body_seconds: float = 20.0
     document_bytes: int = 60_000
     tokens: int = 4_000
     depth: int = 14
