@@ -128,6 +128,9 @@ async def _ends(work: Work, client_id: UUID, service_id: UUID, topic: str) -> _E
             .outerjoin(Service, Service.id == service_id)
             .outerjoin(recipient, recipient.id == Service.partner_id)
             .where(Client.id == client_id)
+            # whoever erases the person comes wholly before this or wholly after it
+            .with_for_update(read=True, key_share=True, of=Client)
+            .execution_options(populate_existing=True)
         )
     ).one_or_none()
     if row is None:

@@ -13,9 +13,10 @@ import pytest
 from directory.database import Database
 from directory.values import Capacity
 from directory.vocabulary import CapacityState
+from graphapi.limits import Limits
 from graphapi.relay import global_id
 from tests.graphapi.asking import Api
-from tests.graphapi.conftest import make_partner
+from tests.graphapi.conftest import make_partner, served
 from tests.graphapi.exchanging import ACCEPTANCE, RECORD, REPORT_BACK, Town, days, make_town
 
 
@@ -232,6 +233,23 @@ class TestAtTheSameTime:
             problem = {"excludeClient": "InvalidInputProblem", "liftExclusion": "NotFoundProblem"}[field]
             assert kinds == sorted(["ClientSaved", *[problem] * 3])
 
+    async def test_nobody_is_referred_who_is_being_erased(self, town: Town) -> None:
+        for _ in range(3):
+            client = await town.client("lead")
+            service = await town.new_service()
+            draft = {
+                "clientId": client["id"],
+                "serviceId": service,
+                "topic": town.topic,
+                "categories": ["IDENTITY"],
+            }
+            found = await asyncio.gather(
+                town.do("lead", "eraseClient", id=client["id"], expectedVersion=1),
+                *(town.do("lead", "draftReferral", **draft) for _ in range(4)),
+            )
+            kinds = {answer["__typename"] for answer in found}
+            assert len(kinds & {"ClientErased", "ReferralSaved"}) == 1, kinds
+
     async def test_withdrawals_that_give_back_places_of_the_same_services(self, town: Town) -> None:
         """Each service is asked for in another order; none of the withdrawals is lost, nor any place."""
         capacity = Capacity(state=CapacityState.FEW, places=10)
@@ -272,3 +290,31 @@ async def places(town: Town, service: str) -> int:
     query = "query($id: ID!) { service(id: $id) { capacity { places } } }"
     found: int = (await town.ask(query, {"id": service}, who="staff")).data["service"]["capacity"]["places"]
     return found
+
+
+async def test_a_body_that_never_ends_is_given_up(database: Database) -> None:
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(60)
+        return {"type": "http.request", "body": b"{", "more_body": True}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    sent: list[dict[str, Any]] = []
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/graphql",
+        "raw_path": b"/graphql",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"test"), (b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+    }
+    app: Any = served(database, limits=Limits(body_seconds=0.2))
+    await asyncio.wait_for(app(scope, receive, send), 5)
+    assert sent[0]["status"] == 408
