@@ -56,6 +56,9 @@ from referrals.vocabulary import (
     RevocationAnswer,
 )
 
+LONGEST_COURSE: Final = timedelta(days=10 * 366)
+"""How far ahead the end may be expected: the clock counts on from there, and must not leave the calendar."""
+
 QUESTION_DAYS: Final = 5
 """Working days after which an unanswered question is given back to the recipient."""
 
@@ -160,6 +163,9 @@ async def accept(
         raise InvalidInput("firstContactOn", "in-the-past")
     if expected_end < first_contact_on:
         raise InvalidInput("expectedEnd", "dates-order")
+    latest = said_on + LONGEST_COURSE
+    if expected_end > latest:
+        raise InvalidInput("expectedEnd", "too-late", maximum=latest.isoformat())
     counted = await take_place(work, held.referral.service_id)
     changes = {
         **_taken_over(work, answered),

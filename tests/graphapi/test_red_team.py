@@ -107,6 +107,15 @@ class TestWhatPostgresqlCannotStore:
         )
         assert answer.codes == ["INVALID_INPUT"]
 
+    async def test_an_end_at_the_end_of_the_calendar(self, town: Town) -> None:
+        """The clock would count 90 days on from there."""
+        sent = await town.sent()
+        given = {**ACCEPTANCE, "expectedEnd": "9999-12-31"}
+        found = await town.do(
+            "staff", "acceptReferral", id=sent["id"], expectedVersion=sent["version"], **given
+        )
+        assert refused(found) == ("expectedEnd", "too-late")
+
     @pytest.mark.parametrize("week", ["9999-12-27", "9999-12-31"])
     async def test_a_waiting_list_at_the_end_of_the_calendar(self, town: Town, week: str) -> None:
         sent = await town.sent()
