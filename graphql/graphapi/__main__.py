@@ -18,7 +18,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,6 +34,7 @@ from graphapi.demo import DemoFailed
 from graphapi.embedded import EmbeddedError
 from graphapi.importing import import_network, tables_of
 from graphapi.jobs import run_jobs
+from graphapi.logs import configure_logging
 from graphapi.messages import message_for
 from graphapi.migrating import migrate as migrate_database
 from graphapi.serving import serve as run_server
@@ -68,6 +69,7 @@ def serve() -> None:
 def jobs() -> None:
     """Run the jobs: what writers left for later, and what the clock asks for."""
     settings = read_settings()
+    configure_logging(settings.log_level)
     with reached_database(settings) as addresses:
         asyncio.run(_jobs(addresses))
 
@@ -219,7 +221,8 @@ def token_list(
                 for token in await membership.tokens(session, SYSTEM, member.id)
             ]
 
-    table = Table("Token", "Member", "Label", "Valid until", "Revoked")
+    # the id is what `revoke` needs: never cut, however narrow the terminal is
+    table = Table(Column("Token", no_wrap=True, min_width=36), "Member", "Label", "Valid until", "Revoked")
     for name, token in _with_database(read):
         table.add_row(
             str(token.id),

@@ -7,12 +7,10 @@ all requests share; nothing here decides anything about the domain.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Annotated, Any, Final
 
-import structlog
 from litestar import Litestar, Request, Response, asgi, get
 from litestar.datastructures import ResponseHeader, State
 from litestar.exceptions import NotFoundException
@@ -28,6 +26,7 @@ from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
 from graphapi.health import Readiness, readiness
 from graphapi.limits import Limits
+from graphapi.logs import configure_logging
 from graphapi.migrating import newest_revision
 from graphapi.schema import schema
 from graphapi.settings import Settings, SettingsRefused, read_settings
@@ -47,21 +46,6 @@ SECURITY_HEADERS: Final = {
 def limits_of(settings: Settings) -> Limits:
     """Return the limits that the settings give; the rest are defaults."""
     return Limits(body_bytes=settings.max_body_bytes, depth=settings.max_depth, cost=settings.max_cost)
-
-
-def configure_logging(level: str) -> None:
-    """Log one JSON object per line; who logs takes care that nothing personal is in it (DESIGN 8)."""
-    number: int = getattr(logging, level.upper())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        cache_logger_on_first_use=False,
-    )
 
 
 async def _following(follower: Follower) -> None:

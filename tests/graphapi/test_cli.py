@@ -65,7 +65,7 @@ Run = Callable[..., Done]
 def variables(cluster: Access, empty_database_name: str, tmp_path: Path) -> dict[str, str]:
     """A fresh database of this test, as an administrator would name it."""
     return {
-        "COLUMNS": "200",
+        "COLUMNS": "100",
         "DATABASE_URL": cluster.dsn(APP, empty_database_name),
         "DATABASE_READER_URL": cluster.dsn(READER, empty_database_name),
         "DATABASE_OWNER_URL": cluster.dsn(OWNER, empty_database_name),
