@@ -32,6 +32,7 @@ from directory.policy import (
     require_administer_member,
     require_grant,
     require_keep_tokens,
+    require_make_token,
     require_see_members,
 )
 from directory.problems import InvalidInput, NotAllowed, NotFound, StaleVersion
@@ -336,7 +337,7 @@ async def create_token(
 ) -> NewToken:
     """Give a member a new token; 90 days unless said otherwise, a year at most. The secret is shown once."""
     member, facts = await _token_owner(work, member_id)
-    require_administer_member(work.actor, facts)
+    require_make_token(work.actor, facts, administered=await _is_administered(work, member.partner_id))
     if not member.active:
         raise NotFound
     ends = expires_at or work.now + TOKEN_LIFE
@@ -374,6 +375,23 @@ async def _token_owner(work: Work, member_id: UUID) -> tuple[Member, MemberFacts
         raise NotFound
     facts = MemberFacts(id=member_id, role=Role(row.Member.role), organisation=_facts(row.Partner))
     return row.Member, facts
+
+
+async def _is_administered(work: Work, partner_id: UUID) -> bool:
+    """Whether somebody who administers the organisation holds a valid token."""
+    found = await work.session.scalar(
+        select(AccessToken.id)
+        .join(Member, Member.id == AccessToken.member_id)
+        .where(
+            Member.partner_id == partner_id,
+            Member.active,
+            Member.administers,
+            AccessToken.revoked_at.is_(None),
+            AccessToken.expires_at > work.now,
+        )
+        .limit(1)
+    )
+    return found is not None
 
 
 def _token_entry(token: AccessToken) -> TokenEntry:

@@ -34,6 +34,7 @@ class Rule(StrEnum):
     ROLE_UNKNOWN = "no-role-of-members"
     OWN_ROLE = "own-role-unchanged"
     LAST_LEAD = "last-lead-stays"
+    OWN_TOKENS = "organisation-makes-its-own-tokens"
 
 
 OF_THE_COORDINATION: Final = frozenset({"kind", "municipalityId", "coordinates", "active"})
@@ -215,6 +216,18 @@ def require_administer_member(actor: Actor, member: MemberFacts) -> None:
     leads = is_system(actor) or leads_there(actor, member.organisation.municipality_id)
     if member.role in COORDINATING and not leads:
         raise NotAllowed(Rule.LEAD_GRANTS)
+
+
+def require_make_token(actor: Actor, member: MemberFacts, *, administered: bool) -> None:
+    """Decide whether the actor may give this member a token.
+
+    ``administered``: somebody who administers the organisation holds a valid token. Then the lead of the
+    municipality makes none there: with it they could act as that office, which is another controller. The
+    first token of an organisation is the lead's to give, and one to an office that has lost all of its own.
+    """
+    require_administer_member(actor, member)
+    if administered and not is_system(actor) and actor.partner_id != member.organisation.partner_id:
+        raise NotAllowed(Rule.OWN_TOKENS)
 
 
 def require_keep_tokens(actor: Actor, member: MemberFacts) -> None:

@@ -66,6 +66,9 @@ RENEWAL_DAYS: Final = 30
 REVOCATION_ANSWER_DAYS: Final = 14
 """So many days a recipient has to say what it did with the data after the consent ended."""
 
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""How far ahead of ours the clock of whoever records a consent may be."""
+
 EXPIRY_BATCH: Final = 500
 
 
@@ -295,6 +298,7 @@ async def record_consent(
     end: datetime | None = None
     if given:
         _check_record(consent.terms, record, evidence)
+        _check_shown_before(record, work.now)
         end = _end(moment, valid_until)
     # Everything that reads comes before the first change: a decided record is written in one statement.
     sealed = None
@@ -331,6 +335,12 @@ def _check_record(terms: ConsentTerms, record: ConsentRecord, evidence: ConsentE
         raise InvalidInput("record.section87NoticeAt", "must-be-shown")
     if record.medium is ConsentMedium.ORAL and (evidence is None or evidence.witness is None):
         raise InvalidInput("evidence.witness", "required-when-oral")
+
+
+def _check_shown_before(record: ConsentRecord, now: datetime) -> None:
+    # the clock of the desk where the notice was shown may run ahead a little
+    if record.section_87_notice_at is not None and record.section_87_notice_at > now + CLOCKS_DIFFER:
+        raise InvalidInput("record.section87NoticeAt", "in-the-future")
 
 
 def _end(valid_from: datetime, last_day: date | None) -> datetime:

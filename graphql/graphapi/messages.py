@@ -540,6 +540,10 @@ RULES: Final[Mapping[str, Sentence]] = {
         "de": "Diese Rolle kann ein Mitglied nicht haben.",
         "en": "A member cannot have this role.",
     },
+    "organisation-makes-its-own-tokens": {
+        "de": "Diese Organisation verwaltet ihre Zugänge selbst; bitten Sie dort um einen.",
+        "en": "This organisation makes its own tokens; ask there for one.",
+    },
     "own-role-unchanged": {
         "de": "Die eigene Rolle kann man so nicht ändern.",
         "en": "One's own role cannot be changed like this.",

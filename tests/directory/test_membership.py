@@ -278,6 +278,29 @@ async def test_who_administers_the_coordination_does_not_become_its_lead(
     assert await snapshot(database, town.coordination_id) == before
 
 
+async def test_the_lead_gives_an_office_its_first_token_and_no_other(database: Database, town: Town) -> None:
+    """With a token for their members the lead could act as another office, which is another controller."""
+    partner = await town.partner()
+    first = await join(database, partner.id, administers=True)
+    other = await join(database, partner.id)
+    token = await issue(database, first.id, town.lead)
+    actor = await authenticate(database, token.secret)
+    assert actor is not None
+    before = await snapshot(database, partner.id)
+
+    for who in (first, other):
+        with pytest.raises(NotAllowed) as refused:
+            await issue(database, who.id, town.lead)
+        assert refused.value.rule == Rule.OWN_TOKENS
+    assert await snapshot(database, partner.id) == before
+    await issue(database, other.id, actor)
+
+    # an office that has lost its token asks the lead, who ends the old one first: the office notices
+    async with database.work(town.lead) as work:
+        await revoke_token(work, token.id)
+    await issue(database, first.id, town.lead)
+
+
 async def test_the_last_lead_stays(database: Database, town: Town) -> None:
     """Else nobody could grant the role again; a second one may go."""
     lead = await join(database, town.coordination_id, role=Role.LEAD)

@@ -87,7 +87,7 @@ hidePartner            partner:DRAFT            in   no     gone     gone  gone 
 addMember              partner:PUBLISHED        in   no     no       no    ok    no        no          ok
 changeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
 removeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
-createToken            member                   in   gone   gone     gone  ok    gone      gone        ok
+createToken            member                   in   gone   gone     gone  ok    gone      gone        no
 revokeToken            token                    in   gone   gone     gone  ok    gone      gone        ok
 # --- reading the exchange
 client                 client                   in   no     gone     gone  gone  yes       yes         yes

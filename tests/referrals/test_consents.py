@@ -126,6 +126,11 @@ def _decides(**changes: object) -> dict[str, object]:
     [
         (_decides(), {"no_disadvantage_shown": False}, "record.noDisadvantageShown"),
         (_decides(), {"section_87_notice_at": None}, "record.section87NoticeAt"),
+        (
+            _decides(),
+            {"section_87_notice_at": datetime(2100, 1, 1, tzinfo=UTC)},
+            "record.section87NoticeAt",
+        ),
         (_decides(evidence=None), {"medium": ConsentMedium.ORAL}, "evidence.witness"),
         (_decides(granted={Purpose.HANDOVER}), {}, "granted"),
         (_decides(decided_at=datetime(2100, 1, 1, tzinfo=UTC)), {}, "decidedAt"),
