@@ -37,7 +37,6 @@ from graphapi.jobs import run_jobs
 from graphapi.logs import configure_logging
 from graphapi.messages import message_for
 from graphapi.migrating import migrate as migrate_database
-from graphapi.serving import serve as run_server
 from graphapi.settings import SettingsRefused, read_settings
 from referrals.sealing import generate_master_key
 
@@ -62,6 +61,9 @@ cli.add_typer(token_cli, name="token")
 @cli.command(epilog="Example: `SPURWECHSEL_PORT=8080 spurwechsel serve`")
 def serve() -> None:
     """Serve the GraphQL face until Ctrl-C or SIGTERM."""
+    # Here, as in `schema`: making the schema takes longer than all the other commands need to start.
+    from graphapi.serving import serve as run_server
+
     run_server(read_settings())
 
 
@@ -145,7 +147,6 @@ def import_(
 @cli.command(epilog="Example: `spurwechsel schema > graphql/schema.graphql`")
 def schema() -> None:
     """Print the published GraphQL schema."""
-    # Here, because making the schema takes longer than all the other commands need to start.
     from graphapi.schema import print_schema
 
     sys.stdout.write(print_schema())
