@@ -462,7 +462,7 @@ async def view_client(session: AsyncSession, actor: Actor, master: MasterKey, cl
     steps = await session.scalars(
         select(ClientPhaseChange)
         .where(ClientPhaseChange.client_id == client_id)
-        .order_by(ClientPhaseChange.at, ClientPhaseChange.id)
+        .order_by(ClientPhaseChange.at, ClientPhaseChange.from_phase.is_not(None), ClientPhaseChange.id)
     )
     await _audit(session, actor, "client.view", [client_id])
     if client.sealed_contact is None or client.sealed_profile is None:

@@ -88,7 +88,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Facet(StrEnum):
-    """What hits can be counted by."""
+    """What hits can be counted by; childcare and women only count "yes" and "no", where it is known."""
 
     KIND = "KIND"
     TOPIC = "TOPIC"
@@ -97,6 +97,9 @@ class Facet(StrEnum):
     MUNICIPALITY = "MUNICIPALITY"
     CAPACITY = "CAPACITY"
     COURSE_LEVEL = "COURSE_LEVEL"
+    COURSE_FORMAT = "COURSE_FORMAT"
+    COURSE_CHILDCARE = "COURSE_CHILDCARE"
+    COURSE_WOMEN_ONLY = "COURSE_WOMEN_ONLY"
     PARTNER_KIND = "PARTNER_KIND"
 
 

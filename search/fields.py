@@ -23,7 +23,7 @@ from search.lexicon import LANGUAGE_NAMES
 from search.matching import LEVELS, territory
 from search.text import NORMALISER, forms
 
-INDEX_SHAPE: Final = 1
+INDEX_SHAPE: Final = 2
 """Number of the fields below and their meaning; an index of another shape is rebuilt."""
 
 SECTIONS: Final = {
@@ -57,11 +57,14 @@ def _schema() -> Schema:
         "fits",
         "capacity",
         "course_level",
+        "course_format",
+        "course_childcare",
+        "course_women_only",
     ):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in (
         "topic_or_above", "speaks", "territory", "excludes", "duty", "point",
-        "full", "course", "childcare", "women_only", "format", "occupation",
+        "full", "course", "occupation",
     ):  # fmt: skip
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     for name in ("level_from", "level_to", "starts_on", "ends_on", "capacity_until"):
@@ -227,8 +230,11 @@ def _add_course(made: Document, add: Callable[..., None], service: ServiceDocume
     for field, day in (("starts_on", course.starts_on), ("ends_on", course.ends_on)):
         if day is not None:
             made.add_integer(field, day_number(day))
-    for field, known in (("childcare", course.childcare), ("women_only", course.women_only)):
+    for field, known in (
+        ("course_childcare", course.childcare),
+        ("course_women_only", course.women_only),
+    ):
         if known is not None:
             add(field, "yes" if known else "no")
     if course.format is not None:
-        add("format", course.format)
+        add("course_format", course.format)

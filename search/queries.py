@@ -101,13 +101,13 @@ def _not_in_course(wanted: CourseFilter) -> list[Query]:
     if wanted.ends_before is not None:
         different.append(at_least("ends_on", day_number(wanted.ends_before) + 1))
     if wanted.childcare is not None:
-        different.append(with_term("childcare", "no" if wanted.childcare else "yes"))
+        different.append(with_term("course_childcare", "no" if wanted.childcare else "yes"))
     if wanted.women_only is not None:
-        different.append(with_term("women_only", "no" if wanted.women_only else "yes"))
+        different.append(with_term("course_women_only", "no" if wanted.women_only else "yes"))
     if wanted.format is not None:
         # HYBRID is on site and online, so it differs from neither.
         others = {"ON_SITE", "ONLINE", "HYBRID"} - {wanted.format, "HYBRID"}
-        different.append(with_any("format", sorted(others)))
+        different.append(with_any("course_format", sorted(others)))
     return different
 
 
@@ -130,11 +130,11 @@ def misfits(situation: Situation) -> list[Query]:
     if situation.status_valid_until is not None:
         wrong.append(at_least("ends_on", day_number(situation.status_valid_until) + 1))
     if situation.childcare:
-        wrong.append(with_term("childcare", "no"))
+        wrong.append(with_term("course_childcare", "no"))
     if situation.women_only:
-        wrong.append(with_term("women_only", "no"))
+        wrong.append(with_term("course_women_only", "no"))
     if situation.woman is False:
-        wrong.append(with_term("women_only", "yes"))
+        wrong.append(with_term("course_women_only", "yes"))
     if situation.occupation is not None:
         competent = with_term("occupation", f"esco:{situation.occupation}")
         wrong.append(but_not(with_term("occupation", "some"), [competent]))

@@ -426,7 +426,9 @@ def test_facets_count_all_hits(engine: FollowingEngine) -> None:
             capacity=Capacity(
                 state=CapacityState.OPEN, expires_on=TODAY if number < 2 else TODAY - timedelta(days=1)
             ),
-            course=CourseFacts(level_to=CefrLevel.B1) if number == 0 else None,
+            course=CourseFacts(level_to=CefrLevel.B1, format=CourseFormat.ONLINE, childcare=number == 0)
+            if number < 2
+            else None,
         )
         for number, kind in enumerate(kinds)
     ]
@@ -442,7 +444,10 @@ def test_facets_count_all_hits(engine: FollowingEngine) -> None:
         Facet.RESIDENCE_STATUS: {"SECTION_104C": 3},
         Facet.MUNICIPALITY: {"120520000000": 11},
         Facet.CAPACITY: {"OPEN": 2, "UNKNOWN": 9},
-        Facet.COURSE_LEVEL: {"B1": 1},
+        Facet.COURSE_LEVEL: {"B1": 2},
+        Facet.COURSE_FORMAT: {"ONLINE": 2},
+        Facet.COURSE_CHILDCARE: {"yes": 1, "no": 1},
+        Facet.COURSE_WOMEN_ONLY: {},
         Facet.PARTNER_KIND: {"FREE_PROVIDER": 11},
     }
 
