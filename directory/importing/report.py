@@ -70,7 +70,8 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.ENCODING: "The file is not UTF-8. Save it as UTF-8 (with or without BOM).",
     Refusal.CSV_BROKEN: "The file is not well-formed CSV there (quotes not closed, a field too large?).",
     Refusal.NOTHING_USABLE: "No row of the package could be taken. The report says why for each.",
-    Refusal.MUNICIPALITY_NEEDED: "Say for which municipality: --municipality and its official key (ARS).",
+    Refusal.MUNICIPALITY_NEEDED: "Say for which municipality: --municipality and its official key (ARS);"
+    " where there is none yet, import its network file first.",
     Refusal.MUNICIPALITY_UNKNOWN: "No municipality has this official key (ARS). Import its network first.",
     Refusal.MUNICIPALITY_DIFFERS: "This source belongs to another municipality already. Leave"
     " --municipality away or name that one.",

@@ -42,8 +42,9 @@ async def import_source(
 ) -> ImportReport:
     """Take a network file (.json) or an HSDS 1.1 package (folder, .zip) into the directory.
 
-    ``municipality``: official key (ARS) of one that exists; needed for packages, a network file brings its
-    own. ``publish``: entries come as published, not as drafts. Raises ImportRefused, having written nothing.
+    ``municipality``: official key (ARS) of one that exists; a package needs it where there is not exactly
+    one, a network file brings its own. ``publish``: entries come as published, not as drafts. Raises
+    ImportRefused, having written nothing.
 
     Everything becomes visible at once at the end. Running it twice changes nothing; an entry whose source
     says nothing new keeps what was changed here.

@@ -193,7 +193,11 @@ class Stage:
     async def _find_municipality(self, session: AsyncSession, ars: str | None) -> None:
         said = self.source.municipality
         if said is None and ars is None:
-            raise ImportRefused(Refusal.MUNICIPALITY_NEEDED)
+            # most installations have one municipality: then there is nothing to choose
+            known = list(await session.scalars(select(Municipality.ars).limit(2)))
+            if len(known) != 1:
+                raise ImportRefused(Refusal.MUNICIPALITY_NEEDED)
+            ars = known[0]
         if said is not None and ars not in (None, said.ars):
             raise ImportRefused(Refusal.MUNICIPALITY_DIFFERS, said.ars)
         key = said.ars if said is not None else ars

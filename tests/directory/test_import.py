@@ -886,9 +886,12 @@ async def test_the_municipality_must_be_known_and_stay_the_same(
     assert await reason(dirty, ARS) is Refusal.MUNICIPALITY_UNKNOWN
     assert await reason(write(tmp_path, network()), "12060") is Refusal.MUNICIPALITY_DIFFERS
     await import_source(empty_database, write(tmp_path, network()))
-    await import_source(empty_database, dirty, municipality=ARS)
+    report = await import_source(empty_database, dirty)
     async with empty_database.work(SYSTEM) as work:
+        only = await work.session.scalar(select(Municipality.id).where(Municipality.ars == ARS))
+        assert report.municipality == only, "the only one there is needs no naming"
         work.session.add(Municipality(ars="12060", name={"de": "Barnim"}, kind_labels={}))
+    assert await reason(dirty, None) is Refusal.MUNICIPALITY_NEEDED
     assert await reason(dirty, "12060") is Refusal.MUNICIPALITY_DIFFERS
     other = network(source="other", partners=[{**network()["partners"][0], "key": "coordination"}])
     assert await reason(write(tmp_path, other), None) is Refusal.COORDINATION_TAKEN
