@@ -6,10 +6,8 @@ person"). Confirming is serialised per service, so that one interpreter is never
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid4
@@ -26,6 +24,7 @@ from directory.vocabulary import InterpretingMode, PublicationState, ServiceKind
 from referrals.clients import display_name
 from referrals.inbox import seen
 from referrals.models import Booking, BookingPerson, Client
+from referrals.paging import cursor_of, place_of
 from referrals.policy import (
     BookingFacts,
     ClientFacts,
@@ -126,7 +125,7 @@ class BookingView(Value, frozen=True, kw_only=True):
     @property
     def cursor(self) -> str:
         """Where this booking stands in a list, for the next page."""
-        return base64.urlsafe_b64encode(f"{self.starts_at.isoformat()}|{self.id}".encode()).decode()
+        return cursor_of(self.starts_at, self.id)
 
 
 class BookingPage(Value, frozen=True, kw_only=True):
@@ -432,7 +431,7 @@ async def list_bookings(
     if with_total:
         total = await session.scalar(select(func.count()).select_from(statement.subquery()))
     if after is not None:
-        starts_at, last = _cursor(after)
+        starts_at, last = place_of(after)
         statement = statement.where(tuple_(Booking.starts_at, Booking.id) > tuple_(starts_at, last))
     rows = list(
         await session.scalars(
@@ -446,14 +445,6 @@ async def list_bookings(
         has_next=len(rows) > first,
         total=total,
     )
-
-
-def _cursor(text: str) -> tuple[datetime, UUID]:
-    try:
-        moment, _, id_ = base64.urlsafe_b64decode(text.encode()).decode().partition("|")
-        return datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
-    except (ValueError, OverflowError, binascii.Error):
-        raise InvalidInput("after", "cursor") from None
 
 
 async def view_booked_person(

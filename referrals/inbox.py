@@ -6,11 +6,9 @@ whether or not the clock has moved the referral. Row-level security stands benea
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +24,7 @@ from referrals.consents import facts_of as consent_facts
 from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralPackage
 from referrals.moving import NOBODYS, covered, facts_of, text_place
 from referrals.package import Package, decoder
+from referrals.paging import cursor_of, place_of
 from referrals.policy import act_on_referral, must_work_with_people, see_referral
 from referrals.problems import Erased, PackageClosed
 from referrals.sealing import MasterKey, Place, key_of
@@ -129,7 +128,7 @@ class ReferralView(Value, frozen=True, kw_only=True):
     @property
     def cursor(self) -> str:
         """Where this entry stands in a list, for the next page."""
-        return base64.urlsafe_b64encode(f"{self.updated_at.isoformat()}|{self.id}".encode()).decode()
+        return cursor_of(self.updated_at, self.id)
 
 
 class ReferralPage(Value, frozen=True, kw_only=True):
@@ -428,7 +427,7 @@ async def list_referrals(
         conditions.append(judged.in_(list(states)))
     paged = list(conditions)
     if after is not None:
-        updated_at, last = _cursor(after)
+        updated_at, last = place_of(after)
         paged.append(tuple_(Referral.updated_at, Referral.id) < tuple_(updated_at, last))
     rows = (
         await session.execute(
@@ -454,14 +453,6 @@ async def list_referrals(
         has_next=len(rows) > first,
         total=total,
     )
-
-
-def _cursor(text: str) -> tuple[datetime, UUID]:
-    try:
-        moment, _, id_ = base64.urlsafe_b64decode(text.encode()).decode().partition("|")
-        return datetime.fromisoformat(moment).astimezone(UTC), UUID(id_)
-    except (ValueError, OverflowError, binascii.Error):
-        raise InvalidInput("after", "cursor") from None
 
 
 # --- History ------------------------------------------------------------------------------------------------
