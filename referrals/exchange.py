@@ -23,7 +23,6 @@ from directory.problems import InvalidInput, NotFound
 from directory.values import LanguageTag, ShortText, TerritoryKey, TopicCode, Value
 from directory.vocabulary import CapacityState, PublicationState, ServiceKind
 from referrals.consent import LARGEST, covers
-from referrals.consents import expire_due as expire_consents
 from referrals.consents import facts_of as consent_facts
 from referrals.consents import record_consent, request_consent
 from referrals.inbox import outcome_shown, package_place
@@ -657,11 +656,3 @@ async def _begin_for(
     if told_by_person in {AnswerSource.MEMBER, AnswerSource.SYSTEM}:
         raise InvalidInput("toldByPerson", "unknown-value")
     return await begin(work, referral_id, expected_version, move, party), party
-
-
-async def expire_due(work: Work) -> int:
-    """Let the clock end what rests on a consent whose end has come; return how many consents (SYSTEM).
-
-    Access had ended at that moment already, because it is judged at each reading; this writes it down.
-    """
-    return await expire_consents(work)

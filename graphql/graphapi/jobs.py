@@ -24,7 +24,7 @@ from directory.actors import SYSTEM
 from directory.building import outdated
 from directory.database import Database
 from directory.documents import DocumentKind
-from referrals.exchange import expire_due
+from referrals.consents import expire_due
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ def register(queue: PgQueuer, database: Database) -> None:
         async with database.work(SYSTEM) as work:
             ended = await expire_due(work)
         if ended:
-            log.info("consents expired", referrals=ended)
+            log.info("consents expired", consents=ended)
 
     @queue.schedule("rewrite_outdated_documents", "*/5 * * * *")
     async def _rewrite_outdated(schedule: Schedule) -> None:
