@@ -310,21 +310,13 @@ async def members(
 
 async def member(session: AsyncSession, actor: Actor, member_id: UUID) -> MemberEntry:
     """Return one member to who may see the organisation's members; else NotFound: names are not published."""
-    row = (
-        await session.execute(
-            select(Member, Partner)
-            .join(Partner, Partner.id == Member.partner_id)
-            .where(Member.id == member_id)
-        )
-    ).one_or_none()
-    if row is None:
-        raise NotFound
+    found, facts = await _with_organisation(session, member_id)
     if actor.member_id != member_id:
         try:
-            require_see_members(actor, _facts(row.Partner))
+            require_see_members(actor, facts.organisation)
         except NotAllowed:
             raise NotFound from None
-    return _entry(row.Member)
+    return _entry(found)
 
 
 def hash_token(secret: str) -> bytes:
@@ -336,7 +328,8 @@ async def create_token(
     work: Work, member_id: UUID, label: str, *, expires_at: datetime | None = None
 ) -> NewToken:
     """Give a member a new token; 90 days unless said otherwise, a year at most. The secret is shown once."""
-    member, facts = await _token_owner(work, member_id)
+    # locked: nobody removes the member while a token is made, and leaves it valid
+    member, facts = await _with_organisation(work.session, member_id, locked=True)
     require_make_token(work.actor, facts, administered=await _is_administered(work, member.partner_id))
     if not member.active:
         raise NotFound
@@ -360,17 +353,16 @@ async def create_token(
     return NewToken(id=token.id, secret=secret, expires_at=ends)
 
 
-async def _token_owner(work: Work, member_id: UUID) -> tuple[Member, MemberFacts]:
-    # shared lock: nobody removes the member while a token is made, and leaves it valid
-    row = (
-        await work.session.execute(
-            select(Member, Partner)
-            .join(Partner, Partner.id == Member.partner_id)
-            .where(Member.id == member_id)
-            .with_for_update(read=True, of=Member)
-            .execution_options(populate_existing=True)
-        )
-    ).one_or_none()
+async def _with_organisation(
+    session: AsyncSession, member_id: UUID, *, locked: bool = False
+) -> tuple[Member, MemberFacts]:
+    """Return a member and what policies decide by; ``locked``: nobody changes the member until the end."""
+    statement = (
+        select(Member, Partner).join(Partner, Partner.id == Member.partner_id).where(Member.id == member_id)
+    )
+    if locked:
+        statement = statement.with_for_update(read=True, of=Member).execution_options(populate_existing=True)
+    row = (await session.execute(statement)).one_or_none()
     if row is None:
         raise NotFound
     facts = MemberFacts(id=member_id, role=Role(row.Member.role), organisation=_facts(row.Partner))
@@ -407,18 +399,8 @@ def _token_entry(token: AccessToken) -> TokenEntry:
 
 async def tokens(session: AsyncSession, actor: Actor, member_id: UUID) -> list[TokenEntry]:
     """Return a member's tokens without their secrets, newest first; for the member and who administers."""
-    row = (
-        await session.execute(
-            select(Member, Partner)
-            .join(Partner, Partner.id == Member.partner_id)
-            .where(Member.id == member_id)
-        )
-    ).one_or_none()
-    if row is None:
-        raise NotFound
-    require_keep_tokens(
-        actor, MemberFacts(id=member_id, role=Role(row.Member.role), organisation=_facts(row.Partner))
-    )
+    _, facts = await _with_organisation(session, member_id)
+    require_keep_tokens(actor, facts)
     rows = await session.scalars(
         select(AccessToken)
         .where(AccessToken.member_id == member_id)
