@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,8 @@ import msgspec
 
 from graphapi.embedded import APP, OWNER, READER, Access, Cluster, NotRunningError
 from graphapi.migrating import migrate
-from graphapi.settings import KEY_BYTES, Environment, Settings, SettingsRefused
+from graphapi.settings import Environment, Settings, SettingsRefused
+from referrals.sealing import generate_master_key
 
 DATABASE: Final = "spurwechsel"
 """Name of the database in the embedded cluster."""
@@ -65,7 +64,7 @@ def master_key_text(settings: Settings) -> str:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return file.read_text().strip()
-    key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+    key = generate_master_key()
     with os.fdopen(descriptor, "w") as opened:
         opened.write(key + "\n")
     return key
