@@ -1,0 +1,8 @@
+"""To be filled."""
+
+revision = "0007_answer_links"
+down_revision = "0006_clock"
+
+
+def upgrade() -> None:
+    pass
