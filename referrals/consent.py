@@ -17,6 +17,7 @@ import msgspec
 from directory.vocabulary import DataProtectionLaw, PartnerKind
 from referrals.values import ConsentRecord, ConsentTerms, Party, PurposeTerms, SecrecyRelease
 from referrals.vocabulary import (
+    FOLLOW_UP_PURPOSES,
     ConsentState,
     DataCategory,
     LegalBasis,
@@ -254,7 +255,9 @@ def flaws(terms: ConsentTerms) -> tuple[tuple[str, str], ...]:
             allowed = frozenset[DataCategory]().union(*(LARGEST[party.kind] for party in terms.recipients))
             if terms.recipients and set(entry.categories) - allowed:
                 found.append((f"{where}.categories", "never-for-this-partner"))
-        if entry.purpose is Purpose.FOLLOW_UP and entry.ends_on is None:
+        if entry.purpose is Purpose.FOLLOW_UP:
+            found.append((f"{where}.purpose", "split-purpose"))
+        if entry.purpose in FOLLOW_UP_PURPOSES and entry.ends_on is None:
             found.append((f"{where}.endsOn", "required"))
         if entry.purpose is not Purpose.REPORT_BACK and entry.report_depth is not ReportDepth.NOTHING:
             found.append((f"{where}.reportDepth", "only-for-report-back"))

@@ -88,8 +88,17 @@ class Purpose(StrEnum):
     REPORT_BACK = "REPORT_BACK"
     FEEDBACK = "FEEDBACK"
     FOLLOW_UP = "FOLLOW_UP"
+    FOLLOW_UP_28_DAYS = "FOLLOW_UP_28_DAYS"
+    FOLLOW_UP_6_MONTHS = "FOLLOW_UP_6_MONTHS"
     STATISTICS = "STATISTICS"
     HANDOVER = "HANDOVER"
+
+
+FOLLOW_UP_PURPOSES: Final = frozenset(
+    {Purpose.FOLLOW_UP, Purpose.FOLLOW_UP_28_DAYS, Purpose.FOLLOW_UP_6_MONTHS}
+)
+"""Asking again later; each has an own end. FOLLOW_UP alone stands in consents given before the two follow-ups
+were told apart: it is not asked for any more, and where it was given it counts for both until its end."""
 
 
 class ReportDepth(StrEnum):
@@ -336,6 +345,42 @@ class FeedbackAnswer(StrEnum):
     NEVER_HAPPENED = "NEVER_HAPPENED"
 
 
+class FollowUpKind(StrEnum):
+    """When the person is asked again after a referral was closed."""
+
+    DAYS_28 = "DAYS_28"
+    MONTHS_6 = "MONTHS_6"
+
+
+class FollowUpState(StrEnum):
+    """The states of a later follow-up; NO_ANSWER is counted like any other."""
+
+    PLANNED = "PLANNED"
+    ASKED = "ASKED"
+    ANSWERED = "ANSWERED"
+    NO_ANSWER = "NO_ANSWER"
+    CANCELLED = "CANCELLED"
+
+
+class NeedNow(StrEnum):
+    """Whether what the person needed is still met, in their own view."""
+
+    STILL_MET = "STILL_MET"
+    PARTLY_MET = "PARTLY_MET"
+    NOT_MET = "NOT_MET"
+    NEED_CHANGED = "NEED_CHANGED"
+
+
+class OccupiedWith(StrEnum):
+    """What the person does at the time of a follow-up."""
+
+    WORK = "WORK"
+    TRAINING = "TRAINING"
+    COURSE = "COURSE"
+    LOOKING = "LOOKING"
+    NOTHING_OF_THESE = "NOTHING_OF_THESE"
+
+
 class ApprovalMove(StrEnum):
     """What needs four eyes: a member of the sender asks, another member with role LEAD confirms."""
 
@@ -406,6 +451,8 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(Purpose.REPORT_BACK): {"de": "Rückmeldung des Partners", "en": "report back by the partner"},
     _key(Purpose.FEEDBACK): {"de": "Nachfrage bei Ihnen, wie es war", "en": "asking you how it went"},
     _key(Purpose.FOLLOW_UP): {"de": "spätere Nachfrage", "en": "later follow-up"},
+    _key(Purpose.FOLLOW_UP_28_DAYS): {"de": "Nachfrage nach 28 Tagen", "en": "follow-up after 28 days"},
+    _key(Purpose.FOLLOW_UP_6_MONTHS): {"de": "Nachfrage nach 6 Monaten", "en": "follow-up after 6 months"},
     _key(Purpose.STATISTICS): {"de": "Statistik", "en": "statistics"},
     _key(Purpose.HANDOVER): {
         "de": "Übergabe an eine andere Kommune",
@@ -526,6 +573,22 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(FeedbackAnswer.HELPED_PARTLY): {"de": "hat teilweise geholfen", "en": "it helped in part"},
     _key(FeedbackAnswer.DID_NOT_HELP): {"de": "hat nicht geholfen", "en": "it did not help"},
     _key(FeedbackAnswer.NEVER_HAPPENED): {"de": "hat nicht stattgefunden", "en": "it never happened"},
+    _key(FollowUpKind.DAYS_28): {"de": "nach 28 Tagen", "en": "after 28 days"},
+    _key(FollowUpKind.MONTHS_6): {"de": "nach 6 Monaten", "en": "after 6 months"},
+    _key(FollowUpState.PLANNED): {"de": "geplant", "en": "planned"},
+    _key(FollowUpState.ASKED): {"de": "gefragt", "en": "asked"},
+    _key(FollowUpState.ANSWERED): {"de": "beantwortet", "en": "answered"},
+    _key(FollowUpState.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
+    _key(FollowUpState.CANCELLED): {"de": "entfallen", "en": "cancelled"},
+    _key(NeedNow.STILL_MET): {"de": "Bedarf weiter gedeckt", "en": "need still met"},
+    _key(NeedNow.PARTLY_MET): {"de": "Bedarf teilweise gedeckt", "en": "need met in part"},
+    _key(NeedNow.NOT_MET): {"de": "Bedarf nicht gedeckt", "en": "need not met"},
+    _key(NeedNow.NEED_CHANGED): {"de": "anderer Bedarf", "en": "another need now"},
+    _key(OccupiedWith.WORK): {"de": "in Arbeit", "en": "in work"},
+    _key(OccupiedWith.TRAINING): {"de": "in Ausbildung", "en": "in vocational training"},
+    _key(OccupiedWith.COURSE): {"de": "im Kurs", "en": "in a course"},
+    _key(OccupiedWith.LOOKING): {"de": "auf der Suche", "en": "looking for work"},
+    _key(OccupiedWith.NOTHING_OF_THESE): {"de": "nichts davon", "en": "none of these"},
     _key(SupportAdvice.SUPPORT): {"de": "Begleitung durch Spurwechsel", "en": "support by Spurwechsel"},
     _key(SupportAdvice.CLEARING): {"de": "zuerst Clearing", "en": "clearing first"},
     _key(SupportAdvice.SIGNPOSTING): {"de": "Verweisberatung", "en": "signposting advice"},

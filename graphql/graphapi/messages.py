@@ -383,6 +383,10 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ ist kein Lesezeichen dieser Liste.",
         "en": "“{field}” is not a cursor of this list.",
     },
+    "split-purpose": {
+        "de": "„{field}“: Bitte nach 28 Tagen und nach 6 Monaten getrennt fragen.",
+        "en": "“{field}”: ask for 28 days and for 6 months separately.",
+    },
     "only-for-report-back": {
         "de": "„{field}“ gilt nur für die Rückmeldung.",
         "en": "“{field}” is for reporting back only.",

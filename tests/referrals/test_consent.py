@@ -282,8 +282,17 @@ def test_how_much_is_reported_back(_case: str, depth: ReportDepth, expected: Rep
         ),
         (
             "a follow-up has an end of its own",
-            terms_of(party(SENDER), [party()], [PurposeTerms(purpose=Purpose.FOLLOW_UP)]),
+            terms_of(party(SENDER), [party()], [PurposeTerms(purpose=Purpose.FOLLOW_UP_28_DAYS)]),
             {("purposes.0.endsOn", "required")},
+        ),
+        (
+            "each follow-up is a purpose of its own",
+            terms_of(
+                party(SENDER),
+                [party()],
+                [PurposeTerms(purpose=Purpose.FOLLOW_UP, ends_on=date(2030, 1, 1))],
+            ),
+            {("purposes.0.purpose", "split-purpose")},
         ),
         (
             "only a report has a depth",

@@ -74,7 +74,7 @@ class ConsentPurposeInput:
         default=ReportDepth.NOTHING, description="For REPORT_BACK: how much may be told."
     )
     ends_on: date | None = strawberry.field(
-        default=strawberry.UNSET, description="An own last day; FOLLOW_UP needs one."
+        default=strawberry.UNSET, description="An own last day; a FOLLOW_UP… needs one."
     )
 
 
