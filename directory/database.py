@@ -100,7 +100,7 @@ class Work:
         self._partners: dict[UUID, None] = {}
         self._shown_by_services: dict[UUID, None] = {}
         self._audit: list[dict[str, object]] = []
-        self._jobs: list[tuple[str, bytes, str | None]] = []
+        self._jobs: dict[tuple[str, bytes, str | None], None] = {}
 
     async def rewrite_services(self, partner_id: UUID, after: UUID) -> UUID | None:
         """Rewrite the next chunk of a partner's services; return where to go on, or None at the end."""
@@ -138,8 +138,11 @@ class Work:
         )
 
     def later(self, job: str, payload: object, *, only_once: str | None = None) -> None:
-        """Enqueue a job that exists only if this work commits; ``only_once`` is its deduplication key."""
-        self._jobs.append((job, msgspec.json.encode(payload), only_once))
+        """Enqueue a job that exists only if this work commits; ``only_once`` is its deduplication key.
+
+        What is said twice in one work is enqueued once.
+        """
+        self._jobs[(job, msgspec.json.encode(payload), only_once)] = None
 
     async def once(self, operation: str, key: str, given: object) -> UUID | None:
         """Claim an idempotency key of this actor; return the id that its first use made, or None if new.
@@ -213,7 +216,7 @@ class Work:
         driver = connection.driver_connection
         if driver is None:
             raise Unavailable("no connection")
-        await enqueue(driver, self._jobs)
+        await enqueue(driver, list(self._jobs))
 
 
 async def enqueue(connection: asyncpg.Connection, jobs: Sequence[tuple[str, bytes, str | None]]) -> None:

@@ -167,6 +167,7 @@ class Partner(Base):
     public_body: Mapped[bool] = mapped_column(default=False)
     school: Mapped[bool] = mapped_column(default=False)
     superior_contact: Mapped[str | None]
+    correspondence_language: Mapped[str] = mapped_column(default="de", server_default="de")
     note: Mapped[str | None]
     assured_at: Mapped[datetime | None]
     provenance: Mapped[Provenance | None]

@@ -22,6 +22,7 @@ from directory.vocabulary import Answer, InterpretingMode, LegalCircle, Residenc
 from referrals.values import ConsentRecord, ConsentTerms, Kept, Withdrawal
 from referrals.vocabulary import (
     OPEN_STATES,
+    Addressee,
     AnswerSource,
     ApprovalMove,
     ApprovalState,
@@ -36,6 +37,9 @@ from referrals.vocabulary import (
     FeedbackAnswer,
     FeedbackAsked,
     GenderWish,
+    NoticeAbout,
+    NoticeKind,
+    NoticeState,
     OutcomeCode,
     OutcomeReason,
     Priority,
@@ -71,6 +75,7 @@ Base.registry.update_type_annotation_map(
         **{
             enum: Word(enum)
             for enum in (
+                Addressee,
                 Answer,
                 AnswerSource,
                 ApprovalMove,
@@ -87,6 +92,9 @@ Base.registry.update_type_annotation_map(
                 GenderWish,
                 InterpretingMode,
                 LegalCircle,
+                NoticeAbout,
+                NoticeKind,
+                NoticeState,
                 OutcomeCode,
                 OutcomeReason,
                 Priority,
@@ -490,6 +498,44 @@ class Approval(Base):
         ),
         Index("approval_municipality", "municipality_id", "state"),
         CheckConstraint("decided_by IS NULL OR decided_by <> requested_by", name="approval_is_by_another"),
+
+
+# --- Notices ------------------------------------------------------------------------------------------------
+
+
+class Notice(Base):
+    """What an organisation is to be told by mail (Benachrichtigung), and what became of it: codes and ids.
+
+    ``partner_id`` is told; ``waiting_partner_id`` waits for what the notice asks for, and sees whether it
+    arrived. ``next_try_at``: when it is sent, or tried again; while it is being sent, until when nobody else
+    tries (None once it is decided). ``attempts`` is raised by whoever begins to send, so that only the last
+    one who began says what became of it. ``reply_code``: what the mail server said last (SMTP).
+    """
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index("notice_once", "about_id", "kind", "partner_id", "addressee", "dedupe", unique=True),
+        Index("notice_due", "next_try_at", postgresql_where=text("state = 'PENDING'")),
+        Index("notice_partner", "partner_id", "created_at"),
+        Index("notice_waiting", "waiting_partner_id", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    kind: Mapped[NoticeKind]
+    addressee: Mapped[Addressee]
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    waiting_partner_id: Mapped[UUID | None] = mapped_column(ForeignKey("partner.id"))
+    about_kind: Mapped[NoticeAbout]
+    about_id: Mapped[UUID]
+    dedupe: Mapped[str]
+    due_at: Mapped[datetime | None]
+    state: Mapped[NoticeState]
+    attempts: Mapped[int]
+    next_try_at: Mapped[datetime | None]
+    reply_code: Mapped[int | None]
+    sent_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)

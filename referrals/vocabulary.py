@@ -406,6 +406,71 @@ class SupportAdvice(StrEnum):
     ASK = "ASK"
 
 
+class NoticeKind(StrEnum):
+    """What an organisation is told by mail (Benachrichtigung); who is told when is data in ``notices``."""
+
+    REFERRAL_WAITS = "REFERRAL_WAITS"
+    QUESTION_ASKED = "QUESTION_ASKED"
+    QUESTION_ANSWERED = "QUESTION_ANSWERED"
+    NEWS = "NEWS"
+    GOES_ON = "GOES_ON"
+    TAKEN_BACK = "TAKEN_BACK"
+    CONSENT_ENDED = "CONSENT_ENDED"
+    BOOKING_REQUESTED = "BOOKING_REQUESTED"
+    BOOKING_CONFIRMED = "BOOKING_CONFIRMED"
+    BOOKING_DECLINED = "BOOKING_DECLINED"
+    BOOKING_CANCELLED = "BOOKING_CANCELLED"
+    APPROVAL_ASKED = "APPROVAL_ASKED"
+    FOUR_EYES = "FOUR_EYES"
+    ANSWER_DUE_HALF = "ANSWER_DUE_HALF"
+    ANSWER_OVERDUE = "ANSWER_OVERDUE"
+    DRAFT_IDLE = "DRAFT_IDLE"
+    QUESTION_OPEN = "QUESTION_OPEN"
+    WAITING_LIST = "WAITING_LIST"
+    FIRST_CONTACT = "FIRST_CONTACT"
+    SIGN_OF_LIFE = "SIGN_OF_LIFE"
+    CONFIRM_OUTCOME = "CONFIRM_OUTCOME"
+    CONSENT_RENEWAL = "CONSENT_RENEWAL"
+    EXPIRED_NO_ANSWER = "EXPIRED_NO_ANSWER"
+    REVOCATION_UNANSWERED = "REVOCATION_UNANSWERED"
+    ANSWER_LINK = "ANSWER_LINK"
+    CAPACITY_ASKED = "CAPACITY_ASKED"
+    CHANGE_REQUESTED = "CHANGE_REQUESTED"
+
+
+class Addressee(StrEnum):
+    """Who at the organisation is written to: its service or office, its superior contact, its leads."""
+
+    ORGANISATION = "ORGANISATION"
+    SUPERIOR = "SUPERIOR"
+    LEAD = "LEAD"
+
+
+class NoticeAbout(StrEnum):
+    """What a notice is about."""
+
+    REFERRAL = "REFERRAL"
+    BOOKING = "BOOKING"
+    APPROVAL = "APPROVAL"
+    CONSENT = "CONSENT"
+    SERVICE = "SERVICE"
+
+
+class NoticeState(StrEnum):
+    """What became of a notice.
+
+    UNDELIVERABLE: no address is known, the partner has to be phoned. BOUNCED: its mail server refused it for
+    good. NOT_SENT_NO_MAIL: this installation sends no mail. CANCELLED: nobody needs it any more.
+    """
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    UNDELIVERABLE = "UNDELIVERABLE"
+    BOUNCED = "BOUNCED"
+    NOT_SENT_NO_MAIL = "NOT_SENT_NO_MAIL"
+    CANCELLED = "CANCELLED"
+
+
 def _key(member: StrEnum) -> tuple[type[StrEnum], str]:
     # members of two vocabularies with the same word are equal (both are that text), so the class counts too
     return type(member), member.value
@@ -593,6 +658,74 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(SupportAdvice.CLEARING): {"de": "zuerst Clearing", "en": "clearing first"},
     _key(SupportAdvice.SIGNPOSTING): {"de": "Verweisberatung", "en": "signposting advice"},
     _key(SupportAdvice.ASK): {"de": "bei der Koordination fragen", "en": "ask the coordination"},
+    _key(NoticeKind.REFERRAL_WAITS): {
+        "de": "eine Vermittlung wartet auf Antwort",
+        "en": "a referral waits for an answer",
+    },
+    _key(NoticeKind.QUESTION_ASKED): {"de": "Rückfrage", "en": "a question was asked"},
+    _key(NoticeKind.QUESTION_ANSWERED): {"de": "Rückfrage beantwortet", "en": "the question was answered"},
+    _key(NoticeKind.NEWS): {"de": "Neues zu einer Vermittlung", "en": "news about a referral"},
+    _key(NoticeKind.GOES_ON): {"de": "Vermittlung läuft weiter", "en": "the referral goes on"},
+    _key(NoticeKind.TAKEN_BACK): {"de": "Vermittlung zurückgenommen", "en": "the referral was taken back"},
+    _key(NoticeKind.CONSENT_ENDED): {"de": "Einwilligung beendet", "en": "the consent has ended"},
+    _key(NoticeKind.BOOKING_REQUESTED): {
+        "de": "Sprachmittlung angefragt",
+        "en": "an interpreter was asked for",
+    },
+    _key(NoticeKind.BOOKING_CONFIRMED): {
+        "de": "Sprachmittlung bestätigt",
+        "en": "the interpreter was confirmed",
+    },
+    _key(NoticeKind.BOOKING_DECLINED): {
+        "de": "Sprachmittlung abgelehnt",
+        "en": "the interpreter was declined",
+    },
+    _key(NoticeKind.BOOKING_CANCELLED): {
+        "de": "Sprachmittlung abgesagt",
+        "en": "the interpreter was cancelled",
+    },
+    _key(NoticeKind.APPROVAL_ASKED): {"de": "Freigabe erbeten", "en": "a confirmation was asked for"},
+    _key(NoticeKind.FOUR_EYES): {"de": "Freigabe steht aus", "en": "a confirmation is outstanding"},
+    _key(NoticeKind.ANSWER_DUE_HALF): {
+        "de": "halbe Antwortfrist vorbei",
+        "en": "half of the time to answer is over",
+    },
+    _key(NoticeKind.ANSWER_OVERDUE): {"de": "Antwort überfällig", "en": "the answer is overdue"},
+    _key(NoticeKind.DRAFT_IDLE): {"de": "Entwurf liegt", "en": "a draft is idle"},
+    _key(NoticeKind.QUESTION_OPEN): {"de": "Rückfrage offen", "en": "a question is open"},
+    _key(NoticeKind.WAITING_LIST): {
+        "de": "Warteliste: noch ein Platz nötig?",
+        "en": "waiting list: is there a place?",
+    },
+    _key(NoticeKind.FIRST_CONTACT): {"de": "Erstkontakt steht aus", "en": "the first contact is outstanding"},
+    _key(NoticeKind.SIGN_OF_LIFE): {"de": "Lebenszeichen erbeten", "en": "a sign of life is asked for"},
+    _key(NoticeKind.CONFIRM_OUTCOME): {"de": "Ergebnis bestätigen", "en": "confirm the outcome"},
+    _key(NoticeKind.CONSENT_RENEWAL): {"de": "Einwilligung läuft aus", "en": "a consent is about to end"},
+    _key(NoticeKind.EXPIRED_NO_ANSWER): {"de": "ohne Antwort abgelaufen", "en": "expired without an answer"},
+    _key(NoticeKind.REVOCATION_UNANSWERED): {
+        "de": "Auskunft zur Löschung fehlt",
+        "en": "the answer about deletion is missing",
+    },
+    _key(NoticeKind.ANSWER_LINK): {"de": "Antwortlink", "en": "answer link"},
+    _key(NoticeKind.CAPACITY_ASKED): {"de": "Plätze aktualisieren", "en": "update the places"},
+    _key(NoticeKind.CHANGE_REQUESTED): {"de": "Änderung vorgeschlagen", "en": "a change was proposed"},
+    _key(Addressee.ORGANISATION): {"de": "Stelle", "en": "the office"},
+    _key(Addressee.SUPERIOR): {"de": "vorgesetzte Stelle", "en": "the superior contact"},
+    _key(Addressee.LEAD): {"de": "Leitung der Koordination", "en": "the coordination's lead"},
+    _key(NoticeAbout.REFERRAL): {"de": "Vermittlung", "en": "referral"},
+    _key(NoticeAbout.BOOKING): {"de": "Sprachmittlung", "en": "interpreter booking"},
+    _key(NoticeAbout.APPROVAL): {"de": "Freigabe", "en": "confirmation"},
+    _key(NoticeAbout.CONSENT): {"de": "Einwilligung", "en": "consent"},
+    _key(NoticeAbout.SERVICE): {"de": "Angebot", "en": "service"},
+    _key(NoticeState.PENDING): {"de": "wird gesendet", "en": "to be sent"},
+    _key(NoticeState.SENT): {"de": "gesendet", "en": "sent"},
+    _key(NoticeState.UNDELIVERABLE): {"de": "keine Adresse: bitte anrufen", "en": "no address: please phone"},
+    _key(NoticeState.BOUNCED): {"de": "abgewiesen: bitte anrufen", "en": "refused: please phone"},
+    _key(NoticeState.NOT_SENT_NO_MAIL): {
+        "de": "nicht gesendet: kein Mailversand eingerichtet",
+        "en": "not sent: mail is not set up",
+    },
+    _key(NoticeState.CANCELLED): {"de": "nicht mehr nötig", "en": "no longer needed"},
 }
 """Labels for people of the values that pages and papers show; language tag to text."""
 
