@@ -463,6 +463,21 @@ class FeedbackCode(Base):
     used_at: Mapped[datetime | None]
 
 
+class CodeAttempt(Base):
+    """How many codes were presented in a window of time, by one bucket of client addresses (-1: by all).
+
+    Counters only: a bucket is a few bits of a keyed hash. Swept when the window is over.
+    """
+
+    __tablename__ = "code_attempt"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}
+
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    window: Mapped[datetime] = mapped_column(primary_key=True)
+    presented: Mapped[int]
+    wrong: Mapped[int]
+
+
 class Feedback(Base):
     """How it went, in the person's own words; only the sender sees it (Rückmeldung)."""
 

@@ -72,6 +72,21 @@ class CodeNotValid(Problem):
     code = "CODE_NOT_VALID"
 
 
+class TooManyAttempts(Problem):
+    """Too many codes were presented from one place; ``retry_after``: seconds until it may be tried again."""
+
+    code = "TOO_MANY_ATTEMPTS"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(str(retry_after))
+        self.retry_after = retry_after
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What fills the template."""
+        return {"seconds": str(self.retry_after)}
+
+
 class ApprovalLapsed(Problem):
     """The request for four eyes was confirmed, refused or has lapsed."""
 

@@ -280,6 +280,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "SupportEligibility",
         "answer answerLabel advice adviceLabel reason reasonTexts legalBasis rule",
     ),
+    Entry(Rule.PUBLIC, "TooManyAttemptsProblem", "message code retryAfter"),
     Entry(Rule.PUBLIC, "TransitionNotAllowedProblem", "message code from allowed"),
     Entry(Rule.MEMBER, "Withdrawal", "at channel scope purpose recipientId receipt language"),
 )

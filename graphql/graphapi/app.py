@@ -7,6 +7,8 @@ all requests share; nothing here decides anything about the domain.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Annotated, Any, Final
@@ -21,6 +23,7 @@ from directory.actors import Actor
 from directory.database import Database
 from directory.membership import authenticate
 from graphapi import query_page
+from graphapi.addresses import networks
 from graphapi.connecting import master_key_text
 from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
@@ -41,6 +44,12 @@ SECURITY_HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "x-frame-options": "DENY",
 }
+
+
+def address_key(settings: Settings) -> bytes:
+    """Return the key that client addresses are hashed with: of the master key, so alike in all processes."""
+    master = base64.b64decode(master_key_text(settings))
+    return hmac.digest(master, b"spurwechsel client addresses", "sha256")
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -84,6 +93,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         limits=limits_of(settings),
         master_key=MasterKey.parse(master_key_text(settings)),
         engines=(engine,),
+        address_key=address_key(settings),
+        trusted_proxies=networks(settings.trusted_proxies),
     )
     reader = settings.database_reader_url.get_secret_value()
     return application(services, Follower(engine, database, reader))

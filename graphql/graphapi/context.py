@@ -6,6 +6,7 @@ Typed, so that resolvers are. Made once per request by the endpoint; loaders liv
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any, TypeAlias
@@ -15,22 +16,41 @@ import strawberry
 from directory.actors import Actor
 from directory.catalogue import ZONE
 from directory.database import Database
+from graphapi.addresses import Network
 from graphapi.limits import Limits, Operation
 from graphapi.loaders import Loaders
 from graphapi.messages import MessageLanguage
 from graphapi.people import People
+from graphapi.throttle import Throttle
 from referrals.sealing import MasterKey
 from search.engine import Engine
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What the process has started and every request uses; ``engines``: the first that answers is asked."""
+    """What the process has started and every request uses; ``engines``: the first that answers is asked.
+
+    ``address_key`` hashes client addresses for the throttle, alike in every process of a server.
+    """
 
     database: Database
     limits: Limits
     engines: tuple[Engine, ...] = ()
+    address_key: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    trusted_proxies: tuple[Network, ...] = ()
     master_key: MasterKey | None = None
+
+    @property
+    def throttle(self) -> Throttle:
+        """What limits how often codes are presented."""
+        limits = self.limits
+        return Throttle(
+            self.database,
+            self.address_key,
+            wrong=limits.wrong_codes,
+            presented=limits.presented_codes,
+            wrong_total=limits.wrong_codes_in_total,
+        )
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -38,7 +58,7 @@ class Context:
     """One request: the actor, the wanted languages, the rooms, and loaders that batch its reads.
 
     ``language`` is that of messages (de, en); ``languages`` are all that the caller wants texts in, most
-    wanted first. ``operation`` is what was judged before anything ran.
+    wanted first. ``operation`` is what was judged before anything ran. ``address``: where it came from.
     """
 
     services: Services
@@ -47,6 +67,7 @@ class Context:
     languages: tuple[str, ...]
     request_id: str
     operation: Operation | None = None
+    address: str = ""
     loaders: Loaders = dataclasses.field(init=False)
     people: People = dataclasses.field(init=False)
 
@@ -66,6 +87,11 @@ class Context:
     def asks(self, type_name: str, field: str) -> bool:
         """Whether the operation reads this field anywhere: what nobody reads is not worked out."""
         return self.operation is None or (type_name, field) in self.operation.fields
+
+    @property
+    def throttle(self) -> Throttle:
+        """What limits how often codes are presented."""
+        return self.services.throttle
 
     @property
     def clock(self) -> Callable[[], datetime]:

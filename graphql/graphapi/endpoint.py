@@ -29,6 +29,7 @@ from strawberry.types.execution import ExecutionContext, ExecutionResult
 from directory.actors import ANONYMOUS, Actor
 from directory.database import OUT_OF_REACH, Unavailable
 from directory.problems import InvalidInput, NotAllowed, Problem
+from graphapi.addresses import client_address
 from graphapi.context import Context, Services
 from graphapi.limits import Documents, Operation, Refused, Unreadable
 from graphapi.messages import (
@@ -105,6 +106,8 @@ class _Asked:
             headers[key] = f"{headers[key]},{text}" if key in headers else text
         self.headers: Final = headers
         self.method: Final = str(scope.get("method", ""))
+        client = scope.get("client")
+        self.peer: Final[str | None] = client[0] if client else None
         self.query_string: Final = bytes(scope.get("query_string", b""))
         self.languages: Final = preferred_languages(headers.get("accept-language"))
         self.language: Final[MessageLanguage] = message_language(self.languages)
@@ -262,6 +265,8 @@ class GraphQLEndpoint:
         noted["cost"] = operation.cost
         if asked.method == "GET" and operation.type is not OperationType.QUERY:
             raise _Turned(405, [asked.error("METHOD_NOT_ALLOWED")], [(b"allow", b"POST")])
+        if asked.method == "GET" and operation.presents_code:
+            raise _Turned(405, [asked.error("CODE_IN_ADDRESS")], [(b"allow", b"POST")])
         actor = await self._actor(asked)
         noted["role"] = actor.role.value
         context = Context(
@@ -271,6 +276,7 @@ class GraphQLEndpoint:
             languages=asked.languages,
             request_id=asked.request_id,
             operation=operation,
+            address=client_address(asked.peer, asked.headers, self._services.trusted_proxies),
         )
         return await self._answer(asked, request, context, media_type, noted)
 

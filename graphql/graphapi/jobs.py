@@ -24,6 +24,7 @@ from directory.actors import SYSTEM
 from directory.building import outdated
 from directory.database import Database
 from directory.documents import DocumentKind
+from graphapi.throttle import sweep
 from referrals.consents import expire_due
 
 log = structlog.get_logger()
@@ -57,6 +58,11 @@ def register(queue: PgQueuer, database: Database) -> None:
             ended = await expire_due(work)
         if ended:
             log.info("consents expired", consents=ended)
+
+    @queue.schedule("sweep_code_attempts", "*/10 * * * *")
+    async def _sweep_code_attempts(schedule: Schedule) -> None:
+        async with database.view(SYSTEM) as session:
+            await sweep(session, database.clock())
 
     @queue.schedule("rewrite_outdated_documents", "*/5 * * * *")
     async def _rewrite_outdated(schedule: Schedule) -> None:

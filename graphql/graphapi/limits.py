@@ -45,6 +45,9 @@ from strawberry.schema.schema import validate_document
 SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
 """Arguments that say how many elements a list has; all bounded by ``Limits.list_size``."""
 
+CODE_ARGUMENT: Final = "code"
+"""The argument of every query that presents a one-time code."""
+
 EMBEDDED_LIST: Final = 5
 """What a list without such an argument counts for: lists inside one document are short."""
 
@@ -57,6 +60,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ``introspection_aliases``: each asks the schema once more, at no cost. ``body_seconds``: in which the
     body must arrive, else its sender holds a connection for ever.
     ``repetitions``: how often one name may be selected in a document; validation compares each with each.
+    ``wrong_codes`` of one address, ``presented_codes`` of one address (right ones too) and
+    ``wrong_codes_in_total`` of all addresses: in a window of ``graphapi.throttle``.
     """
 
     body_bytes: int = 200_000
@@ -72,6 +77,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     repetitions: int = 150
     list_size: int = 100
     cost: int = 20_000
+    wrong_codes: int = 10
+    presented_codes: int = 120
+    wrong_codes_in_total: int = 2_000
 
 
 class Refused(Exception):
@@ -95,6 +103,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """The one operation of a request, judged: what it touches, and what it costs.
 
     ``fields``: every (object type, field) that it may read; the access map decides on them.
+    ``presents_code``: it gives a one-time code as an argument, so it must not come in an address.
     """
 
     document: DocumentNode
@@ -103,6 +112,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     fields: frozenset[tuple[str, str]]
     cost: int
     document_hash: str
+    presents_code: bool = False
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +191,7 @@ class Documents:
             fields=frozenset(weighing.fields),
             cost=cost,
             document_hash=document.hash,
+            presents_code=weighing.presents_code,
         )
 
 
@@ -304,6 +315,7 @@ class _Weighing:
         limits: Limits,
     ) -> None:
         self.fields: set[tuple[str, str]] = set()
+        self.presents_code = False
         self._schema = schema
         self._fragments = fragments
         self._variables = variables
@@ -346,6 +358,7 @@ class _Weighing:
         if is_introspection_type(parent):
             return 1
         self._touch(parent, name)
+        self.presents_code |= any(given.name.value == CODE_ARGUMENT for given in node.arguments or ())
         if node.selection_set is None:
             return 1
         inner = self._selections(node.selection_set, get_named_type(definition.type))

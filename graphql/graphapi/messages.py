@@ -67,6 +67,10 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "de": "Dieser Code gilt nicht oder nicht mehr.",
         "en": "This code is not valid, or not any more.",
     },
+    "TOO_MANY_ATTEMPTS": {
+        "de": "Zu viele Versuche. Bitte versuchen Sie es in {seconds} Sekunden wieder.",
+        "en": "Too many attempts. Please try again in {seconds} seconds.",
+    },
     "APPROVAL_LAPSED": {
         "de": "Diese Bitte um Freigabe ist erledigt oder verfallen.",
         "en": "This request for approval is settled or has lapsed.",
@@ -430,6 +434,10 @@ REFUSALS: Final[Mapping[str, Sentence]] = {
     "UNSUPPORTED_MEDIA_TYPE": {
         "de": "Senden Sie application/json in UTF-8.",
         "en": "Send application/json in UTF-8.",
+    },
+    "CODE_IN_ADDRESS": {
+        "de": "Ein Code darf nicht in der Adresse stehen, wo er aufgezeichnet wird: Fragen Sie mit POST.",
+        "en": "A code must not stand in the address, where it is recorded: ask with POST.",
     },
     "METHOD_NOT_ALLOWED": {
         "de": "Diese Methode geht hier nicht: POST für alles, GET nur für Abfragen.",

@@ -15,6 +15,8 @@ from typing import Annotated, Final, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graphapi.addresses import networks
+
 
 class Environment(StrEnum):
     """What the program is run for."""
@@ -138,6 +140,23 @@ class Settings(BaseSettings):
             description="Highest cost of an operation: fields times the sizes of the lists they stand in.",
         ),
     ] = 20_000
+    trusted_proxies: Annotated[
+        str,
+        Field(
+            validation_alias="SPURWECHSEL_TRUSTED_PROXIES",
+            description="Networks of your reverse proxies (`10.0.0.0/8,::1/128`): only from them "
+            "X-Forwarded-For says whose attempts with codes are counted.",
+        ),
+    ] = ""
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        try:
+            networks(value)
+        except ValueError:
+            raise ValueError("must be networks like 10.0.0.0/8, separated by commas") from None
+        return value
 
     @field_validator("database_url", "database_reader_url", "database_owner_url")
     @classmethod

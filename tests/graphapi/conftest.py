@@ -6,7 +6,7 @@ import dataclasses
 import secrets
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx
@@ -27,10 +27,14 @@ from referrals.sealing import MasterKey
 from tests.graphapi.asking import Api
 
 
+MANY: Final = Limits(wrong_codes=1_000_000, presented_codes=1_000_000, wrong_codes_in_total=1_000_000)
+"""All tests come from one address; how often codes may be tried has tests of its own."""
+
+
 def served(database: Database, *, limits: Limits | None = None) -> Litestar:
     """Return the application on a database that is started already."""
     return application(
-        Services(database=database, limits=limits or Limits(), master_key=MasterKey(secrets.token_bytes(32)))
+        Services(database=database, limits=limits or MANY, master_key=MasterKey(secrets.token_bytes(32)))
     )
 
 

@@ -13,11 +13,12 @@ from directory.problems import NotFound
 from directory.values import LanguageTag
 from graphapi.context import Info
 from graphapi.mutations.referrals import ReferralSaved, referral_saved
-from graphapi.mutations.running import CreateProblems, Given, run
+from graphapi.mutations.running import CreateProblems, Given, run, with_code
 from graphapi.relay import target_id
 from graphapi.types.exchange_problems import (
     CodeNotValidProblem,
     ErasedProblem,
+    TooManyAttemptsProblem,
     TransitionNotAllowedProblem,
 )
 from graphapi.types.problems import InvalidInputProblem
@@ -84,7 +85,7 @@ IssueFeedbackCodeResult: TypeAlias = Annotated[
     strawberry.union(name="IssueFeedbackCodeResult"),
 ]
 GiveFeedbackResult: TypeAlias = Annotated[
-    FeedbackGiven | CodeNotValidProblem | InvalidInputProblem | ErasedProblem,
+    FeedbackGiven | CodeNotValidProblem | TooManyAttemptsProblem | InvalidInputProblem | ErasedProblem,
     strawberry.union(name="GiveFeedbackResult"),
 ]
 RecordFeedbackResult: TypeAlias = Annotated[
@@ -142,7 +143,7 @@ class FeedbackMutations:
         async def read(info: Info, feedback_id: UUID) -> FeedbackGiven:
             return FeedbackGiven(thanks=True)
 
-        return await run(info, input, act, read=read)
+        return await with_code(info, lambda: run(info, input, act, read=read))
 
     @strawberry.mutation(
         graphql_type=RecordFeedbackResult, description="Sender: record what the person told you; once."

@@ -20,6 +20,8 @@ from graphapi.access_map import require
 from graphapi.context import Info
 from graphapi.given import Given as Given
 from graphapi.given import plain
+from graphapi.throttle import presenting
+from graphapi.types.exchange_problems import CodeNotValidProblem
 from graphapi.types.problems import (
     IdempotencyConflictProblem,
     InvalidInputProblem,
@@ -29,6 +31,7 @@ from graphapi.types.problems import (
     StaleVersionProblem,
     as_data,
 )
+from referrals.problems import TooManyAttempts
 
 CreateProblems: TypeAlias = (
     InvalidInputProblem
@@ -69,6 +72,18 @@ async def run(
             raise NotFound
         return result
     except Problem as problem:
+        return as_data(problem, context.language)
+
+
+async def with_code(info: Info, attempt: Callable[[], Awaitable[object]]) -> object:
+    """Run an operation that presents a one-time code, counted by the throttle; return what it answers.
+
+    The code was wrong if that is a CodeNotValidProblem. Too many attempts are a problem as data, unanswered.
+    """
+    context = info.context
+    try:
+        return await presenting(context.throttle, context.address, attempt, CodeNotValidProblem)
+    except TooManyAttempts as problem:
         return as_data(problem, context.language)
 
 

@@ -97,6 +97,19 @@ class CodeNotValidProblem(Problem):
     """The person's code is unknown, used or past its end."""
 
 
+@presents(problems.TooManyAttempts)
+@strawberry.type(description="Too many codes were tried from your address, or too many wrong ones.")
+class TooManyAttemptsProblem(Problem):
+    """Too many codes were tried from one address."""
+
+    retry_after: int = strawberry.field(description="Seconds until you may try again.")
+
+    @classmethod
+    def of(cls, problem: Any, message: str) -> Self:
+        """Return the problem as callers see it."""
+        return cls(message=message, code=problem.code, retry_after=problem.retry_after)
+
+
 @presents(problems.ApprovalLapsed)
 @strawberry.type(description="The request for four eyes was confirmed, refused or has lapsed.")
 class ApprovalLapsedProblem(Problem):
