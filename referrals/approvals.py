@@ -33,10 +33,19 @@ from referrals.moving import (
     make,
     permit,
 )
+from referrals.notices import leads_of, promise
 from referrals.policy import ApprovalFacts, decide_approval, must_work_with_people, see_approval
 from referrals.problems import ApprovalLapsed, ConsentMissing, DuplicateReferral, TransitionNotAllowed
 from referrals.states import APPROVAL_DAYS, REOPEN_WITHIN, Move, add_working_days, allowed, transition
-from referrals.vocabulary import ApprovalMove, ApprovalState, EventActor, Reason
+from referrals.vocabulary import (
+    Addressee,
+    ApprovalMove,
+    ApprovalState,
+    EventActor,
+    NoticeAbout,
+    NoticeKind,
+    Reason,
+)
 
 MOVES: Final[dict[ApprovalMove, Move]] = {
     ApprovalMove.REOPEN: Move.REOPEN,
@@ -128,6 +137,18 @@ async def request_approval(
     work.record(
         "approval.request", "approval", approval.id, {"move": move.value, "referral": str(referral_id)}
     )
+    leads = await leads_of(work, referral.municipality_id)
+    if leads is not None:
+        await promise(
+            work,
+            NoticeKind.APPROVAL_ASKED,
+            leads,
+            about=approval.id,
+            about_kind=NoticeAbout.APPROVAL,
+            addressee=Addressee.LEAD,
+            waiting=approval.partner_id,
+            due=approval.lapses_at,
+        )
     return _view(approval, work.now)
 
 

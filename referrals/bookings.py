@@ -25,6 +25,7 @@ from referrals.clients import display_name
 from referrals.inbox import seen
 from referrals.models import Booking, BookingPerson, Client
 from referrals.paging import cursor_of, place_of
+from referrals.notices import tell_of_booking
 from referrals.policy import (
     BookingFacts,
     ClientFacts,
@@ -229,6 +230,7 @@ async def request_booking(work: Work, master: MasterKey, given: BookingGiven) ->
     await work.session.flush()
     work.record("booking.request", "booking", booking.id)
     if given.client_id is not None:
+    await tell_of_booking(work, booking)
         if not given.person_agreed:
             raise InvalidInput("personAgreed", "required")
         await _name(work, master, booking.id, given.client_id)
@@ -319,6 +321,7 @@ async def _move(work: Work, booking: Booking, expected_version: int, move: Booki
     await work.session.flush()
     work.record(f"booking.{move.value.lower()}", "booking", booking.id)
 
+    await tell_of_booking(work, booking)
 
 async def confirm_booking(
     work: Work, booking_id: UUID, expected_version: int, *, interpreter: str | None = None

@@ -21,7 +21,7 @@ from directory.database import Work
 from directory.models import Audit, Partner
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.vocabulary import PublicationState
-from referrals import policy
+from referrals import notices, policy
 from referrals.consent import (
     BERLIN,
     ConsentFacts,
@@ -37,7 +37,8 @@ from referrals.consent import (
 )
 from referrals.models import Client, Consent, Referral, ReferralEvent
 from referrals.problems import ConsentNotOpen
-from referrals.sealing import MasterKey, Place, key_of
+from referrals.sealing import Place
+from referrals.states import Move
 from referrals.values import (
     ConsentEvidence,
     ConsentRecord,
@@ -575,6 +576,16 @@ async def _tell_of_the_end(
     for referral in ended:
         await session.execute(text("SELECT erase_package(:id)"), {"id": referral.id})
 
+    # What was still to be told about them is not told any more, but that they ended.
+    await notices.cancel(work, [referral.id for referral in ended])
+    told = [
+        promised
+        for referral in ended
+        for promised in notices.after_move(
+            referral, Move.REVOKE, EventActor.CONSENT, acting_partner=work.actor.partner_id
+        )
+    ]
+    await notices.promise_all(work, told)
 
 # --- Reading --------------------------------------------------------------------------------------------
 

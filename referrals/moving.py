@@ -23,6 +23,7 @@ from directory.values import Value
 from referrals.consent import BERLIN, ConsentFacts, covers
 from referrals.consents import facts_of as consent_facts
 from referrals.models import Consent, Referral, ReferralEvent
+from referrals.notices import after_move, promise_all
 from referrals.policy import ReferralFacts, act_on_referral, record_answer, see_referral
 from referrals.problems import TransitionNotAllowed
 from referrals.sealing import DataKey, Place
@@ -214,7 +215,7 @@ async def make(
     note: tuple[DataKey, str] | None = None,
     asked_by: tuple[UUID, UUID] | None = None,
 ) -> Moved:
-    """Make the move: change the row, raise its version, append the event and the audit row.
+    """Make the move: change the row, raise its version, append event and audit row, promise the notices.
 
     ``note`` is a free text with the key that seals it. ``facts`` and ``reason`` are codes and dates; both
     sides read them, so an outcome that may not be reported back must not be among them. ``asked_by``:
@@ -246,6 +247,7 @@ async def make(
         asked_by=asked_by,
     )
     work.record(f"referral.{move.value.lower()}", "referral", referral.id, {"state": target.value})
+    await promise_all(work, after_move(referral, move, party, acting_partner=work.actor.partner_id))
     next_party = EventActor.SENDER if answered is not None or party is EventActor.PERSON else party
     return Moved(id=referral.id, state=target, version=referral.version, allowed=allowed(target, next_party))
 
