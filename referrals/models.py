@@ -37,6 +37,7 @@ from referrals.vocabulary import (
     FeedbackAnswer,
     FeedbackAsked,
     GenderWish,
+    HoldReason,
     NoticeAbout,
     NoticeKind,
     NoticeState,
@@ -90,6 +91,7 @@ Base.registry.update_type_annotation_map(
                 FeedbackAnswer,
                 FeedbackAsked,
                 GenderWish,
+                HoldReason,
                 InterpretingMode,
                 LegalCircle,
                 NoticeAbout,
@@ -566,3 +568,84 @@ class Notice(Base):
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
     decided_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
+
+
+# --- Retention: holds, and the proof of what was deleted (``referrals.retention``) -------------------------
+
+
+class LegalHold(Base):
+    """That nothing of a person, or of one of their referrals, is deleted for now (Löschsperre).
+
+    Set by a LEAD of the person's own organisation, with a coded reason; in force up to and with ``until``.
+    """
+
+    __tablename__ = "legal_hold"
+    __table_args__ = (
+        Index("legal_hold_client", "client_id", postgresql_where=text("lifted_at IS NULL")),
+        Index("legal_hold_partner", "partner_id", "set_at"),
+        CheckConstraint("(lifted_by IS NULL) = (lifted_at IS NULL)", name="legal_hold_lifted_by_somebody"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    referral_id: Mapped[UUID | None] = mapped_column(ForeignKey("referral.id"))
+    reason: Mapped[HoldReason]
+    set_by: Mapped[UUID]
+    set_at: Mapped[datetime]
+    until: Mapped[date]
+    lifted_by: Mapped[UUID | None]
+    lifted_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+class DeletionRun(Base):
+    """One run of the deletion job (Löschlauf): by which version of the rules, from when to when.
+
+    ``ended_at`` None: it is running, or was cut off and the next run goes on with it. No ids of persons.
+    """
+
+    __tablename__ = "deletion_run"
+    __table_args__ = (
+        Index(
+            "deletion_run_one_open",
+            text("(ended_at IS NULL)"),
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("deletion_run_order", "started_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    rules: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class DeletionCount(Base):
+    """What a run deleted of one retention class in one municipality, and how much a hold kept.
+
+    Written in the transaction that deletes, so it is never more and never less than what is gone.
+    ``municipality_id`` None: technical records that belong to none. The due moments are those of the rows
+    deleted: the proof that nothing was deleted early, and how late it was.
+    """
+
+    __tablename__ = "deletion_count"
+    __table_args__ = (
+        UniqueConstraint(
+            "run_id",
+            "municipality_id",
+            "retention_class",
+            name="deletion_count_once",
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("deletion_run.id"))
+    municipality_id: Mapped[UUID | None] = mapped_column(ForeignKey("municipality.id"))
+    retention_class: Mapped[str]
+    deleted: Mapped[int]
+    held: Mapped[int]
+    oldest_due: Mapped[datetime | None]
+    newest_due: Mapped[datetime | None]

@@ -272,6 +272,7 @@ class Reason(StrEnum):
     WRONG_SERVICE = "WRONG_SERVICE"
     DUPLICATE = "DUPLICATE"
     NO_ANSWER = "NO_ANSWER"
+    IDLE = "IDLE"
     CONSENT_WITHDRAWN = "CONSENT_WITHDRAWN"
     CONSENT_EXPIRED = "CONSENT_EXPIRED"
     OTHER = "OTHER"
@@ -471,6 +472,15 @@ class NoticeState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class HoldReason(StrEnum):
+    """Why the deletion of somebody's data is held (legal hold; GDPR Art. 17(3), 18)."""
+
+    LEGAL_CLAIM = "LEGAL_CLAIM"
+    COURT_OR_AUTHORITY = "COURT_OR_AUTHORITY"
+    COMPLAINT = "COMPLAINT"
+    PERSON_ASKED = "PERSON_ASKED"
+
+
 def _key(member: StrEnum) -> tuple[type[StrEnum], str]:
     # members of two vocabularies with the same word are equal (both are that text), so the class counts too
     return type(member), member.value
@@ -602,6 +612,7 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(Reason.WRONG_SERVICE): {"de": "falsches Angebot", "en": "wrong service"},
     _key(Reason.DUPLICATE): {"de": "doppelt", "en": "duplicate"},
     _key(Reason.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
+    _key(Reason.IDLE): {"de": "liegen geblieben", "en": "left lying idle"},
     _key(Reason.CONSENT_WITHDRAWN): {"de": "Einwilligung widerrufen", "en": "consent withdrawn"},
     _key(Reason.CONSENT_EXPIRED): {"de": "Einwilligung abgelaufen", "en": "consent expired"},
     _key(Reason.OTHER): {"de": "anderer Grund", "en": "other reason"},
@@ -654,6 +665,13 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(OccupiedWith.COURSE): {"de": "im Kurs", "en": "in a course"},
     _key(OccupiedWith.LOOKING): {"de": "auf der Suche", "en": "looking for work"},
     _key(OccupiedWith.NOTHING_OF_THESE): {"de": "nichts davon", "en": "none of these"},
+    _key(HoldReason.LEGAL_CLAIM): {"de": "Rechtsansprüche", "en": "legal claims"},
+    _key(HoldReason.COURT_OR_AUTHORITY): {
+        "de": "Anordnung von Gericht oder Behörde",
+        "en": "order of a court or authority",
+    },
+    _key(HoldReason.COMPLAINT): {"de": "laufende Beschwerde", "en": "pending complaint"},
+    _key(HoldReason.PERSON_ASKED): {"de": "auf Wunsch der Person", "en": "at the person's request"},
     _key(SupportAdvice.SUPPORT): {"de": "Begleitung durch Spurwechsel", "en": "support by Spurwechsel"},
     _key(SupportAdvice.CLEARING): {"de": "zuerst Clearing", "en": "clearing first"},
     _key(SupportAdvice.SIGNPOSTING): {"de": "Verweisberatung", "en": "signposting advice"},
