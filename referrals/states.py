@@ -23,6 +23,7 @@ from referrals.vocabulary import (
     UNSENT_STATES,
     EventActor,
     Priority,
+    Reason,
     ReferralState,
 )
 
@@ -249,7 +250,7 @@ def due_after_reply(due_on: date, asked_on: date, replied_on: date) -> date:
     return add_working_days(due_on, working_days_between(asked_on, replied_on))
 
 
-# --- Clocks: when the clock itself moves, reminds or escalates (data; the jobs read it) --------------------
+# --- Clocks: when the clock itself moves, reminds or escalates (data; ``clock`` reads it) ------------------
 
 
 class Unit(StrEnum):
@@ -262,14 +263,25 @@ class Unit(StrEnum):
 
 
 class Span(msgspec.Struct, frozen=True):
-    """A length of time; negative before the moment it is counted from."""
+    """A length of time; negative before the day it is counted from."""
 
     amount: int
     unit: Unit
 
 
+class DayMoment(StrEnum):
+    """At which moment of its day something happens, on the wall clock of Brandenburg.
+
+    MORNING is 8:00, so that whoever is reminded can still act on that day; END is the last second: a day
+    that something may be done on is a whole day.
+    """
+
+    MORNING = "MORNING"
+    END = "END"
+
+
 class RemindedParty(StrEnum):
-    """Who is reminded."""
+    """Who is reminded; SUPERIOR is the receiving organisation's own superior contact."""
 
     SENDER = "SENDER"
     RECIPIENT = "RECIPIENT"
@@ -278,11 +290,13 @@ class RemindedParty(StrEnum):
 
 
 class Reminder(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is reminded when; ``repeated``: again and again after each such span."""
+    """Who is reminded when; ``repeated``: again after each such span, at most ``times`` (None: no limit)."""
 
     after: Span
     whom: tuple[RemindedParty, ...]
     repeated: bool = False
+    times: int | None = None
+    moment: DayMoment = DayMoment.MORNING
 
 
 class ClockStart(StrEnum):
@@ -296,82 +310,107 @@ class ClockStart(StrEnum):
     PROGRESS = "PROGRESS"
     EXPECTED_END = "EXPECTED_END"
     OUTCOME = "OUTCOME"
+    REVOCATION_DUE = "REVOCATION_DUE"
     CONSENT_END = "CONSENT_END"
     REQUEST = "REQUEST"
 
 
-class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """A clock of DESIGN section 5: it runs in ``states``, reminds, and at ``ends_after`` makes ``move``."""
+class ClockName(StrEnum):
+    """The clocks of DESIGN section 5, and that of the answer after the end of a consent (section 6)."""
 
-    name: str
+    DRAFT_IDLE = "DRAFT_IDLE"
+    ANSWER_DUE = "ANSWER_DUE"
+    QUESTION_OPEN = "QUESTION_OPEN"
+    WAITING_LIST = "WAITING_LIST"
+    FIRST_CONTACT = "FIRST_CONTACT"
+    SIGN_OF_LIFE = "SIGN_OF_LIFE"
+    CONFIRMATION = "CONFIRMATION"
+    REVOCATION_ANSWER = "REVOCATION_ANSWER"
+    CONSENT = "CONSENT"
+    FOUR_EYES = "FOUR_EYES"
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """A clock: it runs in ``states``, reminds, and at ``ends_after`` makes ``move`` with ``reason``.
+
+    ``overdue_after``: when the fact that an answer is overdue is set. ``ends_after`` None: it only reminds.
+    """
+
+    name: ClockName
     whose: EventActor
     states: frozenset[ReferralState]
     starts: ClockStart
     reminders: tuple[Reminder, ...]
-    ends_after: Span
+    ends_after: Span | None
     ends_from: ClockStart | None = None
     move: Move | None
+    reason: Reason | None = None
+    overdue_after: Span | None = None
     stands_still_in: frozenset[ReferralState] = frozenset()
 
 
 _TO_P = (RemindedParty.RECIPIENT,)
 _TO_S = (RemindedParty.SENDER,)
+_TO_ALL = (RemindedParty.RECIPIENT, RemindedParty.SUPERIOR, RemindedParty.SENDER)
 
 CLOCKS: Final[tuple[Clock, ...]] = (
     Clock(
-        name="draft idle",
+        name=ClockName.DRAFT_IDLE,
         whose=S,
         states=UNSENT_STATES,
         starts=ClockStart.LAST_CHANGE,
         reminders=(Reminder(after=Span(20, Unit.DAYS), whom=_TO_S),),
         ends_after=Span(30, Unit.DAYS),
         move=Move.ABANDON,
+        reason=Reason.IDLE,
     ),
     Clock(
-        name="answer due",
+        name=ClockName.ANSWER_DUE,
         whose=P,
         states=frozenset({_R.SENT, _R.ACKNOWLEDGED}),
         starts=ClockStart.SENT,
         reminders=(
             Reminder(after=Span(50, Unit.PERCENT), whom=_TO_P),
-            Reminder(
-                after=Span(100, Unit.PERCENT),
-                whom=(RemindedParty.RECIPIENT, RemindedParty.SUPERIOR, RemindedParty.SENDER),
-            ),
+            Reminder(after=Span(100, Unit.PERCENT), whom=_TO_ALL, moment=DayMoment.END),
         ),
         ends_after=Span(150, Unit.PERCENT),
         move=Move.EXPIRE,
+        reason=Reason.NO_ANSWER,
+        overdue_after=Span(100, Unit.PERCENT),
         stands_still_in=frozenset({_R.INFO_REQUESTED}),
     ),
     Clock(
-        name="question open",
+        name=ClockName.QUESTION_OPEN,
         whose=S,
         states=frozenset({_R.INFO_REQUESTED}),
         starts=ClockStart.QUESTION,
         reminders=(Reminder(after=Span(2, Unit.WORKING_DAYS), whom=_TO_S),),
         ends_after=Span(5, Unit.WORKING_DAYS),
         move=Move.REPLY,
+        reason=Reason.NO_ANSWER,
     ),
     Clock(
-        name="waiting list",
+        name=ClockName.WAITING_LIST,
         whose=P,
         states=frozenset({_R.WAITLISTED}),
         starts=ClockStart.EXPECTED_WEEK,
         reminders=(Reminder(after=Span(4, Unit.WEEKS), whom=_TO_P, repeated=True),),
         ends_after=Span(8, Unit.WEEKS),
         move=Move.EXPIRE,
+        reason=Reason.NO_ANSWER,
     ),
     Clock(
-        name="first contact",
+        name=ClockName.FIRST_CONTACT,
         whose=P,
         states=frozenset({_R.ACCEPTED}),
         starts=ClockStart.FIRST_CONTACT,
         reminders=(Reminder(after=Span(1, Unit.WEEKS), whom=_TO_P),),
         ends_after=Span(4, Unit.WEEKS),
         move=Move.EXPIRE,
+        reason=Reason.NO_ANSWER,
     ),
     Clock(
-        name="sign of life",
+        name=ClockName.SIGN_OF_LIFE,
         whose=P,
         states=frozenset({_R.IN_PROGRESS, _R.ON_HOLD}),
         starts=ClockStart.PROGRESS,
@@ -379,27 +418,44 @@ CLOCKS: Final[tuple[Clock, ...]] = (
         ends_after=Span(90, Unit.DAYS),
         ends_from=ClockStart.EXPECTED_END,
         move=Move.REPORT_OUTCOME,
+        reason=Reason.NO_ANSWER,
     ),
     Clock(
-        name="confirmation",
+        name=ClockName.CONFIRMATION,
         whose=S,
         states=frozenset({_R.OUTCOME_REPORTED}),
         starts=ClockStart.OUTCOME,
         reminders=(Reminder(after=Span(7, Unit.DAYS), whom=_TO_S),),
         ends_after=Span(14, Unit.DAYS),
         move=Move.CLOSE,
+        reason=Reason.NO_ANSWER,
     ),
     Clock(
-        name="consent",
+        name=ClockName.REVOCATION_ANSWER,
+        whose=P,
+        states=frozenset({_R.CONSENT_REVOKED}),
+        starts=ClockStart.REVOCATION_DUE,
+        reminders=(
+            Reminder(after=Span(-7, Unit.DAYS), whom=_TO_P),
+            Reminder(after=Span(0, Unit.DAYS), whom=_TO_ALL, moment=DayMoment.END),
+            Reminder(after=Span(1, Unit.WEEKS), whom=_TO_ALL, repeated=True, times=8),
+        ),
+        ends_after=None,
+        move=None,
+        overdue_after=Span(0, Unit.DAYS),
+    ),
+    Clock(
+        name=ClockName.CONSENT,
         whose=S,
         states=OPEN_STATES,
         starts=ClockStart.CONSENT_END,
         reminders=(Reminder(after=Span(-30, Unit.DAYS), whom=_TO_S),),
         ends_after=Span(0, Unit.DAYS),
         move=Move.REVOKE,
+        reason=Reason.CONSENT_EXPIRED,
     ),
     Clock(
-        name="four eyes",
+        name=ClockName.FOUR_EYES,
         whose=L,
         states=frozenset(_R) - UNSENT_STATES,
         starts=ClockStart.REQUEST,
@@ -408,7 +464,14 @@ CLOCKS: Final[tuple[Clock, ...]] = (
         move=None,
     ),
 )
-"""The clock table of DESIGN section 5; the four-eyes clock lets a request lapse and moves no referral."""
+"""The clock table of DESIGN section 5 (and 6: an answer after the end of a consent is chased, nine times).
+
+The consent's clock and that of four eyes count from records of their own and are run by ``ticking``; the
+four-eyes clock lets a request lapse and moves no referral.
+"""
+
+NO_END_STATED: Final = Span(365, Unit.DAYS)
+"""What counts as the expected end when none is stated: a year after it began, as long as a consent lasts."""
 
 REOPEN_WITHIN: Final = timedelta(days=30)
 """How long after closing a referral may be reopened."""
