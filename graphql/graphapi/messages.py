@@ -83,6 +83,10 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "de": "Die Quelle kann nicht übernommen werden ({reason}, {where}).",
         "en": "The source cannot be taken over ({reason}, {where}).",
     },
+    "NOT_PRINTABLE": {
+        "de": "Ein Zeichen dieses Textes kann nicht gedruckt werden; schreiben Sie es in einer anderen Schrift.",
+        "en": "A character of this text cannot be printed; write it in another script.",
+    },
     "PACKAGE_CLOSED": {
         "de": "Die Angaben zur Person sind nicht zugänglich (Stand der Überleitung: {state}).",
         "en": "The data about the person cannot be read (state of the referral: {state}).",
