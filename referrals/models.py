@@ -7,11 +7,21 @@ data key opens (``referrals.sealing``); keys live in the schema ``keystore``, wh
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, mapped_column
@@ -19,6 +29,7 @@ from sqlalchemy.types import TypeDecorator
 
 from directory.models import Base, Json, Word
 from directory.vocabulary import Answer, InterpretingMode, LegalCircle, ResidenceStatus
+from referrals.clock import ClockFacts, keeps_overdue, next_tick
 from referrals.values import ConsentRecord, ConsentTerms, Kept, Withdrawal
 from referrals.vocabulary import (
     OPEN_STATES,
@@ -246,6 +257,11 @@ class Consent(Base):
     __table_args__ = (
         Index("consent_client", "client_id"),
         Index("consent_end", "valid_until", postgresql_where=text("state = 'GIVEN'")),
+        Index(
+            "consent_renewal",
+            "valid_until",
+            postgresql_where=text("state = 'GIVEN' AND renewal_offered_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -264,6 +280,7 @@ class Consent(Base):
     supersedes_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))
     superseded_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("consent.id"))
     receipt: Mapped[UUID | None]
+    renewal_offered_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -281,7 +298,8 @@ class Referral(Base):
     ``recipient_contact`` is the named contact at the recipient (an office address or an employee's name).
     Who sends whom where never changes: another service or recipient is another referral.
     ``clock_stopped_at`` is set while the recipient's clock stands still; ``answer_due_at`` is moved on
-    when it goes on. ``overdue`` … ``unconfirmed`` are facts beside the state.
+    when it goes on. ``overdue`` … ``unconfirmed`` are facts beside the state. ``next_tick_at``: when the
+    clock has to look at it again (``clock.next_tick``); it sets itself with every change of the row.
     """
 
     __tablename__ = "referral"
@@ -297,6 +315,7 @@ class Referral(Base):
         Index("referral_inbox", "recipient_partner_id", "updated_at", "id"),
         Index("referral_client", "client_id"),
         Index("referral_consent", "consent_id"),
+        Index("referral_next_tick", "next_tick_at", "id", postgresql_where=text("next_tick_at IS NOT NULL")),
         Index("referral_service", "service_id"),
     )
 
@@ -350,9 +369,50 @@ class Referral(Base):
     interim_report_on: Mapped[date | None]
     disputed: Mapped[bool] = mapped_column(default=False)
     unconfirmed: Mapped[bool] = mapped_column(default=False)
+    next_tick_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+def clock_facts(referral: Referral) -> ClockFacts:
+    """Return what of a referral its clocks go by."""
+    return ClockFacts(
+        state=referral.state,
+        state_since=referral.state_since,
+        updated_at=referral.updated_at,
+        priority=referral.priority or Priority.NORMAL,
+        sent_at=referral.sent_at,
+        answer_due_at=referral.answer_due_at,
+        clock_stopped_at=referral.clock_stopped_at,
+        question_due_at=referral.question_due_at,
+        expected_week=referral.expected_week,
+        first_contact_on=referral.first_contact_on,
+        appointment_at=referral.appointment_at,
+        expected_end=referral.expected_end,
+        resume_on=referral.resume_on,
+        last_sign_of_life=referral.last_sign_of_life,
+        revocation_due_at=referral.revocation_due_at,
+        revocation_answered=referral.revocation_answer is not None,
+        overdue=bool(referral.overdue),
+    )
+
+
+@event.listens_for(Referral, "before_insert")
+@event.listens_for(Referral, "before_update")
+def _set_the_clock(mapper: object, connection: object, referral: Referral) -> None:
+    """Set when the clock has to look again, whoever changed what: no move can forget it.
+
+    What was due and has not been done yet (the jobs stood still) stays due.
+    """
+    facts = clock_facts(referral)
+    if facts.overdue and not keeps_overdue(facts):
+        referral.overdue = False
+        facts = clock_facts(referral)
+    waiting, changed_at = referral.next_tick_at, facts.updated_at
+    referral.next_tick_at = next_tick(
+        facts, changed_at if waiting is None else min(changed_at, waiting - timedelta.resolution)
+    )
 
 
 class ReferralPackage(Base):
@@ -514,6 +574,7 @@ class Approval(Base):
             postgresql_where=text("state = 'REQUESTED'"),
         ),
         Index("approval_municipality", "municipality_id", "state"),
+        Index("approval_waiting", "lapses_at", postgresql_where=text("state = 'REQUESTED'")),
         CheckConstraint("decided_by IS NULL OR decided_by <> requested_by", name="approval_is_by_another"),
 
 
@@ -564,6 +625,7 @@ class Notice(Base):
     state: Mapped[ApprovalState]
     requested_by: Mapped[UUID] = mapped_column(ForeignKey("member.id"))
     requested_at: Mapped[datetime]
+    remind_at: Mapped[datetime | None]
     lapses_at: Mapped[datetime]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
     decided_at: Mapped[datetime | None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -20,7 +20,9 @@ from directory.catalogue import give_back_place
 from directory.database import Work
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Value
-from referrals.consent import BERLIN, ConsentFacts, covers
+from referrals.clock import end_of as end_of
+from referrals.clock import local_day as local_day
+from referrals.consent import ConsentFacts, covers
 from referrals.consents import facts_of as consent_facts
 from referrals.models import Consent, Referral, ReferralEvent
 from referrals.notices import after_move, promise_all
@@ -43,16 +45,6 @@ FREES_PLACE: Final = frozenset(
     }
 )
 """Ends that give a taken place back; an outcome does not: the place was used."""
-
-
-def local_day(moment: datetime) -> date:
-    """Return the day on the wall calendar of Brandenburg."""
-    return moment.astimezone(BERLIN).date()
-
-
-def end_of(day: date) -> datetime:
-    """Return the last second of a day in Brandenburg."""
-    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=BERLIN) - timedelta(seconds=1)
 
 
 class Answered(Value, frozen=True, kw_only=True):
