@@ -42,6 +42,7 @@ from referrals.vocabulary import (
     ClientPhase,
     ConsentState,
     DataCategory,
+    CardEnd,
     DeclinedBy,
     DeclineReason,
     EventActor,
@@ -50,11 +51,15 @@ from referrals.vocabulary import (
     GenderWish,
     HoldReason,
     NoticeAbout,
+    FollowUpKind,
+    FollowUpState,
     NoticeKind,
     NoticeState,
+    NeedNow,
     OutcomeCode,
     OutcomeReason,
     Priority,
+    OccupiedWith,
     Reason,
     ReferralState,
     SupportAdvice,
@@ -99,6 +104,7 @@ Base.registry.update_type_annotation_map(
                 DeclineReason,
                 DeclinedBy,
                 EventActor,
+                CardEnd,
                 FeedbackAnswer,
                 FeedbackAsked,
                 GenderWish,
@@ -106,6 +112,8 @@ Base.registry.update_type_annotation_map(
                 InterpretingMode,
                 LegalCircle,
                 NoticeAbout,
+                FollowUpKind,
+                FollowUpState,
                 NoticeKind,
                 NoticeState,
                 OutcomeCode,
@@ -113,6 +121,8 @@ Base.registry.update_type_annotation_map(
                 Priority,
                 Reason,
                 ReferralState,
+                NeedNow,
+                OccupiedWith,
                 ResidenceStatus,
                 SupportAdvice,
             )
@@ -304,6 +314,13 @@ class Referral(Base):
 
     __tablename__ = "referral"
     __table_args__ = (
+        Index("referral_closed", "closed_at", postgresql_where=text("state = 'CLOSED'")),
+        Index(
+            "referral_sender_ended",
+            "sender_partner_id",
+            "state_since",
+            postgresql_where=text("state IN ('CLOSED', 'DECLINED', 'EXPIRED')"),
+        ),
         Index(
             "referral_one_open",
             "client_id",
@@ -711,3 +728,90 @@ class DeletionCount(Base):
     held: Mapped[int]
     oldest_due: Mapped[datetime | None]
     newest_due: Mapped[datetime | None]
+
+
+# --- The person's card, and later follow-ups ----------------------------------------------------------------
+
+
+class CodeCard(Base):
+    """The card with which a person opens their own page (Codekarte); the code is kept as SHA-256 only.
+
+    One living card per person and organisation: a new one ends the former at once (``ended_because``
+    REPLACED). Whoever presents the code acts without an account; what that opens is written in the migration
+    ``0008_cards``. ``language``: in which the page speaks (BCP 47).
+    """
+
+    __tablename__ = "code_card"
+    __table_args__ = (
+        Index(
+            "code_card_one_living",
+            "client_id",
+            "partner_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        CheckConstraint("(ended_at IS NULL) = (ended_because IS NULL)", name="code_card_ended_because"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    language: Mapped[str]
+    issued_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    ended_because: Mapped[CardEnd | None]
+
+
+class CardAct(Base):
+    """That something was done with a card under an idempotency key, so that a repetition acts once.
+
+    ``result_id``: the id of what it made. Keys and inputs are kept as SHA-256 only.
+    """
+
+    __tablename__ = "card_act"
+
+    card_id: Mapped[UUID] = mapped_column(ForeignKey("code_card.id"), primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    input_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    result_id: Mapped[UUID]
+    at: Mapped[datetime]
+
+
+class FollowUp(Base):
+    """That a person is asked again some time after a referral was closed (spätere Nachfrage).
+
+    One row per referral and kind, planned only while the person's consent to exactly this asking is in
+    force. ``due_at`` counts from ``closed_at``; ``ended_at``: answered, cancelled, or 30 days without an
+    answer. Answers are codes, never texts. ``source``: by the card, or told to the sender who recorded it.
+    """
+
+    __tablename__ = "follow_up"
+    __table_args__ = (
+        Index("follow_up_once", "referral_id", "kind", unique=True),
+        Index("follow_up_open", "due_at", postgresql_where=text("state IN ('PLANNED', 'ASKED')")),
+        Index("follow_up_asked", "partner_id", "asked_at", postgresql_where=text("state = 'ASKED'")),
+        Index("follow_up_client", "client_id"),
+        CheckConstraint("(state = 'ANSWERED') = (need_now IS NOT NULL)", name="follow_up_answered"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
+    client_id: Mapped[UUID] = mapped_column(ForeignKey("client.id"))
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    kind: Mapped[FollowUpKind]
+    state: Mapped[FollowUpState]
+    closed_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    asked_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    need_now: Mapped[NeedNow | None]
+    occupied_with: Mapped[OccupiedWith | None]
+    source: Mapped[AnswerSource | None]
+    recorded_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

@@ -303,6 +303,52 @@ class OutcomeReason(StrEnum):
     OTHER = "OTHER"
 
 
+class AppointmentKind(StrEnum):
+    """What an appointment with the person is for."""
+
+    FIRST_CONTACT = "FIRST_CONTACT"
+    COUNSELLING = "COUNSELLING"
+    TEST = "TEST"
+    INTERVIEW = "INTERVIEW"
+    START_OF_COURSE = "START_OF_COURSE"
+    OTHER = "OTHER"
+
+
+class AppointmentState(StrEnum):
+    """What became of an appointment; a no-show is an event and ends no referral."""
+
+    PLANNED = "PLANNED"
+    MOVED = "MOVED"
+    CANCELLED = "CANCELLED"
+    NO_SHOW = "NO_SHOW"
+
+
+class BringAlong(StrEnum):
+    """What the person is to bring to an appointment."""
+
+    IDENTITY_PAPER = "IDENTITY_PAPER"
+    RESIDENCE_PAPER = "RESIDENCE_PAPER"
+    CERTIFICATES = "CERTIFICATES"
+    CURRICULUM_VITAE = "CURRICULUM_VITAE"
+    LETTERS = "LETTERS"
+    PHOTO = "PHOTO"
+    REGISTRATION = "REGISTRATION"
+    INSURANCE_CARD = "INSURANCE_CARD"
+    INTERPRETER = "INTERPRETER"
+
+
+class InterimResult(StrEnum):
+    """Coded intermediate result that a recipient reports (Zwischenstand)."""
+
+    STARTED = "STARTED"
+    ATTENDS = "ATTENDS"
+    GOOD_PROGRESS = "GOOD_PROGRESS"
+    MORE_TIME_NEEDED = "MORE_TIME_NEEDED"
+    APPLICATION_MADE = "APPLICATION_MADE"
+    EXAM_REGISTERED = "EXAM_REGISTERED"
+    DIFFICULTIES = "DIFFICULTIES"
+
+
 class RevocationAnswer(StrEnum):
     """What a recipient did with the data after the consent ended (GDPR Art. 7(3), 17(3))."""
 
@@ -380,6 +426,14 @@ class OccupiedWith(StrEnum):
     COURSE = "COURSE"
     LOOKING = "LOOKING"
     NOTHING_OF_THESE = "NOTHING_OF_THESE"
+
+
+class CardEnd(StrEnum):
+    """Why a person's code card ended before its time."""
+
+    REPLACED = "REPLACED"
+    REVOKED = "REVOKED"
+    ERASED = "ERASED"
 
 
 class ApprovalMove(StrEnum):
@@ -631,6 +685,32 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(OutcomeReason.HEALTH): {"de": "Gesundheit", "en": "health"},
     _key(OutcomeReason.EXAM_NOT_PASSED): {"de": "Prüfung nicht bestanden", "en": "exam not passed"},
     _key(OutcomeReason.OTHER): {"de": "anderer Grund", "en": "other reason"},
+    _key(AppointmentKind.FIRST_CONTACT): {"de": "Erstkontakt", "en": "first contact"},
+    _key(AppointmentKind.COUNSELLING): {"de": "Beratung", "en": "counselling"},
+    _key(AppointmentKind.TEST): {"de": "Test oder Prüfung", "en": "test or examination"},
+    _key(AppointmentKind.INTERVIEW): {"de": "Vorstellungsgespräch", "en": "interview"},
+    _key(AppointmentKind.START_OF_COURSE): {"de": "Kursbeginn", "en": "start of the course"},
+    _key(AppointmentKind.OTHER): {"de": "anderer Termin", "en": "another appointment"},
+    _key(AppointmentState.PLANNED): {"de": "geplant", "en": "planned"},
+    _key(AppointmentState.MOVED): {"de": "verschoben", "en": "moved"},
+    _key(AppointmentState.CANCELLED): {"de": "abgesagt", "en": "cancelled"},
+    _key(AppointmentState.NO_SHOW): {"de": "nicht erschienen", "en": "did not come"},
+    _key(BringAlong.IDENTITY_PAPER): {"de": "Ausweis oder Pass", "en": "identity card or passport"},
+    _key(BringAlong.RESIDENCE_PAPER): {"de": "Aufenthaltspapier", "en": "residence paper"},
+    _key(BringAlong.CERTIFICATES): {"de": "Zeugnisse", "en": "certificates"},
+    _key(BringAlong.CURRICULUM_VITAE): {"de": "Lebenslauf", "en": "curriculum vitae"},
+    _key(BringAlong.LETTERS): {"de": "Schreiben von Ämtern", "en": "letters from authorities"},
+    _key(BringAlong.PHOTO): {"de": "Passfoto", "en": "photo"},
+    _key(BringAlong.REGISTRATION): {"de": "Meldebescheinigung", "en": "proof of registration"},
+    _key(BringAlong.INSURANCE_CARD): {"de": "Versichertenkarte", "en": "insurance card"},
+    _key(BringAlong.INTERPRETER): {"de": "Person zum Übersetzen", "en": "somebody who interprets"},
+    _key(InterimResult.STARTED): {"de": "hat begonnen", "en": "has begun"},
+    _key(InterimResult.ATTENDS): {"de": "nimmt teil", "en": "attends"},
+    _key(InterimResult.GOOD_PROGRESS): {"de": "kommt gut voran", "en": "makes good progress"},
+    _key(InterimResult.MORE_TIME_NEEDED): {"de": "braucht mehr Zeit", "en": "needs more time"},
+    _key(InterimResult.APPLICATION_MADE): {"de": "Antrag gestellt", "en": "application made"},
+    _key(InterimResult.EXAM_REGISTERED): {"de": "zur Prüfung angemeldet", "en": "registered for an exam"},
+    _key(InterimResult.DIFFICULTIES): {"de": "es gibt Schwierigkeiten", "en": "there are difficulties"},
     _key(RevocationAnswer.DELETED): {"de": "gelöscht", "en": "deleted"},
     _key(RevocationAnswer.KEPT): {"de": "muss aufbewahrt werden", "en": "must be kept"},
     _key(BookingState.REQUESTED): {"de": "angefragt", "en": "requested"},
