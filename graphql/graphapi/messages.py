@@ -84,7 +84,7 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "en": "The source cannot be taken over ({reason}, {where}).",
     },
     "NOT_PRINTABLE": {
-        "de": "Ein Zeichen dieses Textes kann nicht gedruckt werden; schreiben Sie es in einer anderen Schrift.",
+        "de": "Ein Zeichen dieses Textes ist nicht druckbar; schreiben Sie es in einer anderen Schrift.",
         "en": "A character of this text cannot be printed; write it in another script.",
     },
     "PACKAGE_CLOSED": {
