@@ -1,0 +1,281 @@
+"""What of a referral's course reaches its sender: one rule for every read (REPORT_BACK, DESIGN section 6).
+
+Pure. The person decides how much the recipient may tell: NOTHING (that it was answered, and that it is
+over), CONTACT_MADE (that work has begun), OUTCOME (everything). What may not be told looks, from the
+sender's desk, exactly as if it had not happened: state, dates, history, version and last change are those of
+the referral without it. So whoever shows a sender anything of a referral asks ``shown_to_sender`` and
+``shown_events``; whoever tells a sender that something happened asks ``reaches_sender``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Final, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from referrals.consent import ConsentFacts
+from referrals.noted import COURSE, TAKEN, Noted
+from referrals.states import Move, allowed
+from referrals.values import Withdrawal
+from referrals.vocabulary import (
+    ConsentState,
+    DeclinedBy,
+    DeclineReason,
+    EventActor,
+    OutcomeCode,
+    OutcomeReason,
+    Purpose,
+    Reason,
+    ReferralState,
+    ReportDepth,
+    WithdrawalScope,
+)
+
+_MOVES: Final = frozenset(Move)
+
+HIDDEN_MOVES: Final[dict[ReportDepth, frozenset[str]]] = {
+    ReportDepth.NOTHING: frozenset({Move.START, Move.HOLD, Move.RESUME}),
+    ReportDepth.CONTACT_MADE: frozenset({Move.HOLD, Move.RESUME}),
+    ReportDepth.OUTCOME: frozenset(),
+}
+"""Moves that the sender does not get to know of."""
+
+_PERSONAL: Final = frozenset({Noted.NO_SHOW, Noted.INTERIM, Noted.SIGN_OF_LIFE, Noted.CLIENT_TAKEN_OVER})
+"""What tells something about the person in every state."""
+
+_OTHERS: Final = frozenset({EventActor.RECIPIENT, EventActor.CLOCK})
+
+HIDDEN_REASONS: Final[dict[ReportDepth, frozenset[DeclineReason]]] = {
+    ReportDepth.NOTHING: frozenset({DeclineReason.PERSON_DECLINED, DeclineReason.PERSON_NOT_REACHED}),
+    ReportDepth.CONTACT_MADE: frozenset({DeclineReason.PERSON_DECLINED}),
+    ReportDepth.OUTCOME: frozenset(),
+}
+"""Reasons of a refusal that speak of the person, not of the partner; the sender reads OTHER."""
+
+LOOKS_LIKE: Final[dict[ReportDepth, dict[ReferralState, ReferralState]]] = {
+    ReportDepth.NOTHING: dict.fromkeys(COURSE, ReferralState.ACCEPTED),
+    ReportDepth.CONTACT_MADE: {ReferralState.ON_HOLD: ReferralState.IN_PROGRESS},
+    ReportDepth.OUTCOME: {},
+}
+"""As what a state reads to the sender, unless the sender itself has led the referral back into work."""
+
+
+def readable_depth(
+    consent: ConsentFacts | None, withdrawal: Withdrawal | None, recipient: UUID
+) -> ReportDepth:
+    """Return how much of what was told the sender may still read: less once the person has withdrawn it.
+
+    What was not to be told when it happened is marked at the event; this is for a later withdrawal. A
+    consent that has only expired leaves readable what was told while it was in force.
+    """
+    if consent is None or consent.state is ConsentState.WITHDRAWN:
+        return ReportDepth.NOTHING
+    if withdrawal is not None:
+        if withdrawal.scope is WithdrawalScope.RECIPIENT and withdrawal.recipient == recipient:
+            return ReportDepth.NOTHING
+        if withdrawal.purpose is Purpose.REPORT_BACK:
+            return ReportDepth.NOTHING
+    granted = (
+        entry.report_depth
+        for entry in consent.terms.purposes
+        if entry.purpose is Purpose.REPORT_BACK and entry.granted
+    )
+    return next(granted, ReportDepth.NOTHING)
+
+
+def reaches_sender(move: str, actor: EventActor, to_state: ReferralState, depth: ReportDepth) -> bool:
+    """Whether the sender gets to know, at this depth, that this happened; ``move`` may be an event's name."""
+    if depth is ReportDepth.OUTCOME:
+        return True
+    if move in _MOVES:
+        return move not in HIDDEN_MOVES[depth]
+    if move in _PERSONAL:
+        return False
+    if move == Noted.REMARK and actor is EventActor.RECIPIENT:
+        return to_state not in TAKEN | {ReferralState.OUTCOME_REPORTED, ReferralState.CLOSED}
+    # reminders and appointments while somebody is at work would tell that they are
+    return actor not in _OTHERS or to_state not in COURSE
+
+
+class Happened(msgspec.Struct, frozen=True, kw_only=True):
+    """One event, as far as it decides what is shown; ``told``: the sender was to know when it happened."""
+
+    move: str
+    actor: EventActor
+    to_state: ReferralState
+    at: datetime
+    told: bool = True
+
+    def shown(self, depth: ReportDepth) -> bool:
+        """Whether the sender reads this event now."""
+        return self.told and reaches_sender(self.move, self.actor, self.to_state, depth)
+
+
+class Course(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of a referral that a report could tell; ``history`` is needed in a state of COURSE only.
+
+    ``hidden_changes`` of the changes in ``version`` are not the sender's to know of; ``sender_updated_at`` is
+    the last change that is, while later ones are not. ``no_shows`` is None where it is not told.
+    """
+
+    state: ReferralState
+    state_since: datetime
+    version: int
+    hidden_changes: int = 0
+    updated_at: datetime
+    sender_updated_at: datetime | None = None
+    first_contact_made_on: date | None = None
+    resume_on: date | None = None
+    reason: Reason | None = None
+    decline_reason: DeclineReason | None = None
+    declined_by: DeclinedBy | None = None
+    outcome: OutcomeCode | None = None
+    outcome_on: date | None = None
+    outcome_reason: OutcomeReason | None = None
+    appointment_at: datetime | None = None
+    interim_report_on: date | None = None
+    last_sign_of_life: date | None = None
+    no_shows: int | None = 0
+    overdue: bool = False
+    unconfirmed: bool = False
+
+
+def shown_to_sender(facts: Course, history: Sequence[Happened], depth: ReportDepth) -> Course:
+    """Return the facts as the sender reads them at this depth; ``history`` in order.
+
+    Until the outcome is reported the state is the last that the sender was told; then the outcome is
+    NOT_DISCLOSED, without a day or a reason.
+    """
+    shown = msgspec.structs.replace(
+        facts,
+        version=facts.version - facts.hidden_changes,
+        hidden_changes=0,
+        updated_at=facts.sender_updated_at or facts.updated_at,
+        sender_updated_at=None,
+    )
+    if depth is ReportDepth.OUTCOME:
+        return shown
+    at_work = facts.state in COURSE
+    state, since = facts.state, facts.state_since
+    if at_work:
+        state, since = _last_told(facts, history, depth)
+    personal = facts.decline_reason in HIDDEN_REASONS[depth]
+    return msgspec.structs.replace(
+        shown,
+        state=state,
+        state_since=since,
+        first_contact_made_on=None if depth is ReportDepth.NOTHING else facts.first_contact_made_on,
+        resume_on=None,
+        reason=None if at_work else facts.reason,
+        decline_reason=DeclineReason.OTHER if personal else facts.decline_reason,
+        declined_by=_declined_by(facts.declined_by, personal),
+        outcome=None if facts.outcome is None else OutcomeCode.NOT_DISCLOSED,
+        outcome_on=None,
+        outcome_reason=None,
+        appointment_at=None,
+        interim_report_on=None,
+        last_sign_of_life=None,
+        no_shows=None,
+        # a sign of life can only be overdue where somebody is at work
+        overdue=facts.overdue and not at_work,
+    )
+
+
+def _declined_by(said: DeclinedBy | None, personal: bool) -> DeclinedBy | None:
+    return DeclinedBy.PARTNER if personal and said is not None else said
+
+
+def _last_told(
+    facts: Course, history: Sequence[Happened], depth: ReportDepth
+) -> tuple[ReferralState, datetime]:
+    for event in reversed(history):
+        if event.move in _MOVES and event.shown(depth):
+            return event.to_state, event.at
+    # without a history nothing more is told than that the recipient has taken the person
+    return ReferralState.ACCEPTED, facts.sender_updated_at or facts.state_since
+
+
+def states_behind(shown: ReferralState, depth: ReportDepth) -> frozenset[ReferralState]:
+    """Return the states that the sender cannot tell apart from the one it reads."""
+    if depth is ReportDepth.OUTCOME or shown not in TAKEN:
+        return frozenset({shown})
+    if shown is ReferralState.ACCEPTED:
+        return TAKEN if depth is ReportDepth.NOTHING else frozenset({shown})
+    return COURSE
+
+
+def moves_shown(shown: ReferralState, depth: ReportDepth, party: EventActor) -> tuple[Move, ...]:
+    """Return the moves that the sender can make, or record as ``party``, whatever lies behind what it reads.
+
+    A move that is possible in some of those states only would tell which of them it is.
+    """
+    behind = states_behind(shown, depth)
+    return tuple(
+        move
+        for move in Move
+        if all(move in allowed(state, party) for state in behind)
+        and not (party is EventActor.RECIPIENT and move in HIDDEN_MOVES[depth])
+    )
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An event with what it says; the base of what is shown of a history."""
+
+    ordinal: int
+    at: datetime
+    move: str
+    from_state: ReferralState | None
+    to_state: ReferralState
+    actor: EventActor
+    told: bool = True
+
+
+E = TypeVar("E", bound=Told)
+
+
+def shown_events(events: Iterable[E], depth: ReportDepth) -> tuple[E, ...]:
+    """Return the history as the sender reads it, in order: what is not told is left out without a trace.
+
+    The events are counted anew, and lead from state to state as if nothing else had happened; so replaying
+    them gives the state that ``shown_to_sender`` gives.
+    """
+    found: list[E] = []
+    state: ReferralState | None = None
+    for event in events:
+        happened = Happened(
+            move=event.move, actor=event.actor, to_state=event.to_state, at=event.at, told=event.told
+        )
+        if not happened.shown(depth):
+            continue
+        if depth is ReportDepth.OUTCOME and event.told and state is event.from_state:
+            to_state = event.to_state
+        else:
+            to_state = event.to_state if event.move in _MOVES else (state or event.to_state)
+        from_state = state if found else event.from_state
+        found.append(
+            msgspec.structs.replace(event, ordinal=len(found) + 1, from_state=from_state, to_state=to_state)
+        )
+        state = to_state
+    return tuple(found)
+
+
+def who_reported_is_hidden(move: str, depth: ReportDepth) -> bool:
+    """Whether the reader may not see by whom and how an outcome was reported.
+
+    The clock reports only where work had begun, so that it did would tell so.
+    """
+    return depth is not ReportDepth.OUTCOME and move == Move.REPORT_OUTCOME
+
+
+def reason_shown(move: str, reason: str | None, depth: ReportDepth) -> str | None:
+    """Return an event's reason as the sender reads it."""
+    if depth is ReportDepth.OUTCOME or reason is None:
+        return reason
+    if move == Move.REPORT_OUTCOME:
+        return None
+    if move == Move.DECLINE and reason in HIDDEN_REASONS[depth]:
+        return DeclineReason.OTHER.value
+    return reason
