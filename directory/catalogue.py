@@ -758,17 +758,17 @@ async def take_place(work: Work, service_id: UUID) -> bool:
     raise NoPlaceLeft
 
 
-async def give_back_place(work: Work, service_id: UUID) -> None:
-    """Give back a place that ``take_place`` counted; a service that was full has few places again."""
+async def give_back_place(work: Work, service_id: UUID, count: int = 1) -> None:
+    """Give back places that ``take_place`` counted; a service that was full has few places again."""
     given = await work.session.scalar(
         text(
             "UPDATE service SET version = version + 1, updated_at = :now,"
-            " capacity = capacity || jsonb_build_object('places', (capacity->>'places')::int + 1)"
+            " capacity = capacity || jsonb_build_object('places', (capacity->>'places')::int + :count)"
             "  || CASE WHEN capacity->>'state' = 'NONE' THEN '{\"state\": \"FEW\"}'::jsonb"
             "     ELSE '{}'::jsonb END"
             " WHERE id = :id AND jsonb_typeof(capacity->'places') = 'number' RETURNING id"
         ),
-        {"id": service_id, "now": work.now},
+        {"id": service_id, "now": work.now, "count": count},
     )
     if given is not None:
         work.touch_service(service_id)

@@ -1,7 +1,8 @@
 """Four eyes: a member of the sender asks, another member with role LEAD of the municipality confirms.
 
 For what cannot be undone or was over already: reopening a closed referral, and taking back one that was sent
-in error. A request lapses after three working days; whether it has is judged when somebody looks.
+in error. Leads are reminded after one working day; a request lapses after three: whether it has is judged
+when somebody looks, whether or not the clock has been there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, text, update
+from sqlalchemy import CTE, ColumnElement, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +19,7 @@ from directory.actors import Actor
 from directory.database import Work
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, Value
+from referrals.clock import morning_of
 from referrals.consents import facts_of as consent_facts
 from referrals.exchange import ERASED
 from referrals.models import Approval, Consent, Referral
@@ -33,10 +35,18 @@ from referrals.moving import (
     make,
     permit,
 )
-from referrals.notices import leads_of, promise
+from referrals.notices import Promise, leads_of, promise, promise_all
 from referrals.policy import ApprovalFacts, decide_approval, must_work_with_people, see_approval
 from referrals.problems import ApprovalLapsed, ConsentMissing, DuplicateReferral, TransitionNotAllowed
-from referrals.states import APPROVAL_DAYS, REOPEN_WITHIN, Move, add_working_days, allowed, transition
+from referrals.states import (
+    APPROVAL_DAYS,
+    REMIND_LEADS_AFTER,
+    REOPEN_WITHIN,
+    Move,
+    add_working_days,
+    allowed,
+    transition,
+)
 from referrals.vocabulary import (
     Addressee,
     ApprovalMove,
@@ -97,7 +107,7 @@ async def request_approval(
     """
     held = await hold(work, referral_id)
     permit(work, held, EventActor.SENDER)
-    check_version(held.referral, expected_version)
+    check_version(held.referral, expected_version, sender=True)
     _check(work, held, MOVES[move])
     if move is ApprovalMove.REOPEN and not held.covered:
         raise ConsentMissing({"CONSENT"})
@@ -124,6 +134,7 @@ async def request_approval(
         state=ApprovalState.REQUESTED,
         requested_by=work.actor.member_id,
         requested_at=work.now,
+        remind_at=morning_of(add_working_days(local_day(work.now), REMIND_LEADS_AFTER)),
         lapses_at=end_of(add_working_days(local_day(work.now), APPROVAL_DAYS)),
         version=1,
     )
@@ -228,6 +239,72 @@ async def confirm_approval(work: Work, approval_id: UUID, expected_version: int)
     if move is Move.CORRECT:
         await work.session.execute(text("SELECT erase_package(:id)"), {"id": approval.referral_id})
     return moved
+
+
+async def lapse_due(work: Work, limit: int) -> int:
+    """Let requests lapse that nobody decided on in time; return how many. For the clock (SYSTEM).
+
+    They had lapsed already at the moment itself: it is judged whenever somebody looks.
+    """
+    rows = (
+        await work.session.execute(
+            update(Approval)
+            .where(Approval.id.in_(select(_waiting(Approval.lapses_at <= work.now, limit).c.id)))
+            .values(state=ApprovalState.LAPSED, version=Approval.version + 1)
+            .returning(Approval.id, Approval.move)
+            .execution_options(synchronize_session=False)
+        )
+    ).all()
+    for approval_id, move in rows:
+        work.record("approval.lapse", "approval", approval_id, {"move": move.value})
+    return len(rows)
+
+
+async def remind_leads(work: Work, limit: int) -> int:
+    """Remind the leads of requests that have waited for a working day, once; return how many requests.
+
+    For the clock (SYSTEM).
+    """
+    rows = (
+        await work.session.execute(
+            update(Approval)
+            .where(Approval.id.in_(select(_waiting(Approval.remind_at <= work.now, limit).c.id)))
+            .values(remind_at=None)
+            .returning(Approval.id, Approval.municipality_id, Approval.partner_id, Approval.lapses_at)
+            .execution_options(synchronize_session=False)
+        )
+    ).all()
+    leads = {municipality: await leads_of(work, municipality) for municipality in {row[1] for row in rows}}
+    told = []
+    for approval_id, municipality, partner_id, lapses_at in rows:
+        work.record("approval.remind", "approval", approval_id)
+        to = leads[municipality]
+        if to is not None and lapses_at > work.now:
+            told.append(
+                Promise(
+                    kind=NoticeKind.FOUR_EYES,
+                    to=to,
+                    about=approval_id,
+                    about_kind=NoticeAbout.APPROVAL,
+                    addressee=Addressee.LEAD,
+                    waiting=partner_id,
+                    due=lapses_at,
+                )
+            )
+    await promise_all(work, told)
+    return len(rows)
+
+
+def _waiting(condition: ColumnElement[bool], limit: int) -> CTE:
+    return (
+        select(Approval.id)
+        .where(Approval.state == ApprovalState.REQUESTED, condition)
+        .order_by(Approval.lapses_at, Approval.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("waiting")
+        .prefix_with("MATERIALIZED")
+    )
 
 
 _REOPENED: Final = ("closed_at", "outcome", "outcome_on", "outcome_reason", "feedback_asked")

@@ -479,8 +479,13 @@ REOPEN_WITHIN: Final = timedelta(days=30)
 HOLD_AT_MOST: Final = timedelta(days=366)
 """How far ahead the resumption of a paused referral may lie (12 months)."""
 
-APPROVAL_DAYS: Final = 3
+_FOUR_EYES: Final = next(clock for clock in CLOCKS if clock.name is ClockName.FOUR_EYES)
+
+APPROVAL_DAYS: Final = _FOUR_EYES.ends_after.amount if _FOUR_EYES.ends_after else 0
 """Working days after which a request for four eyes lapses."""
+
+REMIND_LEADS_AFTER: Final = _FOUR_EYES.reminders[0].after.amount
+"""Working days after which the leads are reminded of one."""
 
 FOLLOW_UP_STATES: Final = frozenset({_R.DECLINED, _R.EXPIRED, _R.CLOSED})
 """States that offer a follow-up to the next service (CLOSED only with the need not met)."""

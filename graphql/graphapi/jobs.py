@@ -25,7 +25,7 @@ from directory.building import outdated
 from directory.database import Database
 from directory.documents import DocumentKind
 from graphapi.throttle import sweep
-from referrals.consents import expire_due
+from referrals.ticking import run_the_clock
 
 log = structlog.get_logger()
 
@@ -52,12 +52,11 @@ def register(queue: PgQueuer, database: Database) -> None:
             async with database.work(SYSTEM) as work:
                 done = await work.rewrite_services(partner_id, done)
 
-    @queue.schedule("expire_consents", "* * * * *")
-    async def _expire_consents(schedule: Schedule) -> None:
-        async with database.work(SYSTEM) as work:
-            ended = await expire_due(work)
-        if ended:
-            log.info("consents expired", consents=ended)
+    @queue.schedule("run_the_clock", "* * * * *")
+    async def _run_the_clock(schedule: Schedule) -> None:
+        done = await run_the_clock(database)
+        if done:
+            log.info("the clock ran", **msgspec.structs.asdict(done))
 
     @queue.schedule("sweep_code_attempts", "*/10 * * * *")
     async def _sweep_code_attempts(schedule: Schedule) -> None:
