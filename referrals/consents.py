@@ -35,6 +35,7 @@ from referrals.consent import (
     terms_for,
     terms_of,
 )
+from referrals.follow_ups import cancel_uncovered
 from referrals.models import Client, Consent, Referral, ReferralEvent
 from referrals.problems import ConsentNotOpen
 from referrals.sealing import Place
@@ -383,6 +384,32 @@ async def withdraw_consent(
     is a new record that supersedes. Raises NotFound, StaleVersion, ConsentNotOpen, InvalidInput.
     """
     consent = await _own(work, consent_id, expected_version)
+    return await withdraw_held(
+        work,
+        consent,
+        channel=channel,
+        scope=scope,
+        purpose=purpose,
+        recipient=recipient,
+        language=language,
+    )
+
+
+async def withdraw_held(
+    work: Work,
+    consent: Consent,
+    *,
+    channel: Channel,
+    scope: WithdrawalScope = WithdrawalScope.ALL,
+    purpose: Purpose | None = None,
+    recipient: UUID | None = None,
+    language: str = "de",
+    receipt: UUID | None = None,
+) -> Withdrawn:
+    """Withdraw a locked consent for whoever may: its controller, or the person with their card.
+
+    ``receipt``: one number for several records that are withdrawn in one go.
+    """
     if consent.state is not ConsentState.GIVEN:
         raise ConsentNotOpen(consent.state)
     if (scope is WithdrawalScope.PURPOSE) != (purpose is not None):
@@ -394,7 +421,7 @@ async def withdraw_consent(
     if recipient is not None and recipient not in {party.partner_id for party in consent.terms.recipients}:
         raise InvalidInput("recipient", "not-named")
     rest = reduced(consent.terms, scope, purpose=purpose, recipient=recipient)
-    receipt = uuid4()
+    receipt = receipt or uuid4()
     remaining: Consent | None = None
     if rest is not None:
         remaining = Consent(
@@ -431,6 +458,7 @@ async def withdraw_consent(
     await work.session.flush()
     work.record("consent.withdraw", "consent", consent.id, {"scope": scope, "channel": channel})
     ended = await _move_referrals(work, [consent.id], remaining, Reason.CONSENT_WITHDRAWN)
+    await cancel_uncovered(work, consent.client_id)
     return Withdrawn(
         receipt=receipt,
         remaining_consent_id=None if remaining is None else remaining.id,
@@ -453,6 +481,7 @@ async def _supersede(work: Work, consent: Consent) -> None:
     await work.session.flush()
     work.record("consent.supersede", "consent", former.id)
     await _move_referrals(work, [former.id], consent, Reason.CONSENT_WITHDRAWN)
+    await cancel_uncovered(work, consent.client_id)
 
 
 async def expire_due(work: Work) -> int:
@@ -566,7 +595,7 @@ async def _tell_of_the_end(
                 "actor": EventActor.CONSENT,
                 "member_id": work.actor.member_id,
                 "partner_id": work.actor.partner_id,
-                "source": AnswerSource.MEMBER if work.actor.signed_in else AnswerSource.SYSTEM,
+                "source": _source(work.actor),
                 "reason": reason.value,
                 "facts": {},
             }
@@ -586,6 +615,12 @@ async def _tell_of_the_end(
         )
     ]
     await notices.promise_all(work, told)
+
+def _source(actor: Actor) -> AnswerSource:
+    if actor.signed_in:
+        return AnswerSource.MEMBER
+    return AnswerSource.SYSTEM if actor.role is Role.SYSTEM else AnswerSource.CODE
+
 
 # --- Reading --------------------------------------------------------------------------------------------
 
