@@ -95,9 +95,10 @@ async def promise_all(work: Work, promises: Sequence[Promise]) -> tuple[UUID, ..
     """
     if not promises:
         return ()
+    ids = tuple(uuid4() for _ in promises)
     rows = [
         {
-            "id": uuid4(),
+            "id": id_,
             "kind": promised.kind,
             "addressee": promised.addressee,
             "partner_id": promised.to,
@@ -112,7 +113,7 @@ async def promise_all(work: Work, promises: Sequence[Promise]) -> tuple[UUID, ..
             "created_at": work.now,
             "updated_at": work.now,
         }
-        for promised in promises
+        for id_, promised in zip(ids, promises, strict=True)
     ]
     await work.session.flush()
     # No RETURNING and no conflict target: who promises may not read what another organisation is told.
@@ -120,7 +121,7 @@ async def promise_all(work: Work, promises: Sequence[Promise]) -> tuple[UUID, ..
     if not added.rowcount:  # type: ignore[attr-defined]
         return ()
     work.later(JOB, None)
-    return tuple(row["id"] for row in rows)
+    return ids
 
 
 async def cancel(work: Work, about: Collection[UUID]) -> None:

@@ -35,6 +35,7 @@ from graphapi.embedded import EmbeddedError
 from graphapi.importing import import_network, tables_of
 from graphapi.jobs import run_jobs
 from graphapi.logs import configure_logging
+from graphapi.mailing import Mail, mail_of
 from graphapi.messages import message_for
 from graphapi.migrating import migrate as migrate_database
 from graphapi.settings import SettingsRefused, read_settings
@@ -73,15 +74,15 @@ def jobs() -> None:
     settings = read_settings()
     configure_logging(settings.log_level)
     with reached_database(settings) as addresses:
-        asyncio.run(_jobs(addresses))
+        asyncio.run(_jobs(addresses, mail_of(settings)))
 
 
-async def _jobs(addresses: Addresses) -> None:
+async def _jobs(addresses: Addresses, mail: Mail | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await run_jobs(addresses.app, addresses.reader, stop)
+    await run_jobs(addresses.app, addresses.reader, stop, mail)
 
 
 @cli.command(name="demo", epilog="Example: `spurwechsel demo --port 8010 --data /tmp/demo --json`")

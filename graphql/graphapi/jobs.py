@@ -24,7 +24,9 @@ from directory.actors import SYSTEM
 from directory.building import outdated
 from directory.database import Database
 from directory.documents import DocumentKind
+from graphapi.mailing import Mail, Mailer
 from graphapi.throttle import sweep
+from referrals.notices import JOB as SEND_NOTICES
 from referrals.ticking import run_the_clock
 
 log = structlog.get_logger()
@@ -36,8 +38,9 @@ QUIET: Final = timedelta(seconds=5)
 """How long the queue is waited on before schedules are looked at again."""
 
 
-def register(queue: PgQueuer, database: Database) -> None:
-    """Tell the queue which job is done by which function."""
+def register(queue: PgQueuer, database: Database, mail: Mail | None = None) -> None:
+    """Tell the queue which job is done by which function; without ``mail`` notices are not sent."""
+    mailer = Mailer(database, mail)
     retried = partial(
         DatabaseRetryEntrypointExecutor,
         max_attempts=ATTEMPTS,
@@ -51,6 +54,15 @@ def register(queue: PgQueuer, database: Database) -> None:
         while done is not None:
             async with database.work(SYSTEM) as work:
                 done = await work.rewrite_services(partner_id, done)
+
+    @queue.entrypoint(SEND_NOTICES, on_failure="hold", executor_factory=retried)
+    async def _send_notices(job: Job) -> None:
+        await mailer.send_due()
+
+    # What could not be sent at once is tried again; what its job did not do is not forgotten either.
+    @queue.schedule("send_notices_again", "* * * * *")
+    async def _send_notices_again(schedule: Schedule) -> None:
+        await mailer.send_due()
 
     @queue.schedule("run_the_clock", "* * * * *")
     async def _run_the_clock(schedule: Schedule) -> None:
@@ -76,15 +88,17 @@ def register(queue: PgQueuer, database: Database) -> None:
                 return
 
 
-async def run_jobs(app_url: str, reader_url: str, stop: asyncio.Event) -> None:
+async def run_jobs(app_url: str, reader_url: str, stop: asyncio.Event, mail: Mail | None = None) -> None:
     """Run jobs until ``stop`` is set; a lost database is waited for, and nothing is lost meanwhile."""
+    if mail is None:
+        log.warning("mail is off: SPURWECHSEL_SMTP_URL is not set; notices are marked as not sent")
     database = Database(app_url, reader_url, pool_size=4)
     await database.start()
     pause = 1.0
     try:
         while not stop.is_set():
             try:
-                await _run_queue(database, app_url, stop)
+                await _run_queue(database, app_url, stop, mail)
                 pause = 1.0
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("jobs wait for the database", error=type(error).__name__, seconds=pause)
@@ -95,11 +109,11 @@ async def run_jobs(app_url: str, reader_url: str, stop: asyncio.Event) -> None:
         await database.stop()
 
 
-async def _run_queue(database: Database, app_url: str, stop: asyncio.Event) -> None:
+async def _run_queue(database: Database, app_url: str, stop: asyncio.Event, mail: Mail | None) -> None:
     connection = await asyncpg.connect(app_url, timeout=5)
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
-        register(queue, database)
+        register(queue, database, mail)
 
         async def stop_the_queue() -> None:
             await stop.wait()

@@ -10,11 +10,14 @@ import base64
 import binascii
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, NamedTuple, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from directory import contacts
+from directory.problems import InvalidInput
 from graphapi.addresses import networks
 
 
@@ -130,6 +133,29 @@ class Settings(BaseSettings):
             le=50,
             validation_alias="SPURWECHSEL_MAX_DEPTH",
             description="Deepest nesting of fields in an operation.",
+    smtp_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="SPURWECHSEL_SMTP_URL",
+            description="Mail server: smtp://user:password@host:587 (STARTTLS, required unless the host is "
+            "this machine) or smtps://…:465. Unset: no mail is sent, and every notice says so.",
+        ),
+    ] = None
+    mail_from: Annotated[
+        str | None,
+        Field(
+            validation_alias="SPURWECHSEL_MAIL_FROM",
+            description="Address that mails come from; needed with SPURWECHSEL_SMTP_URL.",
+        ),
+    ] = None
+    public_url: Annotated[
+        str | None,
+        Field(
+            validation_alias="SPURWECHSEL_PUBLIC_URL",
+            description="Where people reach this installation; links in mails begin with it. Needed with "
+            "SPURWECHSEL_SMTP_URL, with https in production.",
+        ),
+    ] = None
         ),
     ] = 14
     max_cost: Annotated[
@@ -200,6 +226,49 @@ def read_settings(**given: object) -> Settings:
     """Read the settings; ``given`` values win over the environment.
 
     Raises SettingsRefused with one line that names each wrong variable; never shows a refused value.
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_a_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                mail_server(value.get_secret_value())
+            except ValueError:
+                raise ValueError("must be smtp://[user:password@]host[:port] or smtps://…") from None
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_a_mail_address(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else contacts.mail(value, "value")
+        except InvalidInput:
+            raise ValueError("must be a mail address") from None
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be http(s)://host[:port][/path]")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _mail_belongs_together(self) -> Self:
+        if self.smtp_url is not None:
+            if self.mail_from is None:
+                raise ValueError("SPURWECHSEL_MAIL_FROM must be set when SPURWECHSEL_SMTP_URL is")
+            if self.public_url is None:
+                raise ValueError("SPURWECHSEL_PUBLIC_URL must be set when SPURWECHSEL_SMTP_URL is")
+        if (
+            self.environment is Environment.PRODUCTION
+            and self.public_url is not None
+            and not self.public_url.startswith("https://")
+        ):
+            raise ValueError("SPURWECHSEL_PUBLIC_URL must begin with https:// in production")
+        return self
+
     """
     try:
         return Settings(**given)  # type: ignore[arg-type]
@@ -210,3 +279,45 @@ def read_settings(**given: object) -> Settings:
             message = problem["msg"].removeprefix("Value error, ")
             said.append(f"{place}: {message}" if place else message)
         raise SettingsRefused("; ".join(said)) from None
+class MailServer(NamedTuple):
+    """Where mails are handed over; ``tls``: from the first byte on, ``starttls``: before anything is said."""
+
+    host: str
+    port: int
+    tls: bool
+    starttls: bool
+    user: str | None
+    password: str | None
+
+    def __repr__(self) -> str:
+        return f"MailServer({self.host}:{self.port})"
+
+
+THIS_MACHINE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def mail_server(url: str) -> MailServer:
+    """Return the mail server that an address names; raises ValueError.
+
+    Mails go over the net encrypted only: smtp:// insists on STARTTLS unless the host is this machine.
+
+    >>> mail_server("smtps://post%40example.org:s%3Aecret@mail.example.org").port
+    465
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"}:
+        raise ValueError(parts.scheme)
+    if parts.query or parts.fragment or (parts.username is None) != (parts.password is None):
+        raise ValueError("query")
+    here = parts.hostname in THIS_MACHINE
+    tls = parts.scheme == "smtps"
+    return MailServer(
+        host=parts.hostname,
+        port=parts.port or (465 if tls else 25 if here else 587),
+        tls=tls,
+        starttls=not tls and not here,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
+
+
