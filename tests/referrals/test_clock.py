@@ -187,9 +187,7 @@ def test_answer_due_stands_still_while_information_is_requested() -> None:
         "Thu 05 Mar 2026 08:00 remind S",  # working day 2
         "Tue 10 Mar 2026 23:59 REPLY (NO_ANSWER)",  # working day 5: back to P unanswered
     ]
-    back = catch_up(
-        asked, next_tick(asked, asked.state_since) or asked.state_since, end_of(date(2026, 3, 10))
-    )
+    back = catch_up(asked, asked.state_since, end_of(date(2026, 3, 10)))
     assert back.facts.state is R.ACKNOWLEDGED
     # five working days later than it was: P's clock goes on where it stood
     assert back.facts.answer_due_at == end_of(date(2026, 3, 12))
@@ -348,7 +346,11 @@ def test_an_end_that_was_missed_is_not_lost_when_somebody_opens_the_package_firs
         sent("2026-03-02"), state=R.ACKNOWLEDGED, state_since=berlin("2026-04-01")
     )
 
-    assert next_tick(acknowledged, berlin("2026-04-01")) == end_of(date(2026, 3, 23))
+    pending = next_tick(acknowledged, berlin("2026-04-01"))
+    assert pending == end_of(date(2026, 3, 16))
+    assert [told(action) for action in due(acknowledged, pending, berlin("2026-04-01"))] == [
+        "Mon 23 Mar 2026 23:59 EXPIRE (NO_ANSWER)"
+    ]
 
 
 # --- What always holds --------------------------------------------------------------------------------------
