@@ -19,12 +19,12 @@ from directory.problems import InvalidInput
 from directory.values import ShortText, Value
 from directory.vocabulary import PublicationState
 from referrals.consent import report_depth
+from referrals.keystore import KeyStore
 from referrals.moving import (
     REVOCATION_ANSWERED,
     Answered,
     Held,
     Moved,
-    as_system,
     begin,
     check_version,
     checked_text,
@@ -36,7 +36,7 @@ from referrals.moving import (
     permit,
 )
 from referrals.problems import TransitionNotAllowed
-from referrals.sealing import DataKey, MasterKey, key_of
+from referrals.sealing import DataKey
 from referrals.states import (
     HOLD_AT_MOST,
     Move,
@@ -45,6 +45,7 @@ from referrals.states import (
 )
 from referrals.values import Kept
 from referrals.vocabulary import (
+    DataCategory,
     DeclinedBy,
     DeclineReason,
     EventActor,
@@ -79,7 +80,7 @@ async def acknowledge(
 
 async def ask(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     referral_id: UUID,
     expected_version: int,
     question: str,
@@ -89,7 +90,7 @@ async def ask(
     """SENT, ACKNOWLEDGED to INFO_REQUESTED: the recipient asks; its clock stands still until the reply."""
     held = await begin(work, referral_id, expected_version, Move.ASK, EventActor.RECIPIENT, answered)
     note = checked_text(question, "question")
-    key = await _key_to_write(work, master, held)
+    key = await _key_to_write(keys, held)
     changes = {
         **_taken_over(work, answered),
         "clock_stopped_at": work.now,
@@ -100,10 +101,9 @@ async def ask(
     )
 
 
-async def _key_to_write(work: Work, master: MasterKey, held: Held) -> DataKey:
+async def _key_to_write(keys: KeyStore, held: Held) -> DataKey:
     """Return the person's key to seal what the recipient writes, before it has opened the package too."""
-    async with as_system(work):
-        return await key_of(work.session, master, held.referral.client_id)
+    return await keys.of(held.referral.client_id)
 
 
 async def waitlist(
@@ -189,7 +189,7 @@ async def accept(
 
 async def decline(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     referral_id: UUID,
     expected_version: int,
     *,
@@ -215,7 +215,7 @@ async def decline(
         if not (await work.session.execute(select(published))).scalar():
             raise InvalidInput("betterServiceId", "not-published")
     text = checked_text(note, "note") if note is not None else None
-    key = await _key_to_write(work, master, held) if text else None
+    key = await _key_to_write(keys, held) if text else None
     changes = {
         **_taken_over(work, answered),
         "decline_reason": reason,
@@ -469,6 +469,15 @@ class AnswerOutcome(RecipientAnswer, frozen=True, kw_only=True, tag="REPORT_OUTC
     reason: OutcomeReason | None = None
 
 
+class AnswerRevocation(RecipientAnswer, frozen=True, kw_only=True, tag=REVOCATION_ANSWERED):
+    """They say what they did with the data after the consent ended."""
+
+    answer: RevocationAnswer
+    what: tuple[DataCategory, ...] = ()
+    legal_basis: ShortText | None = None
+    until: date | None = None
+
+
 AnyAnswer: TypeAlias = (
     AnswerAcknowledge
     | AnswerAsk
@@ -479,12 +488,13 @@ AnyAnswer: TypeAlias = (
     | AnswerHold
     | AnswerResume
     | AnswerOutcome
+    | AnswerRevocation
 )
 
 
 async def record_answer(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     referral_id: UUID,
     expected_version: int,
     answer: AnyAnswer,
@@ -499,7 +509,7 @@ async def record_answer(
         case AnswerAcknowledge():
             return await acknowledge(work, referral_id, expected_version, answered=answered)
         case AnswerAsk():
-            return await ask(work, master, referral_id, expected_version, answer.question, answered=answered)
+            return await ask(work, keys, referral_id, expected_version, answer.question, answered=answered)
         case AnswerWaitlist():
             return await waitlist(
                 work, referral_id, expected_version, answer.expected_week, answered=answered
@@ -518,7 +528,7 @@ async def record_answer(
         case AnswerDecline():
             return await decline(
                 work,
-                master,
+                keys,
                 referral_id,
                 expected_version,
                 reason=answer.reason,
@@ -552,3 +562,8 @@ async def record_answer(
                 reason=answer.reason,
                 answered=answered,
             )
+        case AnswerRevocation():
+            kept = Kept(
+                answer=answer.answer, what=answer.what, legal_basis=answer.legal_basis, until=answer.until
+            )
+            return await answer_revocation(work, referral_id, expected_version, kept, answered=answered)

@@ -18,13 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import Actor
 from directory.database import Work
 from directory.models import Partner, Service, Topic
+from directory.paging import cursor_of, place_of
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import InterpretingMode, PublicationState, ServiceKind
 from referrals.clients import display_name
 from referrals.inbox import seen
+from referrals.keystore import KeyStore
 from referrals.models import Booking, BookingPerson, Client
-from referrals.paging import cursor_of, place_of
 from referrals.notices import tell_of_booking
 from referrals.policy import (
     BookingFacts,
@@ -37,7 +38,7 @@ from referrals.policy import (
     see_booking,
 )
 from referrals.problems import TransitionNotAllowed
-from referrals.sealing import MasterKey, Place, key_of
+from referrals.sealing import Place
 from referrals.values import Identity
 from referrals.vocabulary import BookingState, GenderWish
 
@@ -172,7 +173,7 @@ def _view(booking: Booking, actor: Actor) -> BookingView:
     )
 
 
-async def request_booking(work: Work, master: MasterKey, given: BookingGiven) -> BookingView:
+async def request_booking(work: Work, keys: KeyStore, given: BookingGiven) -> BookingView:
     """Ask an interpreting service for an appointment; nothing about the person but language, topic and wish.
 
     Raises InvalidInput for what cannot be booked, NotFound for a foreign client.
@@ -229,11 +230,11 @@ async def request_booking(work: Work, master: MasterKey, given: BookingGiven) ->
     work.session.add(booking)
     await work.session.flush()
     work.record("booking.request", "booking", booking.id)
-    if given.client_id is not None:
     await tell_of_booking(work, booking)
+    if given.client_id is not None:
         if not given.person_agreed:
             raise InvalidInput("personAgreed", "required")
-        await _name(work, master, booking.id, given.client_id)
+        await _name(work, keys, booking.id, given.client_id)
     return _view(booking, work.actor)
 
 
@@ -250,7 +251,7 @@ def _check_offer(service: Service, given: BookingGiven) -> None:
 
 
 async def hand_over_name(
-    work: Work, master: MasterKey, booking_id: UUID, client_id: UUID, *, person_agreed: bool
+    work: Work, keys: KeyStore, booking_id: UUID, client_id: UUID, *, person_agreed: bool
 ) -> None:
     """Say for whom the interpreter is booked; the interpreter's organisation reads it while CONFIRMED.
 
@@ -265,10 +266,10 @@ async def hand_over_name(
     there = exists().where(BookingPerson.booking_id == booking_id)
     if (await work.session.execute(select(there))).scalar():
         raise InvalidInput("clientId", "duplicate")
-    await _name(work, master, booking_id, client_id)
+    await _name(work, keys, booking_id, client_id)
 
 
-async def _name(work: Work, master: MasterKey, booking_id: UUID, client_id: UUID) -> None:
+async def _name(work: Work, keys: KeyStore, booking_id: UUID, client_id: UUID) -> None:
     client = await work.session.get(Client, client_id)
     if client is None:
         raise NotFound
@@ -278,7 +279,7 @@ async def _name(work: Work, master: MasterKey, booking_id: UUID, client_id: UUID
             partner_id=client.partner_id, responsible_id=client.responsible_id, deputy_id=client.deputy_id
         ),
     )
-    key = await key_of(work.session, master, client_id)
+    key = await keys.of(client_id)
     if client.sealed_identity is None:
         raise InvalidInput("clientId", "required")
     identity = key.open_value(client.sealed_identity, Identity, Place("client", "sealed_identity", client_id))
@@ -320,8 +321,8 @@ async def _move(work: Work, booking: Booking, expected_version: int, move: Booki
         booking.recipient_member_id = work.actor.member_id
     await work.session.flush()
     work.record(f"booking.{move.value.lower()}", "booking", booking.id)
-
     await tell_of_booking(work, booking)
+
 
 async def confirm_booking(
     work: Work, booking_id: UUID, expected_version: int, *, interpreter: str | None = None
@@ -451,7 +452,7 @@ async def list_bookings(
 
 
 async def view_booked_person(
-    session: AsyncSession, actor: Actor, master: MasterKey, booking_id: UUID
+    session: AsyncSession, actor: Actor, keys: KeyStore, booking_id: UUID
 ) -> str | None:
     """Return the name of the person; writes an audit row. None when no name was handed over.
 
@@ -467,5 +468,5 @@ async def view_booked_person(
     await seen(session, actor, "booking.person", "booking", booking_id)
     if person is None:
         return None
-    key = await key_of(session, master, person.client_id)
+    key = await keys.of(person.client_id)
     return key.open(person.sealed_name, _place(booking_id)).decode()

@@ -43,21 +43,11 @@ from directory.values import LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import LegalCircle, ResidenceStatus
 from referrals import policy
 from referrals.eligibility import SupportRule
-from referrals.models import Client, ClientKey, ClientPhaseChange, Exclusion, ProjectRule, Referral
+from referrals.keystore import KeyStore
+from referrals.models import Client, ClientPhaseChange, Exclusion, ProjectRule, Referral
 from referrals.names import index_terms, search_options
 from referrals.problems import Erased
-from referrals.sealing import (
-    DataKey,
-    IndexKey,
-    MasterKey,
-    Place,
-    erase_key,
-    index_key_of,
-    key_of,
-    keys_of,
-    known_index_key,
-    wrapped_row,
-)
+from referrals.sealing import DataKey, IndexKey, Place
 from referrals.values import Contact, Identity, Profile
 from referrals.vocabulary import OPEN_STATES, ClientPhase
 
@@ -290,7 +280,7 @@ async def _check_members(session: AsyncSession, partner_id: UUID, members: dict[
         raise InvalidInput("deputyId", "same-as-responsible")
 
 
-async def create_client(work: Work, master: MasterKey, draft: ClientDraft) -> UUID:
+async def create_client(work: Work, keys: KeyStore, draft: ClientDraft) -> UUID:
     """Take in a person; the own organisation is responsible. Raises NotSignedIn, NotAllowed, InvalidInput."""
     policy.must_work_with_people(work.actor)
     partner_id = work.actor.partner_id
@@ -301,7 +291,7 @@ async def create_client(work: Work, master: MasterKey, draft: ClientDraft) -> UU
     await _check_members(
         work.session, partner_id, {"responsibleId": responsible, "deputyId": draft.deputy_id}
     )
-    index_key = await index_key_of(work.session, master, partner_id, work.now)
+    index_key = await keys.index_key(partner_id, work.now)
     client = Client(
         id=uuid4(),
         partner_id=partner_id,
@@ -319,19 +309,18 @@ async def create_client(work: Work, master: MasterKey, draft: ClientDraft) -> UU
         created_at=work.now,
         updated_at=work.now,
     )
-    key = DataKey.generate()
+    key = (await keys.make([client.id], work.now))[client.id]
     for column, sealed in _sealed(key, client.id, draft.identity, draft.contact, draft.profile).items():
         setattr(client, column, sealed)
     work.session.add(client)
     await work.session.flush()
-    await work.session.execute(insert(ClientKey).inline(), [wrapped_row(master, key, client.id, work.now)])
     _add_phase(work, client.id, None, draft.phase)
     work.record("client.create", "client", client.id)
     return client.id
 
 
 async def change_client(
-    work: Work, master: MasterKey, client_id: UUID, expected_version: int, change: ClientChange
+    work: Work, keys: KeyStore, client_id: UUID, expected_version: int, change: ClientChange
 ) -> int:
     """Change what is given; return the new version.
 
@@ -351,7 +340,7 @@ async def change_client(
                 "deputyId": client.deputy_id if change.deputy_id is UNSET else change.deputy_id,
             },
         )
-    key = await key_of(work.session, master, client_id)
+    key = await keys.of(client_id)
     changed = []
     for field in ClientChange.__struct_fields__:
         value = getattr(change, field)
@@ -362,7 +351,7 @@ async def change_client(
             column = f"sealed_{field}"
             setattr(client, column, key.seal_value(value, _place(column, client_id)))
             if isinstance(value, Identity):
-                index_key = await index_key_of(work.session, master, client.partner_id, work.now)
+                index_key = await keys.index_key(client.partner_id, work.now)
                 client.name_index = _name_index(index_key, value)
         else:
             setattr(client, field, value)
@@ -397,7 +386,7 @@ def _add_phase(work: Work, client_id: UUID, before: ClientPhase | None, phase: C
     )
 
 
-async def erase_client(work: Work, client_id: UUID, expected_version: int) -> int:
+async def erase_client(work: Work, keys: KeyStore, client_id: UUID, expected_version: int) -> int:
     """Erase a person: data key and everything sealed are gone for good, in backups too; return the version.
 
     Pseudonym, phases and referrals stay, without any way back to the person (Art. 17 GDPR). Only a LEAD of
@@ -412,7 +401,7 @@ async def erase_client(work: Work, client_id: UUID, expected_version: int) -> in
     )
     if still_open:
         raise InvalidInput("clientId", "open-referrals", count=str(still_open))
-    await erase_key(work.session, client_id)
+    await keys.erase(client_id, work.now)
     exclusion = await work.session.get(Exclusion, client_id)
     if exclusion is not None:
         await work.session.delete(exclusion)
@@ -451,14 +440,14 @@ async def _audit(
         )
 
 
-async def view_client(session: AsyncSession, actor: Actor, master: MasterKey, client_id: UUID) -> ClientFile:
+async def view_client(session: AsyncSession, actor: Actor, keys: KeyStore, client_id: UUID) -> ClientFile:
     """Return a client of the own organisation, opened; writes an audit row. Raises NotFound, Erased."""
     policy.must_work_with_people(actor)
     client = await session.get(Client, client_id)
     if client is None:
         raise NotFound
     policy.see_client(actor, _facts(client))
-    key = await key_of(session, master, client_id)
+    key = await keys.of(client_id)
     steps = await session.scalars(
         select(ClientPhaseChange)
         .where(ClientPhaseChange.client_id == client_id)
@@ -498,7 +487,7 @@ async def view_client(session: AsyncSession, actor: Actor, master: MasterKey, cl
 async def find_clients(
     session: AsyncSession,
     actor: Actor,
-    master: MasterKey,
+    keys: KeyStore,
     *,
     name: str | None = None,
     phases: Collection[ClientPhase] = (),
@@ -519,7 +508,7 @@ async def find_clients(
         raise InvalidInput("first", "too-large", maximum=str(MAX_PAGE))
     wanted: list[ColumnElement[bool]] = [Client.partner_id == actor.partner_id]
     if name is not None:
-        wanted.append(await _called(session, actor, master, name))
+        wanted.append(await _called(session, actor, keys, name))
     if phases:
         wanted.append(Client.phase.in_(phases))
     if responsible_id is not None:
@@ -533,10 +522,10 @@ async def find_clients(
         await session.scalars(select(Client).where(*wanted).order_by(Client.pseudonym).limit(first + 1))
     )
     shown = found[:first]
-    keys = await keys_of(session, master, [client.id for client in shown if client.erased_at is None])
+    opened = await keys.of_many([client.id for client in shown if client.erased_at is None])
     await _audit(session, actor, "client.list", [client.id for client in shown])
     return ClientPage(
-        rows=tuple(_summary(client, keys.get(client.id)) for client in shown),
+        rows=tuple(_summary(client, opened.get(client.id)) for client in shown),
         cursors=tuple(_cursor(client.pseudonym) for client in shown),
         more=len(found) > first,
         total=total,
@@ -544,7 +533,7 @@ async def find_clients(
 
 
 async def summaries(
-    session: AsyncSession, actor: Actor, master: MasterKey, client_ids: Collection[UUID]
+    session: AsyncSession, actor: Actor, keys: KeyStore, client_ids: Collection[UUID]
 ) -> dict[UUID, ClientSummary]:
     """Return lines of the own organisation's clients among these; every one shown writes an audit row."""
     policy.must_work_with_people(actor)
@@ -553,9 +542,9 @@ async def summaries(
             select(Client).where(Client.id.in_(client_ids), Client.partner_id == actor.partner_id)
         )
     )
-    keys = await keys_of(session, master, [client.id for client in found if client.erased_at is None])
+    opened = await keys.of_many([client.id for client in found if client.erased_at is None])
     await _audit(session, actor, "client.list", [client.id for client in found])
-    return {client.id: _summary(client, keys.get(client.id)) for client in found}
+    return {client.id: _summary(client, opened.get(client.id)) for client in found}
 
 
 def _summary(client: Client, key: DataKey | None) -> ClientSummary:
@@ -574,14 +563,14 @@ def _summary(client: Client, key: DataKey | None) -> ClientSummary:
     )
 
 
-async def _called(session: AsyncSession, actor: Actor, master: MasterKey, name: str) -> ColumnElement[bool]:
+async def _called(session: AsyncSession, actor: Actor, keys: KeyStore, name: str) -> ColumnElement[bool]:
     if len(name) > 200:
         raise InvalidInput("name", "too-long", maximum="200")
     options = search_options(name)
     if not options or actor.partner_id is None:
         raise InvalidInput("name", "no-letters")
     by_pseudonym = Client.pseudonym == name.strip().upper()
-    key = await known_index_key(session, master, actor.partner_id)
+    key = await keys.known_index_key(actor.partner_id)
     if key is None:
         return by_pseudonym
     return or_(
@@ -643,7 +632,7 @@ async def support_rules(session: AsyncSession, municipality_id: UUID | None) -> 
 # --- Exclusion (GDPR Art. 10) ---------------------------------------------------------------------------
 
 
-async def exclude(work: Work, master: MasterKey, client_id: UUID, decided_on: date) -> None:
+async def exclude(work: Work, keys: KeyStore, client_id: UUID, decided_on: date) -> None:
     """Keep that a person is excluded from the project's support; only a LEAD of the own organisation.
 
     Why is not kept anywhere. Raises NotFound, NotAllowed, InvalidInput (excluded already, day to come).
@@ -655,7 +644,7 @@ async def exclude(work: Work, master: MasterKey, client_id: UUID, decided_on: da
         raise InvalidInput("clientId", "excluded-already")
     if work.actor.member_id is None:
         raise NotSignedIn
-    key = await key_of(work.session, master, client_id)
+    key = await keys.of(client_id)
     work.session.add(
         Exclusion(
             client_id=client_id,
@@ -680,7 +669,7 @@ async def lift_exclusion(work: Work, client_id: UUID) -> None:
 
 
 async def exclusion_of(
-    session: AsyncSession, actor: Actor, master: MasterKey, client_id: UUID
+    session: AsyncSession, actor: Actor, keys: KeyStore, client_id: UUID
 ) -> ExclusionView | None:
     """Return a person's exclusion to a LEAD of the own organisation; writes an audit row."""
     await _for_lead(session, actor, client_id)
@@ -688,7 +677,7 @@ async def exclusion_of(
     exclusion = await session.get(Exclusion, client_id)
     if exclusion is None:
         return None
-    key = await key_of(session, master, client_id)
+    key = await keys.of(client_id)
     return key.open_value(exclusion.sealed, ExclusionView, Place("exclusion", "sealed", client_id))
 
 
@@ -710,7 +699,7 @@ _PLACE: Final = re.compile(r"at `(\$[^`]*)`")
 
 
 async def import_clients(
-    work: Work, master: MasterKey, *, partner_id: UUID, source: str, raw: bytes | msgspec.Raw
+    work: Work, keys: KeyStore, *, partner_id: UUID, source: str, raw: bytes | msgspec.Raw
 ) -> ClientsImported:
     """Take over clients of a network file for one organisation, in few statements; idempotent.
 
@@ -735,18 +724,14 @@ async def import_clients(
     there = set(await work.session.scalars(select(Client.id).where(Client.id.in_(by_id))))
     new = {client_id: entry for client_id, entry in by_id.items() if client_id not in there}
     if new:
-        index_key = await index_key_of(work.session, master, partner_id, work.now)
-        keys = {client_id: DataKey.generate() for client_id in new}
+        index_key = await keys.index_key(partner_id, work.now)
+        made = await keys.make(new, work.now)
         await work.session.execute(
             insert(Client).inline(),
             [
-                _imported(work, partner_id, client_id, entry, keys[client_id], index_key, source)
+                _imported(work, partner_id, client_id, entry, made[client_id], index_key, source)
                 for client_id, entry in new.items()
             ],
-        )
-        await work.session.execute(
-            insert(ClientKey).inline(),
-            [wrapped_row(master, key, client_id, work.now) for client_id, key in keys.items()],
         )
         await work.session.execute(
             insert(ClientPhaseChange).inline(),

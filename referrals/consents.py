@@ -36,6 +36,7 @@ from referrals.consent import (
     terms_of,
 )
 from referrals.follow_ups import cancel_uncovered
+from referrals.keystore import KeyStore
 from referrals.models import Client, Consent, Referral, ReferralEvent
 from referrals.problems import ConsentNotOpen
 from referrals.sealing import Place
@@ -268,7 +269,7 @@ async def request_consent(
 
 async def record_consent(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     *,
     consent_id: UUID,
     expected_version: int,
@@ -305,7 +306,7 @@ async def record_consent(
     # Everything that reads comes before the first change: a decided record is written in one statement.
     sealed = None
     if evidence is not None:
-        key = await key_of(work.session, master, consent.client_id)
+        key = await keys.of(consent.client_id)
         sealed = key.seal_value(evidence, _evidence_place(consent.id))
     consent.terms = decided(consent.terms, granted, released=released)
     consent.state = ConsentState.GIVEN if given else ConsentState.REFUSED
@@ -604,7 +605,6 @@ async def _tell_of_the_end(
     )
     for referral in ended:
         await session.execute(text("SELECT erase_package(:id)"), {"id": referral.id})
-
     # What was still to be told about them is not told any more, but that they ended.
     await notices.cancel(work, [referral.id for referral in ended])
     told = [
@@ -615,6 +615,7 @@ async def _tell_of_the_end(
         )
     ]
     await notices.promise_all(work, told)
+
 
 def _source(actor: Actor) -> AnswerSource:
     if actor.signed_in:
@@ -670,7 +671,7 @@ async def view_consent(session: AsyncSession, actor: Actor, consent_id: UUID, at
 
 
 async def open_evidence(
-    session: AsyncSession, actor: Actor, master: MasterKey, consent_id: UUID
+    session: AsyncSession, actor: Actor, keys: KeyStore, consent_id: UUID
 ) -> ConsentEvidence | None:
     """Return the evidence of a decision to the controller; None when none was kept. Raises Erased."""
     policy.must_work_with_people(actor)
@@ -680,7 +681,7 @@ async def open_evidence(
     await _seen(session, actor, "consent.evidence", "consent", consent_id)
     if consent.sealed_evidence is None:
         return None
-    key = await key_of(session, master, consent.client_id)
+    key = await keys.of(consent.client_id)
     return key.open_value(consent.sealed_evidence, ConsentEvidence, _evidence_place(consent_id))
 
 

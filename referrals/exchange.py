@@ -25,7 +25,8 @@ from directory.vocabulary import CapacityState, PublicationState, ServiceKind
 from referrals.consent import LARGEST, covers
 from referrals.consents import facts_of as consent_facts
 from referrals.consents import record_consent, request_consent
-from referrals.inbox import outcome_shown, package_place
+from referrals.inbox import offers_follow_up, package_place
+from referrals.keystore import KeyStore
 from referrals.models import Client, Consent, Referral, ReferralPackage
 from referrals.moving import (
     Held,
@@ -43,7 +44,7 @@ from referrals.moving import (
 from referrals.package import Package, PersonFacts, encoder, facts, package_for
 from referrals.policy import ClientFacts, change_client, must_work_with_people
 from referrals.problems import ConsentMissing, DuplicateReferral, Erased, TransitionNotAllowed
-from referrals.sealing import DataKey, MasterKey, Place, key_of
+from referrals.sealing import DataKey, Place
 from referrals.states import (
     FOLLOW_UP_STATES,
     Move,
@@ -239,7 +240,7 @@ async def change_draft(work: Work, referral_id: UUID, expected_version: int, cha
     """Change a referral that has not been sent; another service is another draft."""
     held = await hold(work, referral_id)
     permit(work, held, EventActor.SENDER)
-    check_version(held.referral, expected_version)
+    check_version(held.referral, expected_version, sender=True)
     referral = held.referral
     if referral.state not in UNSENT_STATES:
         raise TransitionNotAllowed(referral.state, allowed(referral.state, EventActor.SENDER))
@@ -282,7 +283,7 @@ async def await_consent(
 
 async def send(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     referral_id: UUID,
     expected_version: int,
     *,
@@ -297,7 +298,7 @@ async def send(
     """
     consent = await _lock_consent(work, referral_id, consent_id)
     held = await begin(work, referral_id, expected_version, Move.SEND, EventActor.SENDER)
-    return await _send(work, master, held, consent, capacity_reason)
+    return await _send(work, keys, held, consent, capacity_reason)
 
 
 async def _lock_consent(work: Work, referral_id: UUID, consent_id: UUID | None) -> Consent | None:
@@ -315,7 +316,7 @@ async def _lock_consent(work: Work, referral_id: UUID, consent_id: UUID | None) 
 
 async def _send(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     held: Held,
     consent: Consent | None,
     capacity_reason: CapacityReason | None,
@@ -343,7 +344,7 @@ async def _send(
     today = local_day(work.now)
     if _capacity_state(ends.service, today) is CapacityState.NONE and capacity_reason is None:
         raise InvalidInput("capacityReason", "required")
-    key = await key_of(work.session, master, referral.client_id)
+    key = await keys.of(referral.client_id)
     package = package_for(facts_of_client(key, ends.client), categories)
     work.session.add(
         ReferralPackage(
@@ -403,13 +404,13 @@ def facts_of_client(key: DataKey, client: Client) -> PersonFacts:
 
 
 async def preview(
-    work: Work, master: MasterKey, client_id: UUID, service_id: UUID, categories: Collection[DataCategory]
+    work: Work, keys: KeyStore, client_id: UUID, service_id: UUID, categories: Collection[DataCategory]
 ) -> Package:
     """Return the package that these categories would make, to show the person before they decide."""
     must_work_with_people(work.actor)
     ends = await _ends(work, client_id, service_id, "")
     chosen = _chosen(categories, ends.recipient)
-    key = await key_of(work.session, master, client_id)
+    key = await keys.of(client_id)
     work.record("package.preview", "client", client_id)
     return package_for(facts_of_client(key, ends.client), chosen)
 
@@ -430,7 +431,7 @@ class ConsentGiven(Value, frozen=True, kw_only=True):
 
 async def refer(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     given: DraftGiven,
     consent: ConsentGiven,
     *,
@@ -450,7 +451,7 @@ async def refer(
     )
     await record_consent(
         work,
-        master,
+        keys,
         consent_id=consent_id,
         expected_version=1,
         granted=[Purpose.REFERRAL, *(entry.purpose for entry in others)],
@@ -461,7 +462,7 @@ async def refer(
     )
     return await send(
         work,
-        master,
+        keys,
         referral.id,
         drafted.version,
         consent_id=consent_id,
@@ -523,13 +524,11 @@ async def follow_up(work: Work, referral_id: UUID, given: FollowUp) -> Moved:
 # --- The sender's moves ------------------------------------------------------------------------------------
 
 
-async def reply(
-    work: Work, master: MasterKey, referral_id: UUID, expected_version: int, answer: str
-) -> Moved:
+async def reply(work: Work, keys: KeyStore, referral_id: UUID, expected_version: int, answer: str) -> Moved:
     """INFO_REQUESTED to ACKNOWLEDGED: the sender answers; the recipient's clock goes on where it stood."""
     held = await begin(work, referral_id, expected_version, Move.REPLY, EventActor.SENDER)
     note = checked_text(answer, "answer")
-    key = await key_of(work.session, master, held.referral.client_id)
+    key = await keys.of(held.referral.client_id)
     return await make(work, held, Move.REPLY, EventActor.SENDER, clock_goes_on(work, held), note=(key, note))
 
 

@@ -1,39 +1,31 @@
 """How it went, in the person's own view: a one-time code, an anonymous answer, exactly once.
 
-The code is long and random, kept as SHA-256 only, and ends. A wrong code, a used one and one that has ended
-look the same. Limiting how often somebody may try is the edge's work: it needs nothing from here.
+The code (``referrals.codes``) ends. A wrong code, a used one and one that has ended look the same.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select, text, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.database import Work
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
+from referrals.codes import CodePurpose, hash_of, new_code, present
 from referrals.inbox import seen
+from referrals.keystore import KeyStore
 from referrals.models import Feedback, FeedbackCode, Referral
 from referrals.moving import NOBODYS, checked_text, facts_of, hold, permit
 from referrals.policy import Rule, parties, see_referral
 from referrals.problems import TransitionNotAllowed
-from referrals.sealing import DataKey, MasterKey, Place, key_of
+from referrals.sealing import DataKey, Place
 from referrals.states import allowed
 from referrals.vocabulary import AnswerSource, EventActor, FeedbackAnswer, ReferralState
-
-ALPHABET: Final = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
-"""Letters and digits that are not mistaken for one another, in print or read aloud."""
-
-GROUPS: Final = 5
-GROUP_LENGTH: Final = 5
-"""25 signs of 30: 122 bits."""
 
 VALID_FOR: Final = timedelta(days=60)
 
@@ -68,16 +60,6 @@ class FeedbackView(Value, frozen=True, kw_only=True):
     text: str | None = None
 
 
-def _new_code() -> str:
-    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
-
-
-def hash_of(code: str) -> bytes:
-    """Return the hash under which a code is kept, however it was typed (case, blanks, hyphens)."""
-    plain = "".join(c for c in code.upper() if c.isalnum())
-    return hashlib.sha256(b"spurwechsel feedback\0" + plain.encode()).digest()
-
-
 def _place(feedback_id: UUID) -> Place:
     return Place("feedback", "sealed_text", feedback_id)
 
@@ -102,10 +84,10 @@ async def issue_code(work: Work, referral_id: UUID) -> IssuedCode:
         .values(used_at=work.now)
         .execution_options(synchronize_session=False)
     )
-    code = _new_code()
+    code = new_code()
     issued = FeedbackCode(
         id=uuid4(),
-        code_hash=hash_of(code),
+        code_hash=hash_of(code, CodePurpose.FEEDBACK),
         referral_id=referral_id,
         client_id=referral.client_id,
         partner_id=referral.sender_partner_id,
@@ -120,7 +102,7 @@ async def issue_code(work: Work, referral_id: UUID) -> IssuedCode:
 
 async def give_feedback(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     code: str,
     answer: FeedbackAnswer,
     *,
@@ -132,10 +114,8 @@ async def give_feedback(
     Of parallel uses of one code exactly one wins: the row is claimed by one conditional UPDATE.
     """
     note = checked_text(text_given, "text") if text_given else None
-    hashed = hash_of(code)
-    await work.session.execute(
-        text("SELECT set_config('app.code_hash', :hash, true)"), {"hash": hashed.hex()}
-    )
+    hashed = hash_of(code, CodePurpose.FEEDBACK)
+    await present(work.session, hashed)
     claimed = (
         await work.session.execute(
             update(FeedbackCode)
@@ -154,8 +134,8 @@ async def give_feedback(
     if claimed is None:
         raise NotFound
     code_id, referral_id, client_id, partner_id = claimed
-    key = await key_of(work.session, master, client_id) if note else None
-    feedback_id = _add(
+    key = await keys.of(client_id) if note else None
+    feedback_id = add_feedback(
         work,
         referral_id,
         partner_id,
@@ -172,7 +152,7 @@ async def give_feedback(
 
 async def record_feedback(
     work: Work,
-    master: MasterKey,
+    keys: KeyStore,
     referral_id: UUID,
     answer: FeedbackAnswer,
     *,
@@ -187,18 +167,19 @@ async def record_feedback(
         raise TransitionNotAllowed(held.referral.state, allowed(held.referral.state, EventActor.SENDER))
     if source in {AnswerSource.MEMBER, AnswerSource.SYSTEM, AnswerSource.CODE}:
         raise InvalidInput("source", "unknown-value")
-    answered = exists().where(Feedback.referral_id == referral_id)
-    if (await work.session.execute(select(answered))).scalar():
-        raise InvalidInput("referralId", "answered-already")
     note = checked_text(text_given, "text") if text_given else None
-    key = await key_of(work.session, master, held.referral.client_id) if note else None
+    # Whoever uses a code at this moment holds its row: after this, either they have answered or they cannot.
     await work.session.execute(
         update(FeedbackCode)
         .where(FeedbackCode.referral_id == referral_id, FeedbackCode.used_at.is_(None))
         .values(used_at=work.now)
         .execution_options(synchronize_session=False)
     )
-    feedback_id = _add(
+    answered = exists().where(Feedback.referral_id == referral_id)
+    if (await work.session.execute(select(answered))).scalar():
+        raise InvalidInput("referralId", "answered-already")
+    key = await keys.of(held.referral.client_id) if note else None
+    feedback_id = add_feedback(
         work,
         referral_id,
         held.referral.sender_partner_id,
@@ -213,7 +194,7 @@ async def record_feedback(
     return feedback_id
 
 
-def _add(
+def add_feedback(
     work: Work,
     referral_id: UUID,
     partner_id: UUID,
@@ -223,6 +204,7 @@ def _add(
     note: tuple[DataKey, str] | None,
     code_id: UUID | None,
 ) -> UUID:
+    """Add the person's answer; ``note``: their own words with the key that seals them."""
     feedback_id = uuid4()
     work.session.add(
         Feedback(
@@ -241,7 +223,7 @@ def _add(
 
 
 async def list_feedback(
-    session: AsyncSession, actor: Actor, master: MasterKey, referral_id: UUID
+    session: AsyncSession, actor: Actor, keys: KeyStore, referral_id: UUID
 ) -> tuple[FeedbackView, ...]:
     """Return what the person said about a referral, to its sender only; writes an audit row."""
     referral = await session.get(Referral, referral_id)
@@ -259,7 +241,7 @@ async def list_feedback(
         await seen(session, actor, "feedback.view", "referral", referral_id)
     key: DataKey | None = None
     if any(row.sealed_text for row in rows):
-        key = await key_of(session, master, referral.client_id)
+        key = await keys.of(referral.client_id)
     return tuple(
         FeedbackView(
             id=row.id,

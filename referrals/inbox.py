@@ -13,22 +13,45 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, literal, not_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from directory.actors import Actor, Role
 from directory.models import Audit
+from directory.paging import cursor_of, place_of
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
 from referrals.consents import facts_of as consent_facts
+from referrals.keystore import KeyStore
 from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralPackage
-from referrals.moving import NOBODYS, covered, facts_of, text_place
+from referrals.moving import (
+    NOBODYS,
+    course_of,
+    covered,
+    depth_of,
+    facts_of,
+    happened,
+    history_if_needed,
+    shown_state_expression,
+    text_place,
+)
+from referrals.noted import Noted
 from referrals.package import Package, decoder
-from referrals.paging import cursor_of, place_of
 from referrals.policy import act_on_referral, must_work_with_people, see_referral
 from referrals.problems import Erased, PackageClosed
-from referrals.sealing import MasterKey, Place, key_of
-from referrals.states import Move, Step, allowed
+from referrals.reporting import (
+    Course,
+    Told,
+    moves_shown,
+    reason_shown,
+    shown_events,
+    shown_to_sender,
+    who_reported_is_hidden,
+)
+from referrals.sealing import Place
+from referrals.states import FOLLOW_UP_STATES, Move, Step, allowed
 from referrals.values import Kept
 from referrals.vocabulary import (
     READABLE_STATES,
@@ -44,10 +67,9 @@ from referrals.vocabulary import (
     OutcomeCode,
     OutcomeReason,
     Priority,
-    Purpose,
     Reason,
     ReferralState,
-    WithdrawalScope,
+    ReportDepth,
 )
 
 MOST: Final = 100
@@ -67,7 +89,9 @@ class ReferralView(Value, frozen=True, kw_only=True):
 
     ``state`` is judged at reading. Before the package is opened the recipient sees topic, language and area
     of the person only. ``allowed``: the reader's own moves now; ``recordable``: moves of the recipient that
-    the sender may record. ``outcome_withheld``: the person does not let the sender know outcomes (any more).
+    the sender may record. ``outcome_withheld``: the person does not let the sender know outcomes (any more);
+    then the sender reads everything as if what it may not know had not happened (``referrals.reporting``).
+    ``no_shows`` is None where it is not told. ``unread``: questions, answers and remarks of the other side.
     ``client_id``, ``consent_id`` and ``parent_id`` are the sender's alone.
     """
 
@@ -119,6 +143,13 @@ class ReferralView(Value, frozen=True, kw_only=True):
     closed_at: Instant | None = None
     revocation_due_at: Instant | None = None
     revocation_answer: Kept | None = None
+    follow_up_offered: bool = False
+    appointment_at: Instant | None = None
+    interim_report_on: date | None = None
+    last_sign_of_life: date | None = None
+    no_shows: int | None = None
+    unread: int = 0
+    taken_over_client_id: UUID | None = None
     overdue: bool = False
     disputed: bool = False
     unconfirmed: bool = False
@@ -139,15 +170,9 @@ class ReferralPage(Value, frozen=True, kw_only=True):
     total: int | None = None
 
 
-class EventView(Value, frozen=True, kw_only=True):
+class EventView(Told, frozen=True, kw_only=True):
     """One event as a side may see it; ``member_id`` only of the own organisation."""
 
-    ordinal: int
-    at: Instant
-    move: str
-    from_state: ReferralState | None
-    to_state: ReferralState
-    actor: EventActor
     partner_id: UUID | None
     member_id: UUID | None
     source: AnswerSource
@@ -166,6 +191,10 @@ def steps(events: Iterable[EventView]) -> tuple[Step, ...]:
     )
 
 
+TEXTS: Final = (Move.ASK.value, Move.REPLY.value, Move.DECLINE.value, Noted.REMARK.value)
+"""Events with a text for the other side."""
+
+
 class Box(StrEnum):
     """Which side's list: what came in, or what was sent."""
 
@@ -180,10 +209,41 @@ _opened = exists().where(
 )
 
 
-def _statement() -> Select[Referral, Consent, bool, date | None]:
-    # For a recipient row-level security leaves the client's column empty: the status end is the sender's.
+def _unread(actor: Actor) -> ColumnElement[int]:
+    """Return the column with how many texts of the other side the reader's side has not read."""
+    sends = Referral.sender_partner_id == actor.partner_id
+    read = case((sends, Referral.sender_read), else_=Referral.recipient_read)
     return (
-        select(Referral, Consent, _opened.label("opened"), Client.status_valid_until)
+        select(func.count())
+        .select_from(ReferralEvent)
+        .where(
+            ReferralEvent.referral_id == Referral.id,
+            ReferralEvent.ordinal > read,
+            ReferralEvent.move.in_(TEXTS),
+            ReferralEvent.told | not_(sends),
+            # whoever recorded a question for the other side has read it
+            ReferralEvent.partner_id.is_distinct_from(actor.partner_id),
+        )
+        .scalar_subquery()
+        .label("unread")
+    )
+
+
+def _statement(actor: Actor) -> Select[Any]:
+    # For a recipient row-level security leaves the sender's client empty: the status end is the sender's.
+    # What a recipient has taken over is its own client.
+    own = aliased(Client)
+    taken_over = select(own.id).where(own.from_referral_id == Referral.id).scalar_subquery()
+    return (
+        select(
+            Referral,
+            Consent,
+            _opened.label("opened"),
+            Client.status_valid_until,
+            history_if_needed(),
+            _unread(actor),
+            taken_over.label("taken_over"),
+        )
         .outerjoin(Consent, Consent.id == Referral.consent_id)
         .outerjoin(Client, Client.id == Referral.client_id)
     )
@@ -193,31 +253,13 @@ async def view_referral(session: AsyncSession, actor: Actor, referral_id: UUID, 
     """Return a referral as this actor may see it; NotFound for everybody who has no part in it."""
     row = (
         await session.execute(
-            _statement().where(Referral.id == referral_id).execution_options(populate_existing=True)
+            _statement(actor).where(Referral.id == referral_id).execution_options(populate_existing=True)
         )
     ).one_or_none()
     if row is None:
         see_referral(actor, NOBODYS)
         raise NotFound
     return _view(row, actor, at, None)
-
-
-def outcome_shown(referral: Referral, consent: Consent | None) -> bool:
-    """Whether the sender may see the stored outcome: not once the person has withdrawn reporting back.
-
-    What may not be reported is never stored (``answering.report_outcome``); this is for a later withdrawal.
-    A referral, closed ones too, rests on the record that remains of a partial withdrawal.
-    """
-    if consent is None:
-        return referral.outcome in {OutcomeCode.UNKNOWN, OutcomeCode.NOT_DISCLOSED}
-    if consent.state is ConsentState.WITHDRAWN:
-        return False
-    gone = consent.withdrawal
-    if gone is not None and gone.scope is WithdrawalScope.RECIPIENT:
-        return gone.recipient != referral.recipient_partner_id
-    if gone is not None and gone.purpose is Purpose.REPORT_BACK:
-        return False
-    return any(entry.purpose is Purpose.REPORT_BACK and entry.granted for entry in consent.terms.purposes)
 
 
 def _readable(referral: Referral, state: ReferralState, opened: bool) -> bool:
@@ -227,8 +269,9 @@ def _readable(referral: Referral, state: ReferralState, opened: bool) -> bool:
     return state in READABLE_STATES
 
 
-def _state_at(referral: Referral, consent: Consent | None, at: datetime) -> ReferralState:
-    state = referral.state
+def _state_at(
+    referral: Referral, consent: Consent | None, at: datetime, state: ReferralState
+) -> ReferralState:
     if state in READABLE_STATES and not covered(referral, consent_facts(consent) if consent else None, at):
         return ReferralState.CONSENT_REVOKED
     return state
@@ -240,15 +283,16 @@ def _view(row: Any, actor: Actor, at: datetime, box: Box | None) -> ReferralView
     known = see_referral(actor, facts_of(referral, approval_open=True))
     sends = EventActor.SENDER in known and box is not Box.INBOX
     receives = EventActor.RECIPIENT in known and not sends
+    depth = depth_of(referral, consent, at)
+    course = course_of(referral)
+    if not receives:
+        course = shown_to_sender(course, happened(row.history), depth)
     # Who confirms for another organisation does not see its consents; the stored state must do.
-    state = _state_at(referral, consent, at) if sends or receives else referral.state
+    state = _state_at(referral, consent, at, course.state) if sends or receives else course.state
     shown: dict[str, Any] = {
         "id": referral.id,
-        "version": referral.version,
         "seen_as": _seen_as(sends, receives, actor),
-        "state": state,
-        "state_since": referral.state_since,
-        "allowed": _own_moves(actor, referral, state, known),
+        "allowed": _own_moves(actor, referral, state, known, depth),
         "sender_partner_id": referral.sender_partner_id,
         "recipient_partner_id": referral.recipient_partner_id,
         "service_id": referral.service_id,
@@ -256,32 +300,31 @@ def _view(row: Any, actor: Actor, at: datetime, box: Box | None) -> ReferralView
         "priority": referral.priority,
         "sent_at": referral.sent_at,
         "closed_at": referral.closed_at,
-        "overdue": referral.overdue,
         "disputed": referral.disputed,
-        "unconfirmed": referral.unconfirmed,
         "created_at": referral.created_at,
-        "updated_at": referral.updated_at,
     }
+    told = _COURSE if sends or receives else _OUTSIDE
+    shown |= {name: getattr(course, name) for name in told} | {"state": state}
     if not sends and not receives:
         return ReferralView(**shown)
     for name in _BOTH:
         shown[name] = getattr(referral, name)
+    shown["unread"] = row.unread
     if sends:
         for name in _SENDERS:
             shown[name] = getattr(referral, name)
-        shown["recordable"] = allowed(state, EventActor.RECIPIENT) if shown["allowed"] else ()
+        possible = moves_shown(state, depth, EventActor.RECIPIENT)
+        shown["recordable"] = possible if shown["allowed"] else ()
+        shown["follow_up_offered"] = offers_follow_up(course) and _looks_after(actor, referral)
         shown["package_readable"] = referral.sent_at is not None and state in READABLE_STATES
-        shown["warnings"] = _warnings(referral, state, row[3], at)
-        if not outcome_shown(referral, consent):
-            # earlier outcomes, contested since, are in the events
-            shown["outcome_withheld"] = True
-            if referral.outcome is not None:
-                shown |= {"outcome": OutcomeCode.NOT_DISCLOSED, "outcome_on": None, "outcome_reason": None}
+        shown["warnings"] = _warnings(referral, state, row.status_valid_until, at)
+        shown["outcome_withheld"] = depth is not ReportDepth.OUTCOME
         return ReferralView(**shown)
     shown["recipient_member_id"] = referral.recipient_member_id
-    open_now = _readable(referral, state, row[2])
+    shown["taken_over_client_id"] = row.taken_over
+    open_now = _readable(referral, state, row.opened)
     shown["package_readable"] = open_now
-    if open_now or row[2]:
+    if open_now or row.opened:
         # Once opened, the recipient knows whom it is about, and must be able to find what it deletes.
         shown["pseudonym"] = referral.pseudonym
         shown["sender_file_number"] = referral.sender_file_number
@@ -300,19 +343,15 @@ _BOTH: Final = (
     "question_due_at",
     "expected_week",
     "first_contact_on",
-    "first_contact_made_on",
     "expected_end",
-    "resume_on",
-    "decline_reason",
-    "declined_by",
     "better_service_id",
-    "reason",
-    "outcome",
-    "outcome_on",
-    "outcome_reason",
     "revocation_due_at",
     "revocation_answer",
 )
+_COURSE: Final = tuple(
+    name for name in Course.__struct_fields__ if name not in {"hidden_changes", "sender_updated_at"}
+)
+_OUTSIDE: Final = ("version", "state_since", "updated_at", "unconfirmed")
 _SENDERS: Final = (
     "client_id",
     "pseudonym",
@@ -334,8 +373,27 @@ def _seen_as(sends: bool, receives: bool, actor: Actor) -> EventActor:
     return EventActor.CLOCK if actor.role is Role.SYSTEM else EventActor.LEAD
 
 
+def offers_follow_up(course: Course) -> bool:
+    """Whether what the sender reads offers the next service: it ended, and the need is not known to be met."""
+    return course.state in FOLLOW_UP_STATES and not (
+        course.state is ReferralState.CLOSED and course.outcome is OutcomeCode.NEED_MET
+    )
+
+
+def _looks_after(actor: Actor, referral: Referral) -> bool:
+    try:
+        act_on_referral(actor, facts_of(referral), EventActor.SENDER)
+    except NotAllowed:
+        return False
+    return True
+
+
 def _own_moves(
-    actor: Actor, referral: Referral, state: ReferralState, known: Collection[EventActor]
+    actor: Actor,
+    referral: Referral,
+    state: ReferralState,
+    known: Collection[EventActor],
+    depth: ReportDepth,
 ) -> tuple[Move, ...]:
     moves: list[Move] = []
     for party in (EventActor.SENDER, EventActor.RECIPIENT):
@@ -344,7 +402,8 @@ def _own_moves(
                 act_on_referral(actor, facts_of(referral), party)
             except NotAllowed:
                 continue
-            moves.extend(allowed(state, party))
+            sends = party is EventActor.SENDER
+            moves.extend(moves_shown(state, depth, party) if sends else allowed(state, party))
     return tuple(dict.fromkeys(moves))
 
 
@@ -422,18 +481,21 @@ async def list_referrals(
                 and_(Referral.state.in_(READABLE_STATES), not_(func.coalesce(in_force, False))),
                 literal(ReferralState.CONSENT_REVOKED, Referral.state.type),
             ),
-            else_=Referral.state,
+            else_=Referral.state if box is Box.INBOX else shown_state_expression(at),
         )
         conditions.append(judged.in_(list(states)))
+    changed: ColumnElement[datetime] = Referral.updated_at.expression
+    if box is Box.SENT:
+        changed = func.coalesce(Referral.sender_updated_at, Referral.updated_at)
     paged = list(conditions)
     if after is not None:
         updated_at, last = place_of(after)
-        paged.append(tuple_(Referral.updated_at, Referral.id) < tuple_(updated_at, last))
+        paged.append(tuple_(changed, Referral.id) < tuple_(updated_at, last))
     rows = (
         await session.execute(
-            _statement()
+            _statement(actor)
             .where(*paged)
-            .order_by(Referral.updated_at.desc(), Referral.id.desc())
+            .order_by(changed.desc(), Referral.id.desc())
             .limit(first + 1)
             .execution_options(populate_existing=True)
         )
@@ -459,7 +521,7 @@ async def list_referrals(
 
 
 async def list_events(
-    session: AsyncSession, actor: Actor, master: MasterKey, referral_id: UUID, at: datetime
+    session: AsyncSession, actor: Actor, keys: KeyStore, referral_id: UUID, at: datetime
 ) -> tuple[EventView, ...]:
     """Return what happened, in order; the recipient sees it from the sending on.
 
@@ -478,16 +540,21 @@ async def list_events(
     opens = sends or (receives and view.state in READABLE_STATES)
     texts: dict[int, str] = {}
     if opens and any(event.sealed_text for event in rows):
-        client_id = await session.scalar(select(Referral.client_id).where(Referral.id == referral_id))
-        with suppress(Erased):  # the events stay when the person was erased, or the consent has just ended
-            key = await key_of(session, master, client_id or UUID(int=0))
+        # The recipient learns from the package whose key it is: it sees that only while the consent covers it
+        whose = select(Referral.client_id).where(Referral.id == referral_id)
+        if receives:
+            whose = select(ReferralPackage.client_id).where(ReferralPackage.referral_id == referral_id)
+        client_id = await session.scalar(whose)
+        with suppress(Erased):  # the events stay when the person was erased
+            if client_id is None:
+                raise Erased
+            key = await keys.of(client_id)
             place = text_place(referral_id)
             texts = {e.ordinal: key.open(e.sealed_text, place).decode() for e in rows if e.sealed_text}
         await seen(session, actor, "referral.texts", "referral", referral_id)
-    hidden = sends and (view.outcome_withheld or view.outcome is OutcomeCode.NOT_DISCLOSED)
     # who only confirms a request for another organisation learns which moves there were, and no more
     outside = view.seen_as is EventActor.LEAD
-    return tuple(
+    events = tuple(
         EventView(
             ordinal=event.ordinal,
             at=event.at,
@@ -495,24 +562,61 @@ async def list_events(
             from_state=event.from_state,
             to_state=event.to_state,
             actor=event.actor,
+            told=event.told,
             partner_id=event.partner_id,
             member_id=event.member_id if event.partner_id == actor.partner_id else None,
             source=event.source,
             source_on=event.source_on,
-            reason=None if outside or (hidden and event.move == Move.REPORT_OUTCOME) else event.reason,
-            facts={} if outside or (hidden and event.move == Move.REPORT_OUTCOME) else event.facts,
+            reason=None if outside else event.reason,
+            facts={} if outside else event.facts,
             text=texts.get(event.ordinal),
         )
         for event in rows
         if not receives or event.to_state not in UNSENT_STATES
     )
+    if receives:
+        return events
+    depth = await _depth(session, referral_id, at)
+    return tuple(_as_told(event, view, depth) for event in shown_events(events, depth))
+
+
+async def _depth(session: AsyncSession, referral_id: UUID, at: datetime) -> ReportDepth:
+    row = (
+        await session.execute(
+            select(Referral, Consent)
+            .outerjoin(Consent, Consent.id == Referral.consent_id)
+            .where(Referral.id == referral_id)
+        )
+    ).one()
+    return depth_of(row[0], row[1], at)
+
+
+def _as_told(event: EventView, view: ReferralView, depth: ReportDepth) -> EventView:
+    """Return what an event says to the sender: no outcome, and no reason that speaks of the person."""
+    if who_reported_is_hidden(event.move, depth):
+        return replace(
+            event,
+            actor=EventActor.RECIPIENT,
+            partner_id=view.recipient_partner_id,
+            member_id=None,
+            source=AnswerSource.MEMBER,
+            source_on=None,
+            reason=None,
+            facts={},
+            text=None,
+        )
+    reason = reason_shown(event.move, event.reason, depth)
+    if reason != event.reason:
+        facts = {**event.facts, "declinedBy": DeclinedBy.PARTNER.value}
+        return replace(event, reason=reason, facts=facts, text=None)
+    return event
 
 
 # --- The package --------------------------------------------------------------------------------------------
 
 
 async def view_package(
-    session: AsyncSession, actor: Actor, master: MasterKey, referral_id: UUID, at: datetime
+    session: AsyncSession, actor: Actor, keys: KeyStore, referral_id: UUID, at: datetime
 ) -> Package:
     """Return what was sent about the person; writes an audit row.
 
@@ -527,14 +631,7 @@ async def view_package(
     stored = await session.get(ReferralPackage, referral_id, populate_existing=True)
     if stored is None:
         raise PackageClosed(view.state)
-    try:
-        key = await key_of(session, master, stored.client_id)
-    except Erased:
-        # The consent may have ended between two statements: then the key is out of reach, not erased.
-        view = await view_referral(session, actor, referral_id, at)
-        if view.package_readable:
-            raise
-        raise PackageClosed(view.state) from None
+    key = await keys.of(stored.client_id)
     await seen(session, actor, "package.view", "referral", referral_id)
     return decoder.decode(key.open(stored.sealed, package_place(referral_id)))
 

@@ -2,7 +2,7 @@
 
 Every table here that holds something about a person stands under forced row-level security; who sees which
 row is written in the migration ``0002_referrals``. Columns named ``sealed_…`` hold what only the person's
-data key opens (``referrals.sealing``); keys live in the schema ``keystore``, which backups leave out.
+data key opens (``referrals.sealing``); keys live in a database of their own (``referrals.keystore``).
 """
 
 from __future__ import annotations
@@ -137,36 +137,6 @@ Base.registry.update_type_annotation_map(
     }
 )
 
-KEYSTORE = "keystore"
-"""The schema that holds keys only; backups leave it out, so that an erased key stays erased."""
-
-
-class ClientKey(Base):
-    """The data key of one person, wrapped by the master key named ``master_key``.
-
-    Deleting the row erases everything sealed about the person, in backups too (Löschung).
-    """
-
-    __tablename__ = "client_key"
-    __table_args__ = {"schema": KEYSTORE}
-
-    client_id: Mapped[UUID] = mapped_column(primary_key=True)
-    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
-    master_key: Mapped[str]
-    created_at: Mapped[datetime]
-
-
-class OrganisationKey(Base):
-    """The key of one organisation's name index, wrapped by the master key named ``master_key``."""
-
-    __tablename__ = "organisation_key"
-    __table_args__ = {"schema": KEYSTORE}
-
-    partner_id: Mapped[UUID] = mapped_column(primary_key=True)
-    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
-    master_key: Mapped[str]
-    created_at: Mapped[datetime]
-
 
 class Client(Base):
     """A person who is accompanied by an organisation (Teilnehmende); no case notes.
@@ -205,6 +175,15 @@ class Client(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class Erasure(Base):
+    """That a person was erased, and when; the key store keeps the same list, each side mends the other."""
+
+    __tablename__ = "erasure"
+
+    client_id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
 
 
 class ClientPhaseChange(Base):
@@ -593,6 +572,22 @@ class Approval(Base):
         Index("approval_municipality", "municipality_id", "state"),
         Index("approval_waiting", "lapses_at", postgresql_where=text("state = 'REQUESTED'")),
         CheckConstraint("decided_by IS NULL OR decided_by <> requested_by", name="approval_is_by_another"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
+    municipality_id: Mapped[UUID] = mapped_column(ForeignKey("municipality.id"))
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    move: Mapped[ApprovalMove]
+    reason: Mapped[Reason]
+    state: Mapped[ApprovalState]
+    requested_by: Mapped[UUID] = mapped_column(ForeignKey("member.id"))
+    requested_at: Mapped[datetime]
+    remind_at: Mapped[datetime | None]
+    lapses_at: Mapped[datetime]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    decided_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
 
 
 # --- Notices ------------------------------------------------------------------------------------------------
@@ -631,22 +626,6 @@ class Notice(Base):
     sent_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
-    municipality_id: Mapped[UUID] = mapped_column(ForeignKey("municipality.id"))
-    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
-    move: Mapped[ApprovalMove]
-    reason: Mapped[Reason]
-    state: Mapped[ApprovalState]
-    requested_by: Mapped[UUID] = mapped_column(ForeignKey("member.id"))
-    requested_at: Mapped[datetime]
-    remind_at: Mapped[datetime | None]
-    lapses_at: Mapped[datetime]
-    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
-    decided_at: Mapped[datetime | None]
-    version: Mapped[int] = mapped_column(default=1)
 
 
 # --- Retention: holds, and the proof of what was deleted (``referrals.retention``) -------------------------

@@ -21,11 +21,11 @@ from directory.vocabulary import PublicationState
 from referrals.consent import LARGEST, covers, section_87_applies, terms_of
 from referrals.consents import facts_of, party_of
 from referrals.exchange import facts_of_client
+from referrals.keystore import KeyStore
 from referrals.models import Client, Consent, Referral
 from referrals.package import Package, package_for
 from referrals.policy import ClientFacts, must_work_with_people, see_client
 from referrals.problems import Erased
-from referrals.sealing import MasterKey, key_of
 from referrals.values import ConsentTerms, PurposeTerms
 from referrals.vocabulary import OPEN_STATES, ConsentState, DataCategory, Purpose, ReportDepth
 
@@ -53,7 +53,7 @@ class Requirements(Value, frozen=True, kw_only=True):
 async def requirements(
     session: AsyncSession,
     actor: Actor,
-    master: MasterKey,
+    keys: KeyStore,
     *,
     client_id: UUID,
     service_id: UUID,
@@ -107,7 +107,7 @@ async def requirements(
             Referral.state.in_(OPEN_STATES),
         )
     )
-    key = await key_of(session, master, client_id)
+    key = await keys.of(client_id)
     preview = package_for(facts_of_client(key, client), chosen)
     await session.execute(
         insert(Audit)

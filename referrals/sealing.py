@@ -2,7 +2,7 @@
 
 The place (table, column, row) is bound in as associated data, so that a sealed text moved elsewhere does not
 open. Deleting a person's data key erases everything sealed about them (crypto-erasure), in backups too. Keys
-never show in ``repr``, logs or problems. This module does not know where the master key comes from.
+never show in ``repr``, logs or problems. Where keys are kept is the key store's (``referrals.keystore``).
 """
 
 from __future__ import annotations
@@ -13,20 +13,12 @@ import hashlib
 import hmac
 import os
 from collections.abc import Collection
-from datetime import datetime
 from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from directory.problems import NotFound
-from referrals.models import ClientKey, OrganisationKey
-from referrals.problems import Erased
 
 V = TypeVar("V")
 
@@ -116,6 +108,11 @@ class IndexKey(_Key):
 
     __slots__ = ()
 
+    @classmethod
+    def generate(cls) -> IndexKey:
+        """Return a new random key."""
+        return cls(os.urandom(_KEY_BYTES))
+
     def digest(self, part: str) -> bytes:
         """Return the keyed hash of one normalised name part (HMAC-SHA-256, the first 16 bytes)."""
         return hmac.digest(self._bytes, part.encode(), "sha256")[:16]
@@ -153,91 +150,3 @@ class MasterKey(_Key):
 def generate_master_key() -> str:
     """Return a new random master key as base64 text, for a secret store or the demo's folder."""
     return base64.b64encode(os.urandom(_KEY_BYTES)).decode()
-
-
-def _client_place(client_id: UUID) -> Place:
-    return Place("client_key", "wrapped", client_id)
-
-
-def _organisation_place(partner_id: UUID) -> Place:
-    return Place("organisation_key", "wrapped", partner_id)
-
-
-def _unwrap(master: MasterKey, wrapped: bytes, master_key: str, place: Place) -> bytes:
-    if master_key != master.id:
-        raise SealBroken(f"wrapped by master key {master_key}, not by {master.id}")
-    return master.open(wrapped, place)
-
-
-def wrapped_row(master: MasterKey, key: DataKey, client_id: UUID, at: datetime) -> dict[str, object]:
-    """Return the keystore row of a person's key; for imports that write many at once."""
-    return {
-        "client_id": client_id,
-        "wrapped": master.wrap(key, _client_place(client_id)),
-        "master_key": master.id,
-        "created_at": at,
-    }
-
-
-async def key_of(session: AsyncSession, master: MasterKey, client_id: UUID) -> DataKey:
-    """Return a client's data key; raise Erased when it is gone or this actor may not open anything now."""
-    return (await keys_of(session, master, [client_id]))[client_id]
-
-
-async def keys_of(
-    session: AsyncSession, master: MasterKey, client_ids: Collection[UUID]
-) -> dict[UUID, DataKey]:
-    """Return the data keys of several clients in one statement; raise Erased when one is missing."""
-    rows = await session.execute(
-        select(ClientKey.client_id, ClientKey.wrapped, ClientKey.master_key).where(
-            ClientKey.client_id.in_(client_ids)
-        )
-    )
-    keys = {
-        client_id: DataKey(_unwrap(master, wrapped, name, _client_place(client_id)))
-        for client_id, wrapped, name in rows
-    }
-    if len(keys) != len(set(client_ids)):
-        raise Erased
-    return keys
-
-
-async def erase_key(session: AsyncSession, client_id: UUID) -> bool:
-    """Delete a client's data key: all that is sealed about them is gone for good. False: it was gone."""
-    gone = await session.execute(
-        delete(ClientKey).where(ClientKey.client_id == client_id).returning(ClientKey.client_id)
-    )
-    return gone.scalar_one_or_none() is not None
-
-
-async def index_key_of(session: AsyncSession, master: MasterKey, partner_id: UUID, at: datetime) -> IndexKey:
-    """Return the organisation's key for its name index, made on first use; two first uses make one key."""
-    found = await known_index_key(session, master, partner_id)
-    if found is not None:
-        return found
-    await session.execute(
-        insert(OrganisationKey)
-        .values(
-            partner_id=partner_id,
-            wrapped=master.wrap(IndexKey(os.urandom(_KEY_BYTES)), _organisation_place(partner_id)),
-            master_key=master.id,
-            created_at=at,
-        )
-        .on_conflict_do_nothing()
-    )
-    made = await known_index_key(session, master, partner_id)
-    if made is None:
-        raise NotFound  # not this actor's organisation: row-level security hides its key
-    return made
-
-
-async def known_index_key(session: AsyncSession, master: MasterKey, partner_id: UUID) -> IndexKey | None:
-    """Return the organisation's key for its name index; None as long as it has no clients."""
-    row = (
-        await session.execute(
-            select(OrganisationKey.wrapped, OrganisationKey.master_key).where(
-                OrganisationKey.partner_id == partner_id
-            )
-        )
-    ).one_or_none()
-    return None if row is None else IndexKey(_unwrap(master, *row, _organisation_place(partner_id)))

@@ -13,10 +13,13 @@ from uuid import uuid4
 import pytest
 
 from directory.database import Database
-from graphapi.embedded import APP, OWNER, READER, Access, Cluster, Profile
-from graphapi.migrating import migrate
+from graphapi.embedded import APP, KEYS, OWNER, READER, Access, Cluster, Profile
+from graphapi.migrating import migrate, migrate_keys
+from referrals.keystore import KeyStore
+from referrals.sealing import MasterKey, generate_master_key
 
 TEMPLATE = "template_spurwechsel"
+KEYS_TEMPLATE = "template_spurwechsel_keys"
 FOLDER = pytest.StashKey[Path]()
 
 
@@ -32,6 +35,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.add_cleanup(lambda: _end(cluster, folder))
     cluster.start()
     cluster.create_database(TEMPLATE)
+    cluster.create_database(KEYS_TEMPLATE)
+    asyncio.run(migrate_keys(cluster.dsn(OWNER, KEYS_TEMPLATE)))
     asyncio.run(migrate(cluster.url(OWNER, TEMPLATE)))
 
 
@@ -59,6 +64,40 @@ def worker_database(cluster: Access) -> Iterator[str]:
     cluster.create_database(name, template=TEMPLATE)
     yield name
     cluster.drop_database(name)
+
+
+def create_key_database(cluster: Access, name: str) -> None:
+    """Make a migrated key database; rights to connect do not come along with the template."""
+    cluster.create_database(name, template=KEYS_TEMPLATE)
+    cluster.run_sql(
+        f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC; GRANT CONNECT ON DATABASE "{name}" TO {KEYS}'
+    )
+
+
+@pytest.fixture(scope="session")
+def keys_database(cluster: Access) -> Iterator[str]:
+    """Name of this worker's own key database."""
+    name = f"keys_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    create_key_database(cluster, name)
+    yield name
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+def empty_keys_database(cluster: Access) -> Iterator[str]:
+    """Name of a fresh, migrated key database of this test only, which no master key has been used with."""
+    name = f"keys_{uuid4().hex}"
+    create_key_database(cluster, name)
+    yield name
+    cluster.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+async def keys(cluster: Access, keys_database: str) -> AsyncIterator[KeyStore]:
+    """The worker's key store, for all databases of the worker."""
+    opened = KeyStore(MasterKey.parse(generate_master_key()), cluster.dsn(KEYS, keys_database), pool_size=20)
+    yield opened
+    await opened.stop()
 
 
 @pytest.fixture(scope="session")

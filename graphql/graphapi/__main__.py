@@ -29,7 +29,7 @@ from directory.importing.report import ImportRefused
 from directory.models import Municipality, Partner
 from directory.problems import Problem
 from graphapi import demo
-from graphapi.connecting import Addresses, reached_database
+from graphapi.connecting import Addresses, key_store, migrate_all, reached_database
 from graphapi.demo import DemoFailed
 from graphapi.embedded import EmbeddedError
 from graphapi.importing import import_network, tables_of
@@ -37,8 +37,8 @@ from graphapi.jobs import run_jobs
 from graphapi.logs import configure_logging
 from graphapi.mailing import Mail, mail_of
 from graphapi.messages import message_for
-from graphapi.migrating import migrate as migrate_database
 from graphapi.settings import SettingsRefused, read_settings
+from referrals.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
 from referrals.sealing import generate_master_key
 
 T = TypeVar("T")
@@ -98,12 +98,10 @@ def demo_(
 
 @cli.command(epilog="Example: `DATABASE_OWNER_URL=postgresql://spurwechsel_owner@… spurwechsel migrate`")
 def migrate() -> None:
-    """Bring the database to the newest schema; running it twice changes nothing."""
+    """Bring both databases to the newest schema; running it twice changes nothing."""
     settings = read_settings()
     with reached_database(settings) as addresses:
-        if addresses.owner is None:
-            raise SettingsRefused("DATABASE_OWNER_URL must be set to migrate a database of your own")
-        typer.echo(f"Schema is at {asyncio.run(migrate_database(addresses.owner))}.")
+        typer.echo(f"Schema is at {asyncio.run(migrate_all(addresses))}.")
 
 
 @cli.command(name="import", epilog="Example: `spurwechsel import network.json --publish`")
@@ -133,9 +131,9 @@ def import_(
                 tasks[phase] = bar.add_task(PHASES.get(phase, phase), total=total)
             bar.update(tasks[phase], completed=done, total=total)
 
-        report = _with_database(
-            lambda database: import_network(
-                database, read_settings(), source, municipality=municipality, publish=publish, progress=show
+        report = _with_keys(
+            lambda database, keys: import_network(
+                database, keys, source, municipality=municipality, publish=publish, progress=show
             )
         )
     if json:
@@ -280,6 +278,24 @@ def _with_database(act: Callable[[Database], Awaitable[T]]) -> T:
         return asyncio.run(opened(addresses))
 
 
+def _with_keys(act: Callable[[Database, KeyStore], Awaitable[T]]) -> T:
+    settings = read_settings()
+
+    async def opened(addresses: Addresses) -> T:
+        database = Database(addresses.app, addresses.reader, pool_size=4)
+        keys = key_store(settings, addresses.keys)
+        await database.start()
+        try:
+            await keys.check()
+            return await act(database, keys)
+        finally:
+            await keys.stop()
+            await database.stop()
+
+    with reached_database(settings) as addresses:
+        return asyncio.run(opened(addresses))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; every expected failure is one line on standard error."""
     try:
@@ -288,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"settings: {refused}", 2)
     except Unavailable:
         _fail("the database cannot be reached. Does it run, and is DATABASE_URL right?", 3)
-    except ImportRefused as refused:
+    except (ImportRefused, KeyStoreOutdated, MasterKeyWrong) as refused:
         _fail(str(refused), 1)
     except EmbeddedError as failed:
         _fail(f"{failed.message} {failed.hint}", 1)

@@ -24,7 +24,7 @@ from directory.database import Database
 from directory.membership import authenticate
 from graphapi import query_page
 from graphapi.addresses import networks
-from graphapi.connecting import master_key_text
+from graphapi.connecting import key_store, master_key_text
 from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
 from graphapi.health import Readiness, readiness
@@ -33,7 +33,6 @@ from graphapi.logs import configure_logging
 from graphapi.migrating import newest_revision
 from graphapi.schema import schema
 from graphapi.settings import Settings, SettingsRefused, read_settings
-from referrals.sealing import MasterKey
 from search.follower import Follower
 from search.local import LocalEngine
 
@@ -79,7 +78,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
     Raises SettingsRefused when the settings name no database: the application never starts one itself.
     """
     settings = settings or read_settings()
-    if settings.database_url is None or settings.database_reader_url is None:
+    if (
+        settings.database_url is None
+        or settings.database_reader_url is None
+        or settings.keys_database_url is None
+    ):
         raise SettingsRefused("DATABASE_URL must be set; `spurwechsel serve` and `demo` set it by themselves")
     configure_logging(settings.log_level)
     database = Database(
@@ -91,7 +94,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     services = Services(
         database=database,
         limits=limits_of(settings),
-        master_key=MasterKey.parse(master_key_text(settings)),
+        keys=key_store(settings, settings.keys_database_url.get_secret_value()),
         engines=(engine,),
         address_key=address_key(settings),
         trusted_proxies=networks(settings.trusted_proxies),
@@ -128,6 +131,8 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
         async with AsyncExitStack() as stack:
             await database.start()
             stack.push_async_callback(database.stop)
+            if services.keys is not None:
+                stack.push_async_callback(services.keys.stop)
             if follower is not None:
                 stack.push_async_callback(_ended, asyncio.create_task(_following(follower)))
             yield

@@ -1,4 +1,4 @@
-"""Where the database is: the one of the settings, or the embedded one in the data folder."""
+"""Where the databases are: those of the settings, or the embedded ones in the data folder."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ from typing import Final
 
 import msgspec
 
-from graphapi.embedded import APP, OWNER, READER, Access, Cluster, NotRunningError
-from graphapi.migrating import migrate
+from graphapi.embedded import APP, KEYS, OWNER, READER, Access, Cluster, NotRunningError
+from graphapi.migrating import migrate, migrate_keys
 from graphapi.settings import Environment, Settings, SettingsRefused
-from referrals.sealing import generate_master_key
+from referrals.keystore import KeyStore
+from referrals.sealing import MasterKey, generate_master_key
 
 DATABASE: Final = "spurwechsel"
 """Name of the database in the embedded cluster."""
+KEYS_DATABASE: Final = "spurwechsel_keys"
+"""Name of the key store's database in the embedded cluster."""
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """The database as each of its three roles (DESIGN 3.1); ``owner`` is None where it is not known."""
+    """The databases as each of their roles (DESIGN 3.1); an owner is None where it is not known.
+
+    ``keys``: the key store, apart from the data; on a server of its own where that is wanted.
+    """
 
     app: str
     reader: str
+    keys: str
     owner: str | None
+    keys_owner: str | None
 
 
 def cluster_folder(settings: Settings) -> Path:
@@ -34,19 +42,37 @@ def cluster_folder(settings: Settings) -> Path:
 
 
 def addresses_in(access: Access) -> Addresses:
-    """Return the addresses of the exchange's database in a running embedded cluster."""
+    """Return the addresses of the exchange's databases in a running embedded cluster."""
     return Addresses(
-        app=access.dsn(APP, DATABASE), reader=access.dsn(READER, DATABASE), owner=access.dsn(OWNER, DATABASE)
+        app=access.dsn(APP, DATABASE),
+        reader=access.dsn(READER, DATABASE),
+        keys=access.dsn(KEYS, KEYS_DATABASE),
+        owner=access.dsn(OWNER, DATABASE),
+        keys_owner=access.dsn(OWNER, KEYS_DATABASE),
     )
 
 
 def prepare(access: Access) -> Addresses:
-    """Make the exchange's database in an embedded cluster, if need be, and migrate it."""
+    """Make the exchange's databases in an embedded cluster, if need be, and migrate them."""
     access.create_database(DATABASE, exist_ok=True)
+    access.create_database(KEYS_DATABASE, exist_ok=True)
     addresses = addresses_in(access)
-    if addresses.owner is not None:
-        asyncio.run(migrate(addresses.owner))
+    asyncio.run(migrate_all(addresses))
     return addresses
+
+
+async def migrate_all(addresses: Addresses) -> str:
+    """Bring the key store, then the main database, to the newest schema; return the revision reached.
+
+    In this order: keys of a former version move from the main database into the key store. Raises
+    SettingsRefused when an owner's address is missing, and Unavailable.
+    """
+    if addresses.owner is None:
+        raise SettingsRefused("DATABASE_OWNER_URL must be set to migrate a database of your own")
+    if addresses.keys_owner is None:
+        raise SettingsRefused("KEYS_DATABASE_OWNER_URL must be set to migrate a key database of your own")
+    await migrate_keys(addresses.keys_owner)
+    return await migrate(addresses.owner, addresses.keys_owner)
 
 
 def master_key_text(settings: Settings) -> str:
@@ -70,19 +96,28 @@ def master_key_text(settings: Settings) -> str:
     return key
 
 
+def key_store(settings: Settings, url: str) -> KeyStore:
+    """Return the key store at this address; it connects when it is first asked."""
+    return KeyStore(MasterKey.parse(master_key_text(settings)), url, pool_size=settings.pool_size)
+
+
 @contextmanager
 def reached_database(settings: Settings) -> Iterator[Addresses]:
-    """Give the database's addresses; an embedded PostgreSQL runs as long as the block, if none ran before.
+    """Give the databases' addresses; an embedded PostgreSQL runs as long as the block, if none ran before.
 
     Raises what the launcher raises when the embedded PostgreSQL cannot be started, and SettingsRefused when
     a production configuration names no database.
     """
-    if settings.database_url is not None and settings.database_reader_url is not None:
-        owner = settings.database_owner_url
+    urls = (settings.database_url, settings.database_reader_url, settings.keys_database_url)
+    if all(urls):
+        app, reader, keys = (url.get_secret_value() for url in urls if url is not None)
+        owner, keys_owner = settings.database_owner_url, settings.keys_database_owner_url
         yield Addresses(
-            app=settings.database_url.get_secret_value(),
-            reader=settings.database_reader_url.get_secret_value(),
+            app=app,
+            reader=reader,
+            keys=keys,
             owner=owner.get_secret_value() if owner else None,
+            keys_owner=keys_owner.get_secret_value() if keys_owner else None,
         )
         return
     if settings.environment is Environment.PRODUCTION:

@@ -22,7 +22,7 @@ from graphapi.loaders import Loaders
 from graphapi.messages import MessageLanguage
 from graphapi.people import People
 from graphapi.throttle import Throttle
-from referrals.sealing import MasterKey
+from referrals.keystore import KeyStore
 from search.engine import Engine
 
 
@@ -38,7 +38,7 @@ class Services:
     engines: tuple[Engine, ...] = ()
     address_key: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     trusted_proxies: tuple[Network, ...] = ()
-    master_key: MasterKey | None = None
+    keys: KeyStore | None = None
 
     @property
     def throttle(self) -> Throttle:
@@ -77,7 +77,7 @@ class Context:
     def fresh(self) -> None:
         """Forget what this request has read: something has changed."""
         self.loaders = Loaders(self.services.database, self.actor)
-        self.people = People(self.services.database, self.actor, self.services.master_key)
+        self.people = People(self.services.database, self.actor, self.services.keys)
 
     @property
     def database(self) -> Database:

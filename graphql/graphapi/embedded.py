@@ -59,10 +59,12 @@ APP: Final = "spurwechsel_app"
 """Role that serves: row-level security applies to it."""
 READER: Final = "spurwechsel_reader"
 """Role that reads the published directory only."""
+KEYS: Final = "spurwechsel_keys"
+"""Role that reads and makes data keys, in the key database and nowhere else."""
 SUPERUSER: Final = "postgres"
 """Role for set-up only: the program never serves with it."""
 
-_ROLES: Final = (OWNER, APP, READER)
+_ROLES: Final = (OWNER, APP, READER, KEYS)
 _EXTENSIONS: Final = ("pg_trgm", "unaccent", "vector")
 _PORT: Final = 5432  # only a part of the socket's file name: nothing listens on it
 _SOCKET_PATH_LIMIT: Final = 107  # bytes, sun_path in unix(7) without its closing zero

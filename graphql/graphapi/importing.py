@@ -14,17 +14,15 @@ from directory.importing import import_source
 from directory.importing.report import ImportReport, Progress
 from directory.models import Partner
 from directory.problems import InvalidInput
-from graphapi.connecting import master_key_text
-from graphapi.settings import Settings
 from referrals.clients import import_clients
-from referrals.sealing import MasterKey
+from referrals.keystore import KeyStore
 
 NO_CLIENTS = b"[]"
 
 
 async def import_network(
     database: Database,
-    settings: Settings,
+    keys: KeyStore,
     path: Path,
     *,
     municipality: str | None = None,
@@ -49,7 +47,7 @@ async def import_network(
             raise InvalidInput("clients", "no-coordination")
         await import_clients(
             work,
-            MasterKey.parse(master_key_text(settings)),
+            keys,
             partner_id=coordination,
             source=report.source,
             raw=report.clients,

@@ -27,10 +27,10 @@ from referrals.consents import ConsentView
 from referrals.eligibility import Situation, Verdict, judge
 from referrals.feedback import FeedbackView
 from referrals.inbox import Box, EventView, ReferralView
+from referrals.keystore import KeyStore
 from referrals.package import Package
 from referrals.problems import Erased, PackageClosed
 from referrals.requirements import Requirements, requirements
-from referrals.sealing import MasterKey
 from referrals.values import ConsentEvidence
 from referrals.vocabulary import BookingState, ClientPhase, DataCategory, ReferralState, ReportDepth
 
@@ -38,17 +38,17 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 
-class MasterKeyMissing(RuntimeError):
-    """The service was started without a master key; nothing personal can be opened or sealed."""
+class KeyStoreMissing(RuntimeError):
+    """The service was started without a key store; nothing personal can be opened or sealed."""
 
 
 class People:
     """The personal data that one request reads."""
 
-    def __init__(self, database: Database, actor: Actor, master_key: MasterKey | None) -> None:
+    def __init__(self, database: Database, actor: Actor, keys: KeyStore | None) -> None:
         self._database = database
         self._actor = actor
-        self._master_key = master_key
+        self._keys = keys
         self.summary: DataLoader[UUID, ClientSummary | None] = DataLoader(self._summaries)
         self.referral: DataLoader[UUID, ReferralView | None] = DataLoader(self._each(self._referral))
         self.events: DataLoader[UUID, Sequence[EventView]] = DataLoader(self._each(self._events))
@@ -60,11 +60,11 @@ class People:
         self.booked_person: DataLoader[UUID, str | None] = DataLoader(self._each(self._booked_person))
 
     @property
-    def master_key(self) -> MasterKey:
-        """The key that wraps every person's data key."""
-        if self._master_key is None:
-            raise MasterKeyMissing
-        return self._master_key
+    def keys(self) -> KeyStore:
+        """Where every person's data key is kept."""
+        if self._keys is None:
+            raise KeyStoreMissing
+        return self._keys
 
     @property
     def now(self) -> datetime:
@@ -94,7 +94,7 @@ class People:
         """Return an own client's file, opened; None for everybody else. Raises Erased."""
         async with self.view() as session:
             try:
-                return await clients.view_client(session, self._actor, self.master_key, client_id)
+                return await clients.view_client(session, self._actor, self.keys, client_id)
             except NotFound:
                 return None
 
@@ -113,7 +113,7 @@ class People:
             page = await clients.find_clients(
                 session,
                 self._actor,
-                self.master_key,
+                self.keys,
                 name=name,
                 phases=phases,
                 responsible_id=responsible_id,
@@ -125,7 +125,7 @@ class People:
 
     async def _summaries(self, client_ids: list[UUID]) -> list[ClientSummary | None]:
         async with self.view() as session:
-            found = await clients.summaries(session, self._actor, self.master_key, client_ids)
+            found = await clients.summaries(session, self._actor, self.keys, client_ids)
         return [found.get(client_id) for client_id in client_ids]
 
     async def phase_counts(self) -> dict[ClientPhase, int]:
@@ -144,7 +144,7 @@ class People:
         """Return that a client is excluded; None for everybody but a LEAD of the own organisation."""
         async with self.view() as session:
             try:
-                return await clients.exclusion_of(session, self._actor, self.master_key, client_id)
+                return await clients.exclusion_of(session, self._actor, self.keys, client_id)
             except (NotAllowed, NotFound):
                 return None
 
@@ -167,7 +167,7 @@ class People:
         """Return the evidence of a decision to its controller; None for others, and once it is erased."""
         async with self.view() as session:
             try:
-                return await consents.open_evidence(session, self._actor, self.master_key, consent.id)
+                return await consents.open_evidence(session, self._actor, self.keys, consent.id)
             except (NotFound, Erased):
                 return None
 
@@ -186,7 +186,7 @@ class People:
             return await requirements(
                 session,
                 self._actor,
-                self.master_key,
+                self.keys,
                 client_id=client_id,
                 service_id=service_id,
                 categories=categories,
@@ -236,13 +236,13 @@ class People:
 
     async def _events(self, session: AsyncSession, referral_id: UUID) -> Sequence[EventView]:
         try:
-            return await inbox.list_events(session, self._actor, self.master_key, referral_id, self.now)
+            return await inbox.list_events(session, self._actor, self.keys, referral_id, self.now)
         except NotFound:
             return ()
 
     async def _package(self, session: AsyncSession, referral_id: UUID) -> Package | None:
         try:
-            return await inbox.view_package(session, self._actor, self.master_key, referral_id, self.now)
+            return await inbox.view_package(session, self._actor, self.keys, referral_id, self.now)
         except (NotFound, PackageClosed, Erased):
             return None
 
@@ -255,7 +255,7 @@ class People:
 
     async def _feedback(self, session: AsyncSession, referral_id: UUID) -> Sequence[FeedbackView]:
         try:
-            return await feedback.list_feedback(session, self._actor, self.master_key, referral_id)
+            return await feedback.list_feedback(session, self._actor, self.keys, referral_id)
         except (NotFound, NotAllowed, Erased):
             return ()
 
@@ -303,6 +303,6 @@ class People:
 
     async def _booked_person(self, session: AsyncSession, booking_id: UUID) -> str | None:
         try:
-            return await bookings.view_booked_person(session, self._actor, self.master_key, booking_id)
+            return await bookings.view_booked_person(session, self._actor, self.keys, booking_id)
         except (NotFound, Erased):
             return None

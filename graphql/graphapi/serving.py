@@ -30,7 +30,9 @@ def serve(settings: Settings) -> None:
     with reached_database(settings) as addresses:
         os.environ["DATABASE_URL"] = addresses.app
         os.environ["DATABASE_READER_URL"] = addresses.reader
+        os.environ["KEYS_DATABASE_URL"] = addresses.keys
         os.environ.pop("DATABASE_OWNER_URL", None)
+        os.environ.pop("KEYS_DATABASE_OWNER_URL", None)
         os.environ["SPURWECHSEL_MASTER_KEY"] = master_key_text(settings)
         os.environ[SERVER_PROCESS] = str(os.getpid())
         Granian(

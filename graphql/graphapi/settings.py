@@ -68,6 +68,22 @@ class Settings(BaseSettings):
             description="The same database as its owner; only `spurwechsel migrate` uses it.",
         ),
     ] = None
+    keys_database_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="KEYS_DATABASE_URL",
+            description="The key database, apart from the data and from their backups, as the role "
+            "`spurwechsel_keys`; needed with DATABASE_URL.",
+        ),
+    ] = None
+    keys_database_owner_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="KEYS_DATABASE_OWNER_URL",
+            description="The key database as its owner; only commands that change all of it use it "
+            "(`migrate`, `master-key rotate`, `backup --keys`).",
+        ),
+    ] = None
     master_key: Annotated[
         SecretStr | None,
         Field(
@@ -117,22 +133,6 @@ class Settings(BaseSettings):
             description="`debug`, `info`, `warning` or `error`.",
         ),
     ] = "info"
-    max_body_bytes: Annotated[
-        int,
-        Field(
-            ge=1_000,
-            le=10_000_000,
-            validation_alias="SPURWECHSEL_MAX_BODY_BYTES",
-            description="Largest request body in bytes; larger ones get 413.",
-        ),
-    ] = 200_000
-    max_depth: Annotated[
-        int,
-        Field(
-            ge=5,
-            le=50,
-            validation_alias="SPURWECHSEL_MAX_DEPTH",
-            description="Deepest nesting of fields in an operation.",
     smtp_url: Annotated[
         SecretStr | None,
         Field(
@@ -156,6 +156,22 @@ class Settings(BaseSettings):
             "SPURWECHSEL_SMTP_URL, with https in production.",
         ),
     ] = None
+    max_body_bytes: Annotated[
+        int,
+        Field(
+            ge=1_000,
+            le=10_000_000,
+            validation_alias="SPURWECHSEL_MAX_BODY_BYTES",
+            description="Largest request body in bytes; larger ones get 413.",
+        ),
+    ] = 200_000
+    max_depth: Annotated[
+        int,
+        Field(
+            ge=5,
+            le=50,
+            validation_alias="SPURWECHSEL_MAX_DEPTH",
+            description="Deepest nesting of fields in an operation.",
         ),
     ] = 14
     max_cost: Annotated[
@@ -184,7 +200,13 @@ class Settings(BaseSettings):
             raise ValueError("must be networks like 10.0.0.0/8, separated by commas") from None
         return value
 
-    @field_validator("database_url", "database_reader_url", "database_owner_url")
+    @field_validator(
+        "database_url",
+        "database_reader_url",
+        "database_owner_url",
+        "keys_database_url",
+        "keys_database_owner_url",
+    )
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith("postgresql://"):
@@ -204,28 +226,6 @@ class Settings(BaseSettings):
             raise ValueError("must be 32 bytes in base64; make one with: spurwechsel master-key")
         return value
 
-    @model_validator(mode="after")
-    def _belongs_together(self) -> Self:
-        if self.database_url is not None and self.database_reader_url is None:
-            raise ValueError("DATABASE_READER_URL must be set when DATABASE_URL is")
-        if self.environment is Environment.PRODUCTION:
-            if self.database_url is None:
-                raise ValueError(
-                    "DATABASE_URL must be set in production: the embedded PostgreSQL is for demos and tests"
-                )
-            if self.master_key is None:
-                raise ValueError("SPURWECHSEL_MASTER_KEY must be set in production")
-        return self
-
-
-KEY_BYTES: Final = 32
-"""Size of the master key (AES-256)."""
-
-
-def read_settings(**given: object) -> Settings:
-    """Read the settings; ``given`` values win over the environment.
-
-    Raises SettingsRefused with one line that names each wrong variable; never shows a refused value.
     @field_validator("smtp_url")
     @classmethod
     def _is_a_mail_server(cls, value: SecretStr | None) -> SecretStr | None:
@@ -269,16 +269,22 @@ def read_settings(**given: object) -> Settings:
             raise ValueError("SPURWECHSEL_PUBLIC_URL must begin with https:// in production")
         return self
 
-    """
-    try:
-        return Settings(**given)  # type: ignore[arg-type]
-    except ValidationError as error:
-        said = []
-        for problem in error.errors(include_input=False, include_url=False):
-            place = ".".join(str(part) for part in problem["loc"])
-            message = problem["msg"].removeprefix("Value error, ")
-            said.append(f"{place}: {message}" if place else message)
-        raise SettingsRefused("; ".join(said)) from None
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.database_url is not None and self.database_reader_url is None:
+            raise ValueError("DATABASE_READER_URL must be set when DATABASE_URL is")
+        if self.database_url is not None and self.keys_database_url is None:
+            raise ValueError("KEYS_DATABASE_URL must be set when DATABASE_URL is")
+        if self.environment is Environment.PRODUCTION:
+            if self.database_url is None:
+                raise ValueError(
+                    "DATABASE_URL must be set in production: the embedded PostgreSQL is for demos and tests"
+                )
+            if self.master_key is None:
+                raise ValueError("SPURWECHSEL_MASTER_KEY must be set in production")
+        return self
+
+
 class MailServer(NamedTuple):
     """Where mails are handed over; ``tls``: from the first byte on, ``starttls``: before anything is said."""
 
@@ -321,3 +327,21 @@ def mail_server(url: str) -> MailServer:
     )
 
 
+KEY_BYTES: Final = 32
+"""Size of the master key (AES-256)."""
+
+
+def read_settings(**given: object) -> Settings:
+    """Read the settings; ``given`` values win over the environment.
+
+    Raises SettingsRefused with one line that names each wrong variable; never shows a refused value.
+    """
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        said = []
+        for problem in error.errors(include_input=False, include_url=False):
+            place = ".".join(str(part) for part in problem["loc"])
+            message = problem["msg"].removeprefix("Value error, ")
+            said.append(f"{place}: {message}" if place else message)
+        raise SettingsRefused("; ".join(said)) from None

@@ -23,24 +23,21 @@ from graphapi.app import application
 from graphapi.context import Services
 from graphapi.limits import Limits
 from graphapi.relay import global_id
-from referrals.sealing import MasterKey
+from referrals.keystore import KeyStore
 from tests.graphapi.asking import Api
-
 
 MANY: Final = Limits(wrong_codes=1_000_000, presented_codes=1_000_000, wrong_codes_in_total=1_000_000)
 """All tests come from one address; how often codes may be tried has tests of its own."""
 
 
-def served(database: Database, *, limits: Limits | None = None) -> Litestar:
-    """Return the application on a database that is started already."""
-    return application(
-        Services(database=database, limits=limits or MANY, master_key=MasterKey(secrets.token_bytes(32)))
-    )
+def served(database: Database, keys: KeyStore | None = None, *, limits: Limits | None = None) -> Litestar:
+    """Return the application on a database that is started already; without keys, for the directory only."""
+    return application(Services(database=database, limits=limits or MANY, keys=keys))
 
 
 @pytest.fixture(scope="session")
-async def api(database: Database) -> AsyncIterator[Api]:
-    transport = httpx.ASGITransport(served(database))  # type: ignore[arg-type]
+async def api(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
+    transport = httpx.ASGITransport(served(database, keys))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         yield Api(http)
 

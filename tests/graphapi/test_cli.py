@@ -17,7 +17,7 @@ from directory.actors import Actor, Role
 from directory.database import Database
 from directory.membership import authenticate
 from graphapi.__main__ import main
-from graphapi.embedded import APP, OWNER, READER, Access
+from graphapi.embedded import APP, KEYS, OWNER, READER, Access
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,13 +62,17 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def variables(cluster: Access, empty_database_name: str, tmp_path: Path) -> dict[str, str]:
+def variables(
+    cluster: Access, empty_database_name: str, empty_keys_database: str, tmp_path: Path
+) -> dict[str, str]:
     """A fresh database of this test, as an administrator would name it."""
     return {
         "COLUMNS": "100",
         "DATABASE_URL": cluster.dsn(APP, empty_database_name),
         "DATABASE_READER_URL": cluster.dsn(READER, empty_database_name),
         "DATABASE_OWNER_URL": cluster.dsn(OWNER, empty_database_name),
+        "KEYS_DATABASE_URL": cluster.dsn(KEYS, empty_keys_database),
+        "KEYS_DATABASE_OWNER_URL": cluster.dsn(OWNER, empty_keys_database),
         "SPURWECHSEL_DATA": str(tmp_path / "data"),
     }
 
@@ -197,6 +201,7 @@ def test_the_master_key_is_a_valid_setting(spurwechsel: Run) -> None:
     [
         (("migrate",), {"SPURWECHSEL_PORT": "0"}, 2, "SPURWECHSEL_PORT"),
         (("migrate",), {"DATABASE_OWNER_URL": ""}, 2, "DATABASE_OWNER_URL"),
+        (("migrate",), {"KEYS_DATABASE_OWNER_URL": ""}, 2, "KEYS_DATABASE_OWNER_URL"),
         (("migrate",), {"DATABASE_OWNER_URL": "postgresql://o@127.0.0.1:9/d"}, 3, "cannot be reached"),
         (
             ("token", "list", "--coordination", "1207"),

@@ -11,6 +11,7 @@ import pytest
 
 from directory.actors import Role
 from directory.database import Database, utc_now
+from referrals.keystore import KeyStore
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import make_member, served
 from tests.graphapi.exchanging import CATEGORIES, OUTCOME, RECORD, REPORT_BACK, Town, days, make_town
@@ -273,12 +274,14 @@ class TestWhoSeesIt:
 class TestTime:
     """The consent's end closes access by itself, whether or not the clock's job has run."""
 
-    async def test_an_ended_consent_gives_no_package(self, app_url: str, reader_url: str) -> None:
+    async def test_an_ended_consent_gives_no_package(
+        self, app_url: str, reader_url: str, keys: KeyStore
+    ) -> None:
         now = utc_now()
         moment: list[datetime] = [now]
         database = Database(app_url, reader_url, clock=lambda: moment[0])
         await database.start()
-        transport = httpx.ASGITransport(served(database))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(served(database, keys))  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
             town = await make_town(database, Api(http))
             sent = await town.sent()

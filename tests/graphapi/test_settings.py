@@ -36,6 +36,12 @@ def test_without_any_variable_the_settings_are_those_of_the_demo() -> None:
         ({"SPURWECHSEL_ENVIRONMENT": "prod"}, "SPURWECHSEL_ENVIRONMENT", None),
         ({"DATABASE_URL": "mysql://u:secret@h/d"}, "DATABASE_URL", "secret"),
         ({"DATABASE_URL": "postgresql://a@h/d"}, "DATABASE_READER_URL", None),
+        (
+            {"DATABASE_URL": "postgresql://a@h/d", "DATABASE_READER_URL": "postgresql://r@h/d"},
+            "KEYS_DATABASE_URL",
+            None,
+        ),
+        ({"KEYS_DATABASE_URL": "mysql://u:secret@h/d"}, "KEYS_DATABASE_URL", "secret"),
         ({"SPURWECHSEL_MASTER_KEY": "c2hvcnQ="}, "SPURWECHSEL_MASTER_KEY", "c2hvcnQ="),
         ({"SPURWECHSEL_MASTER_KEY": "not base64!"}, "SPURWECHSEL_MASTER_KEY", "not base64!"),
         ({"SPURWECHSEL_LOG_LEVEL": "loud"}, "SPURWECHSEL_LOG_LEVEL", "loud"),
@@ -45,6 +51,7 @@ def test_without_any_variable_the_settings_are_those_of_the_demo() -> None:
                 "SPURWECHSEL_ENVIRONMENT": "production",
                 "DATABASE_URL": "postgresql://a@h/d",
                 "DATABASE_READER_URL": "postgresql://r@h/d",
+                "KEYS_DATABASE_URL": "postgresql://k@h/k",
             },
             "SPURWECHSEL_MASTER_KEY",
             None,
@@ -70,6 +77,7 @@ def test_a_complete_production_configuration_is_taken(monkeypatch: pytest.Monkey
     monkeypatch.setenv("SPURWECHSEL_ENVIRONMENT", "production")
     monkeypatch.setenv("DATABASE_URL", "postgresql://spurwechsel_app@db/spurwechsel")
     monkeypatch.setenv("DATABASE_READER_URL", "postgresql://spurwechsel_reader@db/spurwechsel")
+    monkeypatch.setenv("KEYS_DATABASE_URL", "postgresql://spurwechsel_keys@vault/spurwechsel_keys")
     monkeypatch.setenv("SPURWECHSEL_MASTER_KEY", KEY)
 
     assert read_settings().environment is Environment.PRODUCTION

@@ -14,6 +14,7 @@ from directory.actors import SYSTEM
 from directory.database import Database
 from directory.values import EligibilityRule, LanguageOffered
 from directory.vocabulary import Answer, ResidenceStatus
+from referrals.keystore import KeyStore
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import World, make_service, make_world, served
 from tests.graphapi.test_directory_queries import PAGE
@@ -54,11 +55,11 @@ class Counted:
 
 
 @pytest.fixture(scope="module")
-async def counted(app_url: str, reader_url: str) -> AsyncIterator[Counted]:
+async def counted(app_url: str, reader_url: str, keys: KeyStore) -> AsyncIterator[Counted]:
     database = Database(app_url, reader_url, pool_size=1)
     await database.start()
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(served(database)),  # type: ignore[arg-type]
+        transport=httpx.ASGITransport(served(database, keys)),  # type: ignore[arg-type]
         base_url="http://test",
     ) as http:
         counted = Counted(database, Api(http))

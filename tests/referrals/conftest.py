@@ -8,14 +8,9 @@ import pytest
 
 from directory.database import Database
 from referrals.clients import create_client
-from referrals.sealing import MasterKey, generate_master_key
+from referrals.keystore import KeyStore
 from tests.referrals.desk import Desk
 from tests.referrals.town import Town, draft, make_town
-
-
-@pytest.fixture(scope="session")
-def master() -> MasterKey:
-    return MasterKey.parse(generate_master_key())
 
 
 @pytest.fixture
@@ -24,12 +19,12 @@ async def town(database: Database) -> Town:
 
 
 @pytest.fixture
-async def client_id(database: Database, master: MasterKey, town: Town) -> UUID:
+async def client_id(database: Database, keys: KeyStore, town: Town) -> UUID:
     """A client of the town's coordination, looked after by its coordinator."""
     async with database.work(town.coordinator) as work:
-        return await create_client(work, master, draft())
+        return await create_client(work, keys, draft())
 
 
 @pytest.fixture
-def desk(database: Database, master: MasterKey, town: Town) -> Desk:
-    return Desk(database, master, town)
+def desk(database: Database, keys: KeyStore, town: Town) -> Desk:
+    return Desk(database, keys, town)

@@ -14,10 +14,10 @@ from directory.database import Database, Work
 from directory.models import Audit, Service
 from referrals import answering, exchange, inbox
 from referrals.clients import create_client
+from referrals.keystore import KeyStore
 from referrals.models import Referral, ReferralEvent
 from referrals.moving import Moved, local_day
 from referrals.package import Package
-from referrals.sealing import MasterKey
 from referrals.values import PurposeTerms
 from tests.referrals.town import ORDINARY, Organisation, Town, draft, give_consent
 
@@ -29,12 +29,12 @@ LATER = TODAY + timedelta(days=90)
 class Desk:
     """Everybody's desk in one town: makes moves as this or that organisation."""
 
-    def __init__(self, database: Database, master: MasterKey, town: Town) -> None:
-        self.database, self.master, self.town = database, master, town
+    def __init__(self, database: Database, keys: KeyStore, town: Town) -> None:
+        self.database, self.keys, self.town = database, keys, town
 
     async def client(self, **changes: object) -> UUID:
         async with self.database.work(self.town.coordinator) as work:
-            return await create_client(work, self.master, draft(**changes))
+            return await create_client(work, self.keys, draft(**changes))
 
     async def draft(self, client_id: UUID, to: Organisation, **changes: object) -> Moved:
         given = {"topic": "language-course", "categories": ORDINARY, **changes}
@@ -55,10 +55,10 @@ class Desk:
         """A referral of the coordination that has been sent with consent."""
         drafted = await self.draft(client_id, to, **changes)
         consent_id = await give_consent(
-            self.database, self.master, self.town.coordinator, client_id, to.id, asked=asked
+            self.database, self.keys, self.town.coordinator, client_id, to.id, asked=asked
         )
         async with self.database.work(self.town.coordinator) as work:
-            return await exchange.send(work, self.master, drafted.id, drafted.version, consent_id=consent_id)
+            return await exchange.send(work, self.keys, drafted.id, drafted.version, consent_id=consent_id)
 
     async def as_(self, actor: Actor, move: Callable[[Work], Awaitable[Moved]]) -> Moved:
         async with self.database.work(actor) as work:
@@ -78,11 +78,11 @@ class Desk:
 
     async def events(self, actor: Actor, referral_id: UUID) -> tuple[inbox.EventView, ...]:
         async with self.database.view(actor) as session:
-            return await inbox.list_events(session, actor, self.master, referral_id, self.database.clock())
+            return await inbox.list_events(session, actor, self.keys, referral_id, self.database.clock())
 
     async def package(self, actor: Actor, referral_id: UUID) -> Package:
         async with self.database.view(actor) as session:
-            return await inbox.view_package(session, actor, self.master, referral_id, self.database.clock())
+            return await inbox.view_package(session, actor, self.keys, referral_id, self.database.clock())
 
 
 async def accept(work: Work, referral: Moved, **changes: object) -> Moved:

@@ -19,10 +19,10 @@ from directory.values import Capacity
 from directory.vocabulary import CapacityState
 from referrals import answering, exchange, inbox
 from referrals.inbox import Box, Warned
+from referrals.keystore import KeyStore
 from referrals.models import Referral, ReferralPackage
 from referrals.moving import Answered, Moved
 from referrals.problems import ConsentMissing, TransitionNotAllowed
-from referrals.sealing import MasterKey
 from referrals.states import Move, allowed, replay, step
 from referrals.vocabulary import (
     AnswerSource,
@@ -48,12 +48,12 @@ async def test_question_and_answer_are_read_by_both_and_the_clock_stands_still(
     due = (await desk.view(town.coordinator, sent.id)).answer_due_at
     asked = await desk.as_(
         town.provider.member,
-        lambda w: answering.ask(w, desk.master, sent.id, sent.version, "  Welches Niveau?  "),
+        lambda w: answering.ask(w, desk.keys, sent.id, sent.version, "  Welches Niveau?  "),
     )
     async with at(database, datetime.now(UTC) + timedelta(days=14)):
         replied = await desk.as_(
             town.coordinator,
-            lambda w: exchange.reply(w, desk.master, asked.id, asked.version, "Etwa A2."),
+            lambda w: exchange.reply(w, desk.keys, asked.id, asked.version, "Etwa A2."),
         )
         later = (await desk.view(town.coordinator, sent.id)).answer_due_at
 
@@ -88,21 +88,21 @@ async def test_the_sender_alone_is_warned_when_the_waiting_list_is_longer_than_t
 
 
 async def test_a_declined_referral_is_followed_up_with_a_new_consent_only(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID
 ) -> None:
     consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.provider.id, town.school.id
+        database, keys, town.coordinator, client_id, town.provider.id, town.school.id
     )
     drafted = await desk.draft(client_id, town.provider)
     sent = await desk.as_(
         town.coordinator,
-        lambda w: exchange.send(w, master, drafted.id, drafted.version, consent_id=consent_id),
+        lambda w: exchange.send(w, keys, drafted.id, drafted.version, consent_id=consent_id),
     )
     await desk.as_(
         town.provider.member,
         lambda w: answering.decline(
             w,
-            master,
+            keys,
             sent.id,
             sent.version,
             reason=DeclineReason.NO_CAPACITY,
@@ -120,12 +120,12 @@ async def test_a_declined_referral_is_followed_up_with_a_new_consent_only(
     with pytest.raises(ConsentMissing) as refused:
         await desk.as_(
             town.coordinator,
-            lambda w: exchange.send(w, master, follow.id, follow.version, consent_id=consent_id),
+            lambda w: exchange.send(w, keys, follow.id, follow.version, consent_id=consent_id),
         )
     assert refused.value.missing == ("NEW_CONSENT",)
-    new = await give_consent(database, master, town.coordinator, client_id, town.school.id)
+    new = await give_consent(database, keys, town.coordinator, client_id, town.school.id)
     again = await desk.as_(
-        town.coordinator, lambda w: exchange.send(w, master, follow.id, follow.version, consent_id=new)
+        town.coordinator, lambda w: exchange.send(w, keys, follow.id, follow.version, consent_id=new)
     )
     assert again.state is ReferralState.SENT
     assert (await desk.view(town.school.member, follow.id)).parent_id is None
@@ -186,7 +186,7 @@ async def test_a_declined_acceptance_gives_its_place_back(
         town.provider.member,
         lambda w: answering.decline(
             w,
-            desk.master,
+            desk.keys,
             accepted.id,
             accepted.version,
             reason=DeclineReason.PERSON_DECLINED,
@@ -202,7 +202,7 @@ async def test_a_declined_acceptance_gives_its_place_back(
 
 
 async def test_of_fifty_parallel_accepts_of_the_last_place_exactly_one_gets_it(
-    database: Database, master: MasterKey, desk: Desk, town: Town
+    database: Database, keys: KeyStore, desk: Desk, town: Town
 ) -> None:
     async with database.work(SYSTEM) as work:
         service = await work.session.get_one(Service, town.provider.service)
@@ -272,7 +272,7 @@ async def test_an_answer_given_by_phone_is_recorded_as_such(desk: Desk, town: To
         town.coordinator,
         lambda w: answering.record_answer(
             w,
-            desk.master,
+            desk.keys,
             sent.id,
             sent.version,
             answering.AnswerAccept(contact="Frau am Telefon", first_contact_on=SOON, expected_end=LATER),
@@ -391,18 +391,18 @@ def moves_of(
     desk: Desk, referral: inbox.ReferralView
 ) -> dict[tuple[Move, EventActor], Callable[[Work], Awaitable[Moved]]]:
     """Every move with input that is right, on this referral as it is now."""
-    id_, version, master = referral.id, referral.version, desk.master
+    id_, version, keys = referral.id, referral.version, desk.keys
     s, p = EventActor.SENDER, EventActor.RECIPIENT
     at_once = TODAY
     return {
         (Move.ACKNOWLEDGE, p): lambda w: answering.acknowledge(w, id_, version),
-        (Move.ASK, p): lambda w: answering.ask(w, master, id_, version, "Und?"),
-        (Move.REPLY, s): lambda w: exchange.reply(w, master, id_, version, "So."),
+        (Move.ASK, p): lambda w: answering.ask(w, keys, id_, version, "Und?"),
+        (Move.REPLY, s): lambda w: exchange.reply(w, keys, id_, version, "So."),
         (Move.WAITLIST, p): lambda w: answering.waitlist(w, id_, version, SOON),
         (Move.ACCEPT, p): lambda w: answering.accept(
             w, id_, version, contact="Zimmer 1", first_contact_on=SOON, expected_end=LATER
         ),
-        (Move.DECLINE, p): lambda w: answering.decline(w, master, id_, version, reason=DeclineReason.OTHER),
+        (Move.DECLINE, p): lambda w: answering.decline(w, keys, id_, version, reason=DeclineReason.OTHER),
         (Move.START, p): lambda w: answering.start(w, id_, version, at_once),
         (Move.HOLD, p): lambda w: answering.pause(w, id_, version, reason=Reason.OTHER, resume_on=SOON),
         (Move.RESUME, p): lambda w: answering.resume(w, id_, version),
@@ -502,13 +502,13 @@ async def test_a_move_takes_few_statements(desk: Desk, town: Town, client_id: UU
         return moved
 
     drafted = await desk.draft(client_id, town.provider)
-    consent_id = await give_consent(desk.database, desk.master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(desk.database, desk.keys, town.coordinator, client_id, town.provider.id)
     event.listen(engine, "before_cursor_execute", count)
     try:
         sent = await counting(
             "send",
             town.coordinator,
-            lambda w: exchange.send(w, desk.master, drafted.id, drafted.version, consent_id=consent_id),
+            lambda w: exchange.send(w, desk.keys, drafted.id, drafted.version, consent_id=consent_id),
         )
         opened = await counting(
             "acknowledge",

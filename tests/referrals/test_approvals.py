@@ -15,9 +15,9 @@ from directory.problems import InvalidInput, NotAllowed, NotFound
 from referrals import answering, approvals, exchange
 from referrals.approvals import ApprovalView
 from referrals.clients import create_client
+from referrals.keystore import KeyStore
 from referrals.moving import Moved
 from referrals.problems import ApprovalLapsed, ConsentMissing, PackageClosed, TransitionNotAllowed
-from referrals.sealing import MasterKey
 from referrals.values import ConsentEvidence
 from referrals.vocabulary import (
     ApprovalMove,
@@ -101,15 +101,15 @@ async def test_what_was_sent_in_error_is_erased_and_its_events_stay(
 
 
 async def test_a_lead_confirms_for_another_organisation_without_seeing_the_person(
-    database: Database, master: MasterKey, desk: Desk, town: Town
+    database: Database, keys: KeyStore, desk: Desk, town: Town
 ) -> None:
     jobcenter = town.jobcenter.member
     async with database.work(jobcenter) as work:
-        client_id = await create_client(work, master, draft())
+        client_id = await create_client(work, keys, draft())
     async with database.work(jobcenter) as work:
         sent = await exchange.refer(
             work,
-            master,
+            keys,
             exchange.DraftGiven(
                 client_id=client_id, service_id=town.provider.service, topic="job", categories=ORDINARY
             ),

@@ -17,8 +17,8 @@ from directory.values import InterpretedLanguage, InterpretingFacts
 from directory.vocabulary import InterpretingMode, ServiceKind
 from referrals import bookings
 from referrals.bookings import TABLE, BookingGiven, BookingMove, BookingView, allowed_moves
+from referrals.keystore import KeyStore
 from referrals.problems import TransitionNotAllowed
-from referrals.sealing import MasterKey
 from referrals.vocabulary import BookingState, GenderWish
 from tests.referrals.desk import at
 from tests.referrals.town import Town
@@ -29,8 +29,8 @@ TOMORROW = datetime.now(UTC) + timedelta(days=1)
 class Counter:
     """Books and answers in one town; the counselling centre interprets."""
 
-    def __init__(self, database: Database, master: MasterKey, town: Town) -> None:
-        self.database, self.master, self.town = database, master, town
+    def __init__(self, database: Database, keys: KeyStore, town: Town) -> None:
+        self.database, self.keys, self.town = database, keys, town
         self.interpreters = town.counselling.member
 
     async def request(self, starts_at: datetime = TOMORROW, **changes: object) -> BookingView:
@@ -46,7 +46,7 @@ class Counter:
             **changes,
         }
         async with self.database.work(self.town.coordinator) as work:
-            return await bookings.request_booking(work, self.master, BookingGiven(**given))  # type: ignore[arg-type]
+            return await bookings.request_booking(work, self.keys, BookingGiven(**given))  # type: ignore[arg-type]
 
     async def confirm(self, booking: BookingView, interpreter: str | None = None) -> BookingView:
         async with self.database.work(self.interpreters) as work:
@@ -54,7 +54,7 @@ class Counter:
 
     async def name(self, actor: Actor, booking: BookingView) -> str | None:
         async with self.database.view(actor) as session:
-            return await bookings.view_booked_person(session, actor, self.master, booking.id)
+            return await bookings.view_booked_person(session, actor, self.keys, booking.id)
 
     async def raw_people(self, actor: Actor) -> int:
         async with self.database.view(actor) as session:
@@ -63,7 +63,7 @@ class Counter:
 
 
 @pytest.fixture
-async def counter(database: Database, master: MasterKey, town: Town) -> Counter:
+async def counter(database: Database, keys: KeyStore, town: Town) -> Counter:
     async with database.work(SYSTEM) as work:
         service = await work.session.get_one(Service, town.counselling.service)
         service.kind = ServiceKind.LANGUAGE_MEDIATION
@@ -71,7 +71,7 @@ async def counter(database: Database, master: MasterKey, town: Town) -> Counter:
             languages=(InterpretedLanguage(language="ti"), InterpretedLanguage(language="ar")),
             modes=(InterpretingMode.ON_SITE, InterpretingMode.PHONE),
         )
-    return Counter(database, master, town)
+    return Counter(database, keys, town)
 
 
 @pytest.mark.parametrize("state", BookingState)
@@ -133,10 +133,10 @@ async def test_a_name_is_handed_over_only_if_the_person_agreed(counter: Counter,
     assert await counter.name(counter.interpreters, confirmed) is None
     with pytest.raises(InvalidInput):
         async with counter.database.work(counter.town.coordinator) as work:
-            await bookings.hand_over_name(work, counter.master, asked.id, client_id, person_agreed=False)
+            await bookings.hand_over_name(work, counter.keys, asked.id, client_id, person_agreed=False)
     assert await counter.raw_people(counter.town.coordinator) == 0
     async with counter.database.work(counter.town.coordinator) as work:
-        await bookings.hand_over_name(work, counter.master, asked.id, client_id, person_agreed=True)
+        await bookings.hand_over_name(work, counter.keys, asked.id, client_id, person_agreed=True)
     assert await counter.name(counter.interpreters, confirmed) == "Musterfrau, Erika Änn"
 
 

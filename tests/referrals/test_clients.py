@@ -33,9 +33,9 @@ from referrals.clients import (
     support_rules,
     view_client,
 )
+from referrals.keystore import KeyStore
 from referrals.models import Client
 from referrals.problems import Erased
-from referrals.sealing import MasterKey, SealBroken, generate_master_key
 from referrals.values import Contact, Identity
 from referrals.vocabulary import ClientPhase
 from tests.referrals.town import Town, draft, make_town
@@ -43,9 +43,9 @@ from tests.referrals.town import Town, draft, make_town
 CANARY = "Kanarienvogel"
 
 
-async def found(database: Database, master: MasterKey, actor: Actor, **wanted: object) -> ClientPage:
+async def found(database: Database, keys: KeyStore, actor: Actor, **wanted: object) -> ClientPage:
     async with database.view(actor) as session:
-        return await find_clients(session, actor, master, **wanted)  # type: ignore[arg-type]
+        return await find_clients(session, actor, keys, **wanted)  # type: ignore[arg-type]
 
 
 async def audit_of(database: Database, object_id: UUID) -> list[str]:
@@ -68,10 +68,10 @@ async def raw_row(database: Database, client_id: UUID) -> str:
 
 
 async def test_a_client_is_read_as_it_was_entered(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     async with database.view(town.coordinator) as session:
-        seen = await view_client(session, town.coordinator, master, client_id)
+        seen = await view_client(session, town.coordinator, keys, client_id)
 
     entered = draft()
     assert (seen.identity, seen.contact, seen.profile) == (entered.identity, entered.contact, entered.profile)
@@ -85,11 +85,11 @@ async def test_a_client_is_read_as_it_was_entered(
     assert await audit_of(database, client_id) == ["client.create", "client.view"]
 
 
-async def test_nothing_personal_stands_in_the_row(database: Database, master: MasterKey, town: Town) -> None:
+async def test_nothing_personal_stands_in_the_row(database: Database, keys: KeyStore, town: Town) -> None:
     async with database.work(town.coordinator) as work:
         client_id = await create_client(
             work,
-            master,
+            keys,
             draft(identity=Identity(family_name=CANARY), contact=Contact(email=f"{CANARY}@example.org")),
         )
 
@@ -101,9 +101,9 @@ async def test_nothing_personal_stands_in_the_row(database: Database, master: Ma
 
 @pytest.mark.parametrize("typed", ["Musterfrau", "erika musterfrau", "ERIKAÄNN", "aenn", "Ann Erika"])
 async def test_found_by_name(
-    database: Database, master: MasterKey, town: Town, client_id: UUID, typed: str
+    database: Database, keys: KeyStore, town: Town, client_id: UUID, typed: str
 ) -> None:
-    page = await found(database, master, town.coordination.colleague, name=typed)
+    page = await found(database, keys, town.coordination.colleague, name=typed)
 
     assert [row.id for row in page.rows] == [client_id]
     assert page.rows[0].name == "Musterfrau, Erika Änn"
@@ -111,13 +111,13 @@ async def test_found_by_name(
 
 
 async def test_not_found_by_name_elsewhere(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     """The same name in another organisation finds that organisation's own client only."""
     async with database.work(town.jobcenter.member) as work:
-        own = await create_client(work, master, draft())
+        own = await create_client(work, keys, draft())
 
-    page = await found(database, master, town.jobcenter.member, name="Musterfrau")
+    page = await found(database, keys, town.jobcenter.member, name="Musterfrau")
     assert [row.id for row in page.rows] == [own]
     async with database.view(SYSTEM) as session:
         indexes = list(
@@ -127,9 +127,9 @@ async def test_not_found_by_name_elsewhere(
 
 
 async def test_found_by_pseudonym_phase_need_and_person(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
-    page = await found(database, master, town.coordinator)
+    page = await found(database, keys, town.coordinator)
     pseudonym = page.rows[0].pseudonym
 
     for wanted, expected in (
@@ -142,20 +142,16 @@ async def test_found_by_pseudonym_phase_need_and_person(
         ({"responsible_id": town.lead.member_id}, []),
         ({"name": "Nobody"}, []),
     ):
-        assert [
-            row.id for row in (await found(database, master, town.coordinator, **wanted)).rows
-        ] == expected
+        assert [row.id for row in (await found(database, keys, town.coordinator, **wanted)).rows] == expected
 
 
-async def test_pages_are_complete_stable_and_bounded(
-    database: Database, master: MasterKey, town: Town
-) -> None:
+async def test_pages_are_complete_stable_and_bounded(database: Database, keys: KeyStore, town: Town) -> None:
     async with database.work(town.lead) as work:
-        await import_clients(work, master, partner_id=town.coordination.id, source="t", raw=entries(25))
+        await import_clients(work, keys, partner_id=town.coordination.id, source="t", raw=entries(25))
     seen: list[UUID] = []
     after = None
     while True:
-        page = await found(database, master, town.coordinator, first=10, after=after)
+        page = await found(database, keys, town.coordinator, first=10, after=after)
         seen += [row.id for row in page.rows]
         assert page.total == 25
         if not page.more:
@@ -172,7 +168,7 @@ async def test_pages_are_complete_stable_and_bounded(
         {"name": "x" * 201},
     ):
         with pytest.raises(InvalidInput):
-            await found(database, master, town.coordinator, **wrong)
+            await found(database, keys, town.coordinator, **wrong)
 
 
 def entries(count: int, **changes: object) -> bytes:
@@ -190,42 +186,42 @@ def entries(count: int, **changes: object) -> bytes:
     ],
 )
 async def test_who_keeps_no_clients_takes_nobody_in(
-    database: Database, master: MasterKey, who: Actor, problem: type[Exception]
+    database: Database, keys: KeyStore, who: Actor, problem: type[Exception]
 ) -> None:
     with pytest.raises(problem):
         async with database.work(who) as work:
-            await create_client(work, master, draft())
+            await create_client(work, keys, draft())
 
 
 async def test_a_foreign_client_does_not_exist(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     elsewhere = await make_town(database)
     for stranger in (town.jobcenter.member, town.provider.member, elsewhere.lead, elsewhere.coordinator):
         with pytest.raises(NotFound):
             async with database.view(stranger) as session:
-                await view_client(session, stranger, master, client_id)
+                await view_client(session, stranger, keys, client_id)
         with pytest.raises(NotFound):
             async with database.work(stranger) as work:
                 await move_phase(work, client_id, 1, ClientPhase.IN_SUPPORT)
         with pytest.raises(NotFound):
             async with database.work(stranger) as work:
-                await change_client(work, master, client_id, 1, ClientChange(languages=("fr",)))
+                await change_client(work, keys, client_id, 1, ClientChange(languages=("fr",)))
         with pytest.raises(NotFound):
             async with database.work(stranger) as work:
-                await exclude(work, master, client_id, work.now.date())
+                await exclude(work, keys, client_id, work.now.date())
     async with database.view(town.coordinator) as session:
-        seen = await view_client(session, town.coordinator, master, client_id)
+        seen = await view_client(session, town.coordinator, keys, client_id)
     assert (seen.version, seen.phase, seen.languages) == (1, ClientPhase.CLEARING, ("ti", "ar"))
 
 
 async def test_change_only_what_is_given(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     async with database.work(town.coordinator) as work:
         version = await change_client(
             work,
-            master,
+            keys,
             client_id,
             1,
             ClientChange(
@@ -238,15 +234,15 @@ async def test_change_only_what_is_given(
         )
 
     async with database.view(town.coordinator) as session:
-        seen = await view_client(session, town.coordinator, master, client_id)
+        seen = await view_client(session, town.coordinator, keys, client_id)
     assert version == seen.version == 2
     assert seen.identity == Identity(family_name="Beispiel")
     assert seen.contact == draft().contact
     assert seen.residence_status is ResidenceStatus.SECTION_104C
-    assert [r.id for r in (await found(database, master, town.coordinator, name="Beispiel")).rows] == [
+    assert [r.id for r in (await found(database, keys, town.coordinator, name="Beispiel")).rows] == [
         client_id
     ]
-    assert (await found(database, master, town.coordinator, name="Musterfrau")).rows == ()
+    assert (await found(database, keys, town.coordinator, name="Musterfrau")).rows == ()
     async with database.view(SYSTEM) as session:
         details = await session.scalar(
             select(Audit.details).where(Audit.object_id == client_id, Audit.action == "client.change")
@@ -263,19 +259,19 @@ async def test_change_only_what_is_given(
     ],
 )
 async def test_a_wrong_change_changes_nothing(
-    database: Database, master: MasterKey, town: Town, client_id: UUID, change: ClientChange, field: str
+    database: Database, keys: KeyStore, town: Town, client_id: UUID, change: ClientChange, field: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         async with database.work(town.coordinator) as work:
-            await change_client(work, master, client_id, 1, change)
+            await change_client(work, keys, client_id, 1, change)
 
     assert caught.value.field == field
     async with database.view(town.coordinator) as session:
-        assert (await view_client(session, town.coordinator, master, client_id)).version == 1
+        assert (await view_client(session, town.coordinator, keys, client_id)).version == 1
 
 
 async def test_responsible_and_deputy_are_two_members_of_the_own_organisation(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     for change in (
         ClientChange(deputy_id=town.coordinator.member_id),
@@ -283,22 +279,22 @@ async def test_responsible_and_deputy_are_two_members_of_the_own_organisation(
     ):
         with pytest.raises(InvalidInput):
             async with database.work(town.coordinator) as work:
-                await change_client(work, master, client_id, 1, change)
+                await change_client(work, keys, client_id, 1, change)
 
 
 async def test_a_colleague_sees_but_does_not_change(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     colleague = town.coordination.colleague
     async with database.view(colleague) as session:
-        await view_client(session, colleague, master, client_id)
+        await view_client(session, colleague, keys, client_id)
     with pytest.raises(NotAllowed):
         async with database.work(colleague) as work:
             await move_phase(work, client_id, 1, ClientPhase.IN_SUPPORT)
 
 
 async def test_the_phase_has_a_history(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     async with database.work(town.coordinator) as work:
         assert await move_phase(work, client_id, 1, ClientPhase.IN_SUPPORT) == 2
@@ -312,7 +308,7 @@ async def test_the_phase_has_a_history(
             await move_phase(work, client_id, 3, ClientPhase.NO_NEEDS)
 
     async with database.view(town.lead) as session:
-        seen = await view_client(session, town.lead, master, client_id)
+        seen = await view_client(session, town.lead, keys, client_id)
         counts = await phase_counts(session, town.lead)
     assert [(step.from_phase, step.to_phase) for step in seen.phases] == [
         (None, ClientPhase.CLEARING),
@@ -323,7 +319,7 @@ async def test_the_phase_has_a_history(
 
 
 async def test_the_125_of_the_presentation_are_imported_quickly_and_once(
-    database: Database, master: MasterKey, town: Town
+    database: Database, keys: KeyStore, town: Town
 ) -> None:
     phases = {
         ClientPhase.IN_SUPPORT: 31,
@@ -345,16 +341,16 @@ async def test_the_125_of_the_presentation_are_imported_quickly_and_once(
     raw = msgspec.Raw(msgspec.json.encode(people))
     started = time.perf_counter()
     async with database.work(SYSTEM) as work:
-        first = await import_clients(work, master, partner_id=town.coordination.id, source="demo", raw=raw)
+        first = await import_clients(work, keys, partner_id=town.coordination.id, source="demo", raw=raw)
     seconds = time.perf_counter() - started
     async with database.work(SYSTEM) as work:
-        again = await import_clients(work, master, partner_id=town.coordination.id, source="demo", raw=raw)
+        again = await import_clients(work, keys, partner_id=town.coordination.id, source="demo", raw=raw)
 
     assert (first.taken, first.kept, again.taken, again.kept) == (125, 0, 0, 125)
     assert seconds < 1
     async with database.view(town.coordinator) as session:
         assert await phase_counts(session, town.coordinator) == phases
-    page = await found(database, master, town.coordinator, name="p-001")
+    page = await found(database, keys, town.coordinator, name="p-001")
     assert [row.name for row in page.rows] == ["P-001"]
 
 
@@ -371,46 +367,44 @@ async def test_the_125_of_the_presentation_are_imported_quickly_and_once(
     ],
 )
 async def test_a_wrong_import_takes_nobody(
-    database: Database, master: MasterKey, town: Town, raw: bytes, reason: str
+    database: Database, keys: KeyStore, town: Town, raw: bytes, reason: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         async with database.work(town.lead) as work:
-            await import_clients(work, master, partner_id=town.coordination.id, source="t", raw=raw)
+            await import_clients(work, keys, partner_id=town.coordination.id, source="t", raw=raw)
 
     assert caught.value.reason == reason
-    assert (await found(database, master, town.coordinator)).total == 0
+    assert (await found(database, keys, town.coordinator)).total == 0
 
 
-async def test_only_the_own_lead_imports(database: Database, master: MasterKey, town: Town) -> None:
+async def test_only_the_own_lead_imports(database: Database, keys: KeyStore, town: Town) -> None:
     for actor in (town.coordinator, town.jobcenter.member, (await make_town(database)).lead):
         with pytest.raises(NotAllowed):
             async with database.work(actor) as work:
-                await import_clients(
-                    work, master, partner_id=town.coordination.id, source="t", raw=entries(1)
-                )
+                await import_clients(work, keys, partner_id=town.coordination.id, source="t", raw=entries(1))
 
 
 async def test_only_a_lead_excludes_and_nobody_else_sees_it(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     with pytest.raises(NotAllowed):
         async with database.work(town.coordinator) as work:
-            await exclude(work, master, client_id, date(2026, 1, 2))
+            await exclude(work, keys, client_id, date(2026, 1, 2))
     async with database.work(town.lead) as work:
-        await exclude(work, master, client_id, date(2026, 1, 2))
+        await exclude(work, keys, client_id, date(2026, 1, 2))
     with pytest.raises(InvalidInput):
         async with database.work(town.other_lead) as work:
-            await exclude(work, master, client_id, date(2026, 1, 2))
+            await exclude(work, keys, client_id, date(2026, 1, 2))
     with pytest.raises(NotAllowed):
         async with database.view(town.coordinator) as session:
-            await exclusion_of(session, town.coordinator, master, client_id)
+            await exclusion_of(session, town.coordinator, keys, client_id)
     for blind in (town.coordinator, SYSTEM, ANONYMOUS, town.jobcenter.member):
         async with database.view(blind) as session:
             assert await session.scalar(text("SELECT count(*) FROM exclusion")) == 0
 
     async with database.view(town.other_lead) as session:
-        kept = await exclusion_of(session, town.other_lead, master, client_id)
-        seen = await view_client(session, town.other_lead, master, client_id)
+        kept = await exclusion_of(session, town.other_lead, keys, client_id)
+        seen = await view_client(session, town.other_lead, keys, client_id)
     assert kept is not None
     assert (kept.decided_by, kept.decided_on) == (town.lead.member_id, date(2026, 1, 2))
     assert "exclu" not in repr(seen)
@@ -418,7 +412,7 @@ async def test_only_a_lead_excludes_and_nobody_else_sees_it(
     async with database.work(town.lead) as work:
         await lift_exclusion(work, client_id)
     async with database.view(town.lead) as session:
-        assert await exclusion_of(session, town.lead, master, client_id) is None
+        assert await exclusion_of(session, town.lead, keys, client_id) is None
     assert [a for a in await audit_of(database, client_id) if "exclusion" in a] == [
         "client.exclusion_set",
         "client.exclusion_view",
@@ -428,43 +422,32 @@ async def test_only_a_lead_excludes_and_nobody_else_sees_it(
 
 
 async def test_an_erased_person_is_gone_for_good(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     with pytest.raises(NotAllowed):
         async with database.work(town.coordinator) as work:
-            await erase_client(work, client_id, 1)
+            await erase_client(work, keys, client_id, 1)
     async with database.work(town.lead) as work:
-        assert await erase_client(work, client_id, 1) == 2
+        assert await erase_client(work, keys, client_id, 1) == 2
 
     with pytest.raises(Erased):
         async with database.view(town.lead) as session:
-            await view_client(session, town.lead, master, client_id)
+            await view_client(session, town.lead, keys, client_id)
     with pytest.raises(Erased):
         async with database.work(town.lead) as work:
             await move_phase(work, client_id, 2, ClientPhase.IN_SUPPORT)
-    assert (await found(database, master, town.lead, name="Musterfrau")).rows == ()
-    page = await found(database, master, town.lead)
+    assert (await found(database, keys, town.lead, name="Musterfrau")).rows == ()
+    page = await found(database, keys, town.lead)
     assert [(row.id, row.name) for row in page.rows] == [(client_id, None)]
-    async with database.view(SYSTEM) as session:
-        keys = await session.scalar(
-            text("SELECT count(*) FROM keystore.client_key WHERE client_id = :id"), {"id": client_id}
-        )
-    assert keys == 0
-
-
-async def test_another_master_key_opens_nothing(database: Database, town: Town, client_id: UUID) -> None:
-    other = MasterKey.parse(generate_master_key())
-    with pytest.raises(SealBroken):
-        async with database.view(town.coordinator) as session:
-            await view_client(session, town.coordinator, other, client_id)
+    assert await keys.of_many([client_id]) == {}
 
 
 async def test_a_removed_members_clients_go_to_the_deputy(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     """The client's own deputy first, else the member's; the lead who removes sees no foreign client."""
     async with database.work(town.coordinator) as work:
-        with_own_deputy = await create_client(work, master, draft(deputy_id=town.lead.member_id))
+        with_own_deputy = await create_client(work, keys, draft(deputy_id=town.lead.member_id))
     assert town.coordinator.member_id is not None
     async with database.work(town.lead) as work:
         done = await pass_on(work, town.coordinator.member_id)
@@ -474,17 +457,17 @@ async def test_a_removed_members_clients_go_to_the_deputy(
     assert (done.clients, done.referrals, done.without_deputy) == (2, 0, 0)
     assert again.clients == 0
     async with database.view(town.lead) as session:
-        one = await view_client(session, town.lead, master, client_id)
-        two = await view_client(session, town.lead, master, with_own_deputy)
+        one = await view_client(session, town.lead, keys, client_id)
+        two = await view_client(session, town.lead, keys, with_own_deputy)
     assert one.responsible_id == town.coordination.colleague.member_id
     assert (two.responsible_id, two.deputy_id) == (town.lead.member_id, None)
 
 
 async def test_passing_on_works_for_an_organisation_whose_clients_one_does_not_see(
-    database: Database, master: MasterKey, town: Town
+    database: Database, keys: KeyStore, town: Town
 ) -> None:
     async with database.work(town.jobcenter.member) as work:
-        theirs = await create_client(work, master, draft())
+        theirs = await create_client(work, keys, draft())
     member_id = town.jobcenter.member.member_id
     assert member_id is not None
     async with database.work(SYSTEM) as work:
@@ -514,17 +497,17 @@ async def test_the_projects_rule_is_read_in_order(database: Database, town: Town
 
 
 async def test_intake_in_the_past_of_the_clock_is_kept_as_such(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     async with database.view(town.coordinator) as session:
-        seen = await view_client(session, town.coordinator, master, client_id)
+        seen = await view_client(session, town.coordinator, keys, client_id)
 
     assert seen.created_at == seen.updated_at == seen.phases[0].at
     assert abs(database.clock() - seen.created_at) < timedelta(minutes=5)
 
 
 async def test_an_error_of_the_database_repeats_nothing_personal(
-    database: Database, master: MasterKey, town: Town
+    database: Database, keys: KeyStore, town: Town
 ) -> None:
     with pytest.raises(DBAPIError) as caught:
         async with database.work(town.coordinator) as work:

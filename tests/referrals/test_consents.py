@@ -23,9 +23,9 @@ from referrals.consents import (
     view_consent,
     withdraw_consent,
 )
+from referrals.keystore import KeyStore
 from referrals.models import Consent, Referral, ReferralEvent
 from referrals.problems import ConsentNotOpen
-from referrals.sealing import MasterKey
 from referrals.values import ConsentEvidence, PurposeTerms
 from referrals.vocabulary import (
     AnswerSource,
@@ -58,27 +58,24 @@ async def state_of(database: Database, table: type[Consent] | type[Referral], id
 
 
 async def readable(database: Database, actor: Actor, referral_id: UUID) -> bool:
-    """Whether the database lets this actor have the sealed package at all, and the key that opens it."""
+    """Whether the database lets this actor have the sealed package at all."""
     async with database.view(actor) as session:
         package = await session.scalar(
             text("SELECT client_id FROM referral_package WHERE referral_id = :id"), {"id": referral_id}
         )
-        key = package and await session.scalar(
-            text("SELECT count(*) FROM keystore.client_key WHERE client_id = :id"), {"id": package}
-        )
-    return bool(package and key)
+    return bool(package)
 
 
 async def test_a_given_consent_is_read_as_it_was_recorded(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.provider.id, granted={Purpose.REFERRAL}
+        database, keys, town.coordinator, client_id, town.provider.id, granted={Purpose.REFERRAL}
     )
 
     async with database.view(town.coordinator) as session:
         seen = await view_consent(session, town.coordinator, consent_id, database.clock())
-        evidence = await open_evidence(session, town.coordinator, master, consent_id)
+        evidence = await open_evidence(session, town.coordinator, keys, consent_id)
         listed = await list_consents(session, town.coordinator, client_id, database.clock())
     assert seen.state is ConsentState.GIVEN
     assert {p.purpose: p.granted for p in seen.terms.purposes} == {
@@ -98,13 +95,13 @@ async def test_a_given_consent_is_read_as_it_was_recorded(
 
 
 async def test_a_refusal_is_recorded_too(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     consent_id = await asked(database, town, client_id)
     async with database.work(town.coordinator) as work:
         state = await record_consent(
             work,
-            master,
+            keys,
             consent_id=consent_id,
             expected_version=1,
             granted=(),
@@ -141,7 +138,7 @@ def _decides(**changes: object) -> dict[str, object]:
 )
 async def test_a_wrong_record_is_refused_and_nothing_is_written(
     database: Database,
-    master: MasterKey,
+    keys: KeyStore,
     town: Town,
     client_id: UUID,
     changes: dict[str, object],
@@ -154,7 +151,7 @@ async def test_a_wrong_record_is_refused_and_nothing_is_written(
         async with database.work(town.coordinator) as work:
             await record_consent(
                 work,
-                master,
+                keys,
                 consent_id=consent_id,
                 expected_version=1,
                 record=record(work.now, **shown),
@@ -194,9 +191,9 @@ async def test_terms_that_nobody_may_be_asked_for(
 
 
 async def test_who_may_not_handle_a_persons_consent(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     for actor, problem in (
         (ANONYMOUS, NotSignedIn),
         (town.jobcenter.member, NotFound),
@@ -217,7 +214,7 @@ async def test_who_may_not_handle_a_persons_consent(
                     await view_consent(session, actor, consent_id, database.clock())
             with pytest.raises(problem):
                 async with database.view(actor) as session:
-                    await open_evidence(session, actor, master, consent_id)
+                    await open_evidence(session, actor, keys, consent_id)
             with pytest.raises(problem):
                 async with database.view(actor) as session:
                     await list_consents(session, actor, client_id, database.clock())
@@ -225,13 +222,13 @@ async def test_who_may_not_handle_a_persons_consent(
 
 
 async def test_a_recipient_sees_its_own_part_of_the_terms(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.provider.id, town.counselling.id
+        database, keys, town.coordinator, client_id, town.provider.id, town.counselling.id
     )
     await sent_referral(
-        database, master, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
+        database, keys, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
     )
 
     async with database.view(town.provider.member) as session:
@@ -257,9 +254,9 @@ async def test_a_recipient_sees_its_own_part_of_the_terms(
     ],
 )
 async def test_the_database_itself_keeps_a_given_consent(
-    database: Database, master: MasterKey, town: Town, client_id: UUID, change: str
+    database: Database, keys: KeyStore, town: Town, client_id: UUID, change: str
 ) -> None:
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     with pytest.raises(DBAPIError, match="does not change"):
         async with database.work(town.coordinator) as work:
             await work.session.execute(
@@ -269,9 +266,9 @@ async def test_the_database_itself_keeps_a_given_consent(
 
 @pytest.mark.parametrize("state", ["GIVEN", "REFUSED", "REQUESTED", "EXPIRED"])
 async def test_what_was_withdrawn_stays_withdrawn(
-    database: Database, master: MasterKey, town: Town, client_id: UUID, state: str
+    database: Database, keys: KeyStore, town: Town, client_id: UUID, state: str
 ) -> None:
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     async with database.work(town.coordinator) as work:
         await withdraw_consent(work, consent_id=consent_id, channel=Channel.IN_PERSON)
     with pytest.raises(DBAPIError, match="does not change"):
@@ -282,17 +279,17 @@ async def test_what_was_withdrawn_stays_withdrawn(
 
 
 async def test_withdrawal_ends_everything_that_rests_on_it_at_once(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.provider.id, town.counselling.id
+        database, keys, town.coordinator, client_id, town.provider.id, town.counselling.id
     )
-    one = await sent_referral(database, master, town, client_id, consent_id, town.provider)
+    one = await sent_referral(database, keys, town, client_id, consent_id, town.provider)
     two = await sent_referral(
-        database, master, town, client_id, consent_id, town.counselling, state=ReferralState.IN_PROGRESS
+        database, keys, town, client_id, consent_id, town.counselling, state=ReferralState.IN_PROGRESS
     )
     done = await sent_referral(
-        database, master, town, client_id, consent_id, town.provider, state=ReferralState.CLOSED
+        database, keys, town, client_id, consent_id, town.provider, state=ReferralState.CLOSED
     )
     assert await readable(database, town.provider.member, one)
     assert await readable(database, town.counselling.member, two)
@@ -335,13 +332,13 @@ async def test_withdrawal_ends_everything_that_rests_on_it_at_once(
 
 
 async def test_withdrawing_one_recipient_leaves_the_others(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.provider.id, town.counselling.id
+        database, keys, town.coordinator, client_id, town.provider.id, town.counselling.id
     )
-    gone = await sent_referral(database, master, town, client_id, consent_id, town.provider)
-    stays = await sent_referral(database, master, town, client_id, consent_id, town.counselling)
+    gone = await sent_referral(database, keys, town, client_id, consent_id, town.provider)
+    stays = await sent_referral(database, keys, town, client_id, consent_id, town.counselling)
 
     async with database.work(town.coordinator) as work:
         withdrawn = await withdraw_consent(
@@ -367,11 +364,11 @@ async def test_withdrawing_one_recipient_leaves_the_others(
 
 
 async def test_withdrawing_the_report_keeps_the_referral(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     referral_id = await sent_referral(
-        database, master, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
+        database, keys, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
     )
 
     async with database.work(town.coordinator) as work:
@@ -403,9 +400,9 @@ async def test_withdrawing_the_report_keeps_the_referral(
     ],
 )
 async def test_a_withdrawal_says_what_it_is_of(
-    database: Database, master: MasterKey, town: Town, client_id: UUID, wrong: dict[str, object]
+    database: Database, keys: KeyStore, town: Town, client_id: UUID, wrong: dict[str, object]
 ) -> None:
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     with pytest.raises(InvalidInput):
         async with database.work(town.coordinator) as work:
             await withdraw_consent(work, consent_id=consent_id, channel=Channel.PHONE, **wrong)  # type: ignore[arg-type]
@@ -414,9 +411,9 @@ async def test_a_withdrawal_says_what_it_is_of(
 
 
 async def test_a_stale_version_withdraws_nothing(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     with pytest.raises(StaleVersion):
         async with database.work(town.coordinator) as work:
             await withdraw_consent(work, consent_id=consent_id, channel=Channel.PHONE, expected_version=1)
@@ -425,7 +422,7 @@ async def test_a_stale_version_withdraws_nothing(
 
 
 async def test_an_expired_consent_closes_access_before_the_clock_comes(
-    empty_database: Database, master: MasterKey
+    empty_database: Database, keys: KeyStore
 ) -> None:
     """The package is closed at the very moment; the clock's work later moves the states."""
     from referrals.clients import create_client
@@ -434,12 +431,12 @@ async def test_an_expired_consent_closes_access_before_the_clock_comes(
     database = empty_database
     town = await make_town(database)
     async with database.work(town.coordinator) as work:
-        client_id = await create_client(work, master, draft())
+        client_id = await create_client(work, keys, draft())
     last_day = (datetime.now(UTC) + timedelta(days=10)).date()
     consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.provider.id, valid_until=last_day
+        database, keys, town.coordinator, client_id, town.provider.id, valid_until=last_day
     )
-    referral_id = await sent_referral(database, master, town, client_id, consent_id, town.provider)
+    referral_id = await sent_referral(database, keys, town, client_id, consent_id, town.provider)
     assert await readable(database, town.provider.member, referral_id)
     async with database.work(SYSTEM) as work:
         assert await expire_due(work) == 0
@@ -461,13 +458,13 @@ async def test_an_expired_consent_closes_access_before_the_clock_comes(
 
 
 async def test_a_renewal_supersedes_and_referrals_move_over(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     former = await give_consent(
-        database, master, town.coordinator, client_id, town.provider.id, town.counselling.id
+        database, keys, town.coordinator, client_id, town.provider.id, town.counselling.id
     )
-    stays = await sent_referral(database, master, town, client_id, former, town.provider)
-    ends = await sent_referral(database, master, town, client_id, former, town.counselling)
+    stays = await sent_referral(database, keys, town, client_id, former, town.provider)
+    ends = await sent_referral(database, keys, town, client_id, former, town.counselling)
     async with database.work(town.coordinator) as work:
         renewal = await request_consent(
             work,
@@ -480,7 +477,7 @@ async def test_a_renewal_supersedes_and_referrals_move_over(
     async with database.work(town.coordinator) as work:
         await record_consent(
             work,
-            master,
+            keys,
             consent_id=renewal,
             expected_version=1,
             granted=EVERY,
@@ -494,11 +491,11 @@ async def test_a_renewal_supersedes_and_referrals_move_over(
 
 
 async def test_a_bound_counsellor_must_be_released_to_report_back(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     """§ 203 StGB: not released, nothing can be sent that would have to be reported on."""
     consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.counselling.id, released=False
+        database, keys, town.coordinator, client_id, town.counselling.id, released=False
     )
     async with database.view(town.coordinator) as session:
         seen = await view_consent(session, town.coordinator, consent_id, database.clock())
@@ -509,10 +506,10 @@ async def test_a_bound_counsellor_must_be_released_to_report_back(
 
 
 async def test_of_many_withdrawals_at_once_exactly_one_counts(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
-    referral_id = await sent_referral(database, master, town, client_id, consent_id, town.provider)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
+    referral_id = await sent_referral(database, keys, town, client_id, consent_id, town.provider)
 
     async def withdraw() -> bool:
         try:
@@ -534,9 +531,7 @@ async def test_of_many_withdrawals_at_once_exactly_one_counts(
         assert list(moves) == ["SEND", "REVOKE"]
 
 
-async def test_a_person_decides_once(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
-) -> None:
+async def test_a_person_decides_once(database: Database, keys: KeyStore, town: Town, client_id: UUID) -> None:
     consent_id = await asked(database, town, client_id)
 
     async def decide(granted: set[Purpose]) -> str:
@@ -544,7 +539,7 @@ async def test_a_person_decides_once(
             async with database.work(town.coordinator) as work:
                 return await record_consent(
                     work,
-                    master,
+                    keys,
                     consent_id=consent_id,
                     expected_version=1,
                     granted=granted,

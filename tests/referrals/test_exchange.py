@@ -21,9 +21,9 @@ from referrals import answering, exchange, inbox
 from referrals.clients import create_client
 from referrals.consents import expire_due, withdraw_consent
 from referrals.inbox import Box
+from referrals.keystore import KeyStore
 from referrals.moving import local_day
 from referrals.problems import ConsentMissing, DuplicateReferral, PackageClosed, TransitionNotAllowed
-from referrals.sealing import MasterKey
 from referrals.states import Move, answer_due_on, replay
 from referrals.values import ConsentEvidence, Kept, PurposeTerms
 from referrals.vocabulary import (
@@ -91,15 +91,15 @@ async def test_a_referral_goes_the_whole_way_and_back(desk: Desk, town: Town, cl
 
 
 async def test_a_jobcenter_refers_to_clearing_in_one_operation(
-    database: Database, master: MasterKey, town: Town, desk: Desk
+    database: Database, keys: KeyStore, town: Town, desk: Desk
 ) -> None:
     jobcenter = town.jobcenter.member
     async with database.work(jobcenter) as work:
-        client_id = await create_client(work, master, draft())
+        client_id = await create_client(work, keys, draft())
     async with database.work(jobcenter) as work:
         sent = await exchange.refer(
             work,
-            master,
+            keys,
             exchange.DraftGiven(
                 client_id=client_id,
                 service_id=town.coordination.service,
@@ -128,13 +128,13 @@ async def test_a_jobcenter_refers_to_clearing_in_one_operation(
 
 
 async def test_refused_terms_leave_neither_draft_nor_consent(
-    database: Database, master: MasterKey, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
         async with database.work(town.coordinator) as work:
             await exchange.refer(
                 work,
-                master,
+                keys,
                 exchange.DraftGiven(
                     client_id=client_id,
                     service_id=town.jobcenter.service,
@@ -199,12 +199,12 @@ async def test_one_open_referral_per_person_and_service(desk: Desk, town: Town, 
 
 
 async def test_nothing_is_sent_without_consent_to_every_category(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID
 ) -> None:
     drafted = await desk.draft(client_id, town.provider)
     consent_id = await give_consent(
         database,
-        master,
+        keys,
         town.coordinator,
         client_id,
         town.provider.id,
@@ -218,7 +218,7 @@ async def test_nothing_is_sent_without_consent_to_every_category(
     ):
         with pytest.raises(ConsentMissing) as refused:
             async with database.work(town.coordinator) as work:
-                await exchange.send(work, master, drafted.id, drafted.version, consent_id=given)
+                await exchange.send(work, keys, drafted.id, drafted.version, consent_id=given)
         assert refused.value.missing == missing
 
     assert await everything(database, drafted.id) == before
@@ -227,39 +227,39 @@ async def test_nothing_is_sent_without_consent_to_every_category(
 
 
 async def test_nothing_is_sent_to_a_bound_recipient_without_release_from_secrecy(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID
 ) -> None:
     drafted = await desk.draft(client_id, town.counselling)
     consent_id = await give_consent(
-        database, master, town.coordinator, client_id, town.counselling.id, released=False
+        database, keys, town.coordinator, client_id, town.counselling.id, released=False
     )
 
     with pytest.raises(ConsentMissing) as refused:
         async with database.work(town.coordinator) as work:
-            await exchange.send(work, master, drafted.id, drafted.version, consent_id=consent_id)
+            await exchange.send(work, keys, drafted.id, drafted.version, consent_id=consent_id)
 
     assert refused.value.missing == ("RELEASE_OF_RECIPIENT",)
 
 
 async def test_nothing_is_sent_to_a_partner_that_is_no_longer_active(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID
 ) -> None:
     drafted = await desk.draft(client_id, town.provider)
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     async with database.work(SYSTEM) as work:
         (await work.session.get_one(Partner, town.provider.id)).active = False
     before = await everything(database, drafted.id)
 
     with pytest.raises(InvalidInput) as refused:
         async with database.work(town.coordinator) as work:
-            await exchange.send(work, master, drafted.id, drafted.version, consent_id=consent_id)
+            await exchange.send(work, keys, drafted.id, drafted.version, consent_id=consent_id)
 
     assert (refused.value.field, refused.value.reason) == ("serviceId", "partner-inactive")
     assert await everything(database, drafted.id) == before
 
 
 async def test_a_full_service_needs_a_reason(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID
 ) -> None:
     async with database.work(SYSTEM) as work:
         service = await work.session.get_one(Service, town.provider.service)
@@ -271,11 +271,11 @@ async def test_a_full_service_needs_a_reason(
     async with database.view(town.coordinator) as session:
         page = await inbox.list_referrals(session, town.coordinator, database.clock(), Box.SENT)
     drafted = page.items[0]
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     async with database.work(town.coordinator) as work:
         sent = await exchange.send(
             work,
-            master,
+            keys,
             drafted.id,
             drafted.version,
             consent_id=consent_id,
@@ -285,14 +285,14 @@ async def test_a_full_service_needs_a_reason(
 
 
 async def test_consent_is_asked_for_while_the_referral_waits(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID
 ) -> None:
     drafted = await desk.draft(client_id, town.provider)
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     waiting = await desk.as_(
         town.coordinator, lambda w: exchange.await_consent(w, drafted.id, drafted.version, consent_id)
     )
-    sent = await desk.as_(town.coordinator, lambda w: exchange.send(w, master, waiting.id, waiting.version))
+    sent = await desk.as_(town.coordinator, lambda w: exchange.send(w, keys, waiting.id, waiting.version))
 
     assert (waiting.state, sent.state) == (ReferralState.AWAITING_CONSENT, ReferralState.SENT)
 
@@ -314,11 +314,11 @@ async def test_an_own_draft_changes_until_it_is_sent(desk: Desk, town: Town, cli
 
 
 async def test_the_package_is_exactly_the_consented_categories_and_what_was_previewed(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID
 ) -> None:
     chosen = (DataCategory.IDENTITY, DataCategory.NEEDS)
     async with database.work(town.coordinator) as work:
-        shown = await exchange.preview(work, master, client_id, town.provider.service, chosen)
+        shown = await exchange.preview(work, keys, client_id, town.provider.service, chosen)
     sent = await desk.sent(client_id, town.provider, categories=chosen, asked=purposes(*chosen))
     await desk.as_(town.provider.member, lambda w: answering.acknowledge(w, sent.id, sent.version))
 
@@ -338,7 +338,7 @@ async def test_before_acknowledging_the_package_is_closed(desk: Desk, town: Town
 
     asked = await desk.as_(
         town.provider.member,
-        lambda w: answering.ask(w, desk.master, sent.id, sent.version, "Welches Niveau?"),
+        lambda w: answering.ask(w, desk.keys, sent.id, sent.version, "Welches Niveau?"),
     )
     with pytest.raises(PackageClosed):
         await desk.package(town.provider.member, asked.id)
@@ -480,12 +480,12 @@ async def test_after_a_withdrawal_the_recipient_says_once_what_it_did_with_the_d
 
 @pytest.mark.parametrize("_round", range(8))
 async def test_a_withdrawal_beside_opening_and_sending_never_leaves_anything_open(
-    database: Database, master: MasterKey, desk: Desk, town: Town, client_id: UUID, _round: int
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID, _round: int
 ) -> None:
     sent = await desk.sent(client_id, town.provider)
     drafted = await desk.draft(client_id, town.school)
     opened_by = (await desk.view(town.coordinator, sent.id)).consent_id
-    sends_by = await give_consent(database, master, town.coordinator, client_id, town.school.id)
+    sends_by = await give_consent(database, keys, town.coordinator, client_id, town.school.id)
 
     async def withdraw(consent_id: UUID | None) -> None:
         assert consent_id is not None
@@ -506,7 +506,7 @@ async def test_a_withdrawal_beside_opening_and_sending_never_leaves_anything_ope
         with suppress(StaleVersion, ConsentMissing):
             await desk.as_(
                 town.coordinator,
-                lambda w: exchange.send(w, master, drafted.id, drafted.version, consent_id=sends_by),
+                lambda w: exchange.send(w, keys, drafted.id, drafted.version, consent_id=sends_by),
             )
 
     await asyncio.gather(withdraw(opened_by), acknowledge(), send(), withdraw(sends_by))

@@ -16,8 +16,9 @@ from directory.actors import Actor, Role
 from directory.database import Database
 from directory.vocabulary import InterpretingMode
 from referrals.clients import exclude
+from referrals.keystore import KeyStore
 from referrals.models import Approval, Booking, BookingPerson, Feedback, FeedbackCode
-from referrals.sealing import MasterKey, Place, key_of
+from referrals.sealing import Place
 from referrals.vocabulary import (
     AnswerSource,
     ApprovalMove,
@@ -33,8 +34,6 @@ TABLES = (
     "client",
     "client_phase_change",
     "exclusion",
-    "keystore.client_key",
-    "keystore.organisation_key",
     "consent",
     "referral",
     "referral_package",
@@ -59,19 +58,19 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(database: Database, master: MasterKey, town: Town, client_id: UUID) -> Scene:
+async def scene(database: Database, keys: KeyStore, town: Town, client_id: UUID) -> Scene:
     made = Scene()
     made.town, made.client = town, client_id
-    made.consent = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
-    made.referral = await sent_referral(database, master, town, client_id, made.consent, town.provider)
+    made.consent = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
+    made.referral = await sent_referral(database, keys, town, client_id, made.consent, town.provider)
     made.code = hashlib.sha256(uuid4().bytes).digest()
     made.booking = uuid4()
     async with database.work(town.lead) as work:
-        await exclude(work, master, client_id, work.now.date())
+        await exclude(work, keys, client_id, work.now.date())
     async with database.work(town.coordinator) as work:
         now = work.now
         assert town.coordinator.member_id is not None
-        key = await key_of(work.session, master, client_id)
+        key = await keys.of(client_id)
         code = FeedbackCode(
             id=uuid4(),
             code_hash=made.code,
@@ -167,8 +166,6 @@ async def test_each_sees_exactly_their_part(app_url: str, database: Database, sc
     sender = {
         "client": 1,
         "client_phase_change": 1,
-        "keystore.client_key": 1,
-        "keystore.organisation_key": 1,
         "consent": 1,
         "referral": 1,
         "referral_package": 1,
@@ -180,7 +177,6 @@ async def test_each_sees_exactly_their_part(app_url: str, database: Database, sc
         "approval": 1,
     }
     recipient = {
-        "keystore.client_key": 1,
         "consent": 1,
         "referral": 1,
         "referral_package": 1,
@@ -203,7 +199,7 @@ async def test_each_sees_exactly_their_part(app_url: str, database: Database, sc
 
 
 async def test_a_lead_sees_a_foreign_referral_only_while_asked_for_four_eyes(
-    app_url: str, database: Database, master: MasterKey, scene: Scene
+    app_url: str, database: Database, keys: KeyStore, scene: Scene
 ) -> None:
     """Sent by another organisation of the town: the referral and the request, no client, no package."""
     town = scene.town
@@ -287,7 +283,6 @@ async def test_unset_and_foreign_settings_see_nothing(app_url: str, scene: Scene
                 "UPDATE client SET phase = 'NO_NEEDS'",
                 "UPDATE consent SET state = 'WITHDRAWN'",
                 "UPDATE referral SET state = 'CLOSED'",
-                "DELETE FROM keystore.client_key",
                 "DELETE FROM referral_package",
                 "DELETE FROM exclusion",
                 "UPDATE approval SET state = 'CONFIRMED'",
@@ -329,16 +324,15 @@ async def test_the_recipient_reads_the_package_in_the_states_that_allow_it(
             await connection.execute("UPDATE referral SET state = $1", state.value)
         async with connected(app_url, settings_of(scene.town.provider.member)) as connection:
             package = await connection.fetchval("SELECT count(*) FROM referral_package")
-            key = await connection.fetchval("SELECT count(*) FROM keystore.client_key")
-        assert (package, key) == ((1, 1) if state in allowed else (0, 0)), state
+        assert package == (state in allowed), state
 
 
 @pytest.mark.parametrize("state", [ReferralState.DRAFT, ReferralState.AWAITING_CONSENT])
 async def test_what_is_not_sent_does_not_exist_for_the_recipient(
-    app_url: str, database: Database, master: MasterKey, town: Town, client_id: UUID, state: ReferralState
+    app_url: str, database: Database, keys: KeyStore, town: Town, client_id: UUID, state: ReferralState
 ) -> None:
-    consent_id = await give_consent(database, master, town.coordinator, client_id, town.provider.id)
-    await sent_referral(database, master, town, client_id, consent_id, town.provider, state=state)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
+    await sent_referral(database, keys, town, client_id, consent_id, town.provider, state=state)
     async with connected(app_url, settings_of(town.provider.member)) as connection:
         for table in TABLES:
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0, table
@@ -358,17 +352,14 @@ async def test_the_package_is_read_while_the_consent_is_in_force(
             scene.consent,
         )
         assert await connection.fetchval("SELECT count(*) FROM referral_package") == seen
-        assert await connection.fetchval("SELECT count(*) FROM keystore.client_key") == seen
 
 
-async def test_a_recipient_changes_neither_package_nor_consent_nor_key(app_url: str, scene: Scene) -> None:
+async def test_a_recipient_changes_neither_package_nor_consent(app_url: str, scene: Scene) -> None:
     async with connected(app_url, settings_of(scene.town.provider.member)) as connection:
         for statement in (
             "UPDATE referral_package SET sealed = ''",
             "DELETE FROM referral_package",
             "UPDATE consent SET state = 'WITHDRAWN'",
-            "DELETE FROM keystore.client_key",
-            "UPDATE keystore.client_key SET wrapped = ''",
             "UPDATE client SET phase = 'NO_NEEDS'",
         ):
             assert (await connection.execute(statement)).endswith(" 0"), statement
@@ -397,20 +388,19 @@ async def test_the_name_is_seen_by_the_interpreters_only_once_confirmed(app_url:
 
 
 async def test_a_code_opens_its_own_referral_and_nothing_else(
-    app_url: str, database: Database, master: MasterKey, scene: Scene
+    app_url: str, database: Database, keys: KeyStore, scene: Scene
 ) -> None:
     other = await sent_referral(
         database,
-        master,
+        keys,
         scene.town,
         scene.client,
-        await give_consent(database, master, scene.town.coordinator, scene.client, scene.town.business.id),
+        await give_consent(database, keys, scene.town.coordinator, scene.client, scene.town.business.id),
         scene.town.business,
     )
     by_code = {"role": "ANONYMOUS", "code_hash": scene.code.hex()}
 
     assert await rows_seen(app_url, by_code) == {
-        "keystore.client_key": 1,
         "referral": 1,
         "referral_event": 1,
         "feedback_code": 1,
@@ -430,7 +420,7 @@ async def test_a_code_opens_its_own_referral_and_nothing_else(
                 other,
             )
     late = {**by_code, "now": "2100-01-01T00:00:00+00:00"}
-    assert await rows_seen(app_url, late) == {"feedback_code": 1, "keystore.client_key": 1}
+    assert await rows_seen(app_url, late) == {"feedback_code": 1}
 
 
 async def test_a_package_is_erased_only_after_its_referral_has_ended(app_url: str, scene: Scene) -> None:
@@ -445,12 +435,12 @@ async def test_a_package_is_erased_only_after_its_referral_has_ended(app_url: st
 
 
 async def test_there_is_one_open_referral_of_a_client_to_a_service(
-    database: Database, master: MasterKey, scene: Scene
+    database: Database, keys: KeyStore, scene: Scene
 ) -> None:
     with pytest.raises(IntegrityError, match="referral_one_open"):
         await sent_referral(
             database,
-            master,
+            keys,
             scene.town,
             scene.client,
             scene.consent,
@@ -459,7 +449,7 @@ async def test_there_is_one_open_referral_of_a_client_to_a_service(
         )
     await sent_referral(
         database,
-        master,
+        keys,
         scene.town,
         scene.client,
         scene.consent,

@@ -64,10 +64,10 @@ async def test_every_table_is_known_to_this_test(owner: asyncpg.Connection) -> N
     names = await owner.fetch(
         """SELECT DISTINCT c.oid::regclass::text AS name
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE c.relkind IN ('r', 'p') AND c.relnamespace IN ('public'::regnamespace, 'keystore'::regnamespace)
+        WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
           AND (a.attname IN ('client_id', 'referral_id', 'consent_id', 'booking_id')
                OR a.attname LIKE 'sealed%'
-               OR c.relnamespace = 'keystore'::regnamespace OR c.relname = 'audit')"""
+               OR c.relname = 'audit')"""
     )
 
     assert {row["name"] for row in names} <= {*PERSONAL_TABLES, "audit"}
@@ -109,10 +109,6 @@ async def test_the_reader_has_no_rights_at_all(owner: asyncpg.Connection, table:
     )
 
     assert held is False
-    assert (
-        await owner.fetchval("SELECT has_schema_privilege('spurwechsel_reader', 'keystore', 'USAGE')")
-        is False
-    )
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from directory.values import Capacity
 from directory.vocabulary import CapacityState, PartnerKind, PublicationState, Responsibility, ServiceKind
 from referrals.clients import ClientDraft
 from referrals.consents import record_consent, request_consent
+from referrals.keystore import KeyStore
 from referrals.models import Client, Referral, ReferralEvent, ReferralPackage
-from referrals.sealing import MasterKey, Place, key_of
+from referrals.sealing import Place
 from referrals.values import (
     ConsentEvidence,
     ConsentRecord,
@@ -202,7 +203,7 @@ def purposes(*categories: DataCategory) -> tuple[PurposeTerms, ...]:
 
 async def give_consent(
     database: Database,
-    master: MasterKey,
+    keys: KeyStore,
     actor: Actor,
     client_id: UUID,
     *recipients: UUID,
@@ -216,7 +217,7 @@ async def give_consent(
         consent_id = await request_consent(work, client_id=client_id, recipients=recipients, purposes=wanted)
         await record_consent(
             work,
-            master,
+            keys,
             consent_id=consent_id,
             expected_version=1,
             granted={entry.purpose for entry in wanted} if granted is None else granted,
@@ -229,7 +230,7 @@ async def give_consent(
 
 async def sent_referral(
     database: Database,
-    master: MasterKey,
+    keys: KeyStore,
     town: Town,
     client_id: UUID,
     consent_id: UUID,
@@ -241,7 +242,7 @@ async def sent_referral(
     async with database.work(town.coordinator) as work:
         now = work.now
         client = await work.session.get_one(Client, client_id)
-        key = await key_of(work.session, master, client_id)
+        key = await keys.of(client_id)
         sent = None if state in UNSENT_STATES else now
         referral = Referral(
             id=uuid4(),

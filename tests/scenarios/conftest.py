@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import dataclasses
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,7 +27,7 @@ from graphapi.importing import import_network
 from graphapi.limits import Limits
 from graphapi.relay import global_id
 from graphapi.settings import Settings
-from referrals.sealing import MasterKey
+from referrals.keystore import KeyStore
 from search.follower import Follower
 from search.local import LocalEngine
 from tests.conftest import TEMPLATE
@@ -75,18 +73,19 @@ class Imported:
 
 
 @pytest.fixture(scope="session")
-async def imported(cluster: Access, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Imported]:
+async def imported(
+    cluster: Access, keys: KeyStore, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Imported]:
     """Import the demo network once per worker, with a member and a token per role."""
     name = f"demo_{uuid4().hex}"
     cluster.create_database(name, template=TEMPLATE)
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         data=tmp_path_factory.mktemp("demo"),
-        master_key=base64.b64encode(secrets.token_bytes(32)).decode(),  # type: ignore[arg-type]
     )
     database = Database(cluster.dsn(APP, name), cluster.dsn(READER, name), clock=Clock())
     await database.start()
-    report = await import_network(database, settings, demo.NETWORK, publish=True)
+    report = await import_network(database, keys, demo.NETWORK, publish=True)
     tokens = await demo._tokens(database, settings, report.source)
     await database.stop()
     yield Imported(name, tokens, settings)
@@ -173,7 +172,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 async def network(
-    cluster: Access, imported: Imported, tmp_path_factory: pytest.TempPathFactory
+    cluster: Access, keys: KeyStore, imported: Imported, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Demo]:
     """A copy of the demo network of the module's own, served by the real application with a real index."""
     name = f"demo_{uuid4().hex}"
@@ -181,13 +180,11 @@ async def network(
     clock = Clock()
     database = Database(cluster.dsn(APP, name), cluster.dsn(READER, name), clock=clock)
     engine = LocalEngine(_index(tmp_path_factory))
-    key = imported.settings.master_key
-    assert key is not None
     services = Services(
         database=database,
         limits=Limits(),
         engines=(engine,),
-        master_key=MasterKey.parse(key.get_secret_value()),
+        keys=keys,
     )
     follower = Follower(engine, database, cluster.dsn(READER, name))
     app = application(services, follower)

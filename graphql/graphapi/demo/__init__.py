@@ -32,7 +32,7 @@ from directory.actors import SYSTEM, Role
 from directory.database import Database
 from directory.importing.entries import entry_id, source_namespace
 from directory.models import Member
-from graphapi.connecting import Addresses, cluster_folder, master_key_text, prepare
+from graphapi.connecting import Addresses, cluster_folder, key_store, master_key_text, prepare
 from graphapi.embedded import Cluster
 from graphapi.importing import import_network
 from graphapi.settings import Environment, Settings, SettingsRefused
@@ -200,6 +200,7 @@ def _children(settings: Settings, addresses: Addresses) -> list[_Child]:
     environment = os.environ | {
         "DATABASE_URL": addresses.app,
         "DATABASE_READER_URL": addresses.reader,
+        "KEYS_DATABASE_URL": addresses.keys,
         "SPURWECHSEL_MASTER_KEY": master_key_text(settings),
         "SPURWECHSEL_DATA": str(settings.data.resolve()),
         "SPURWECHSEL_HOST": settings.host,
@@ -254,11 +255,13 @@ def _say(settings: Settings, tokens: dict[str, str], *, as_json: bool) -> None:
 
 async def _load(settings: Settings, addresses: Addresses) -> dict[str, str]:
     database = Database(addresses.app, addresses.reader, pool_size=2)
+    keys = key_store(settings, addresses.keys)
     await database.start()
     try:
-        report = await import_network(database, settings, NETWORK, publish=True)
+        report = await import_network(database, keys, NETWORK, publish=True)
         return await _tokens(database, settings, report.source)
     finally:
+        await keys.stop()
         await database.stop()
 
 

@@ -114,7 +114,7 @@ class BookingMutations:
 
         async def act(work: Work, given: Given) -> UUID:
             wanted = given.read(BookingGiven, ids={"service_id": "Service", "client_id": "Client"})
-            return (await bookings.request_booking(work, info.context.people.master_key, wanted)).id
+            return (await bookings.request_booking(work, info.context.people.keys, wanted)).id
 
         return await run(info, input, act, read=booking_saved)
 
@@ -185,7 +185,7 @@ class BookingMutations:
             booking_id = target_id(input.id, "Booking")
             await bookings.hand_over_name(
                 work,
-                info.context.people.master_key,
+                info.context.people.keys,
                 booking_id,
                 require_id(input.client_id, "Client", "clientId"),
                 person_agreed=input.person_agreed,

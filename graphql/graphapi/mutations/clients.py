@@ -222,7 +222,7 @@ class ClientMutations:
 
         async def act(work: Work, given: Given) -> UUID:
             draft = given.read(clients.ClientDraft, ids=_MEMBERS)
-            return await clients.create_client(work, info.context.people.master_key, draft)
+            return await clients.create_client(work, info.context.people.keys, draft)
 
         return await run(info, input, act, read=client_saved)
 
@@ -234,7 +234,7 @@ class ClientMutations:
             client_id = target_id(input.id, "Client")
             change = given.read(clients.ClientChange, ids=_MEMBERS)
             await clients.change_client(
-                work, info.context.people.master_key, client_id, input.expected_version, change
+                work, info.context.people.keys, client_id, input.expected_version, change
             )
             return client_id
 
@@ -261,7 +261,7 @@ class ClientMutations:
         async def act(work: Work, given: Given) -> UUID:
             client_id = target_id(input.id, "Client")
             with renaming({"clientId": "id"}):
-                await clients.exclude(work, info.context.people.master_key, client_id, input.decided_on)
+                await clients.exclude(work, info.context.people.keys, client_id, input.decided_on)
             return client_id
 
         return await run(info, input, act, read=client_saved)
@@ -291,7 +291,7 @@ class ClientMutations:
         async def act(work: Work, given: Given) -> UUID:
             client_id = target_id(input.id, "Client")
             with renaming({"clientId": "id"}):
-                await clients.erase_client(work, client_id, input.expected_version)
+                await clients.erase_client(work, info.context.people.keys, client_id, input.expected_version)
             return client_id
 
         return await run(info, input, act, read=_client_erased)

@@ -228,7 +228,7 @@ class ConsentMutations:
             consent_id = target_id(input.id, "Consent")
             await consents.record_consent(
                 work,
-                info.context.people.master_key,
+                info.context.people.keys,
                 consent_id=consent_id,
                 expected_version=input.expected_version,
                 granted=input.granted,

@@ -131,7 +131,7 @@ class FeedbackMutations:
             try:
                 return await feedback.give_feedback(
                     work,
-                    info.context.people.master_key,
+                    info.context.people.keys,
                     input.code[:200],
                     input.answer,
                     text_given=input.text or None,
@@ -155,7 +155,7 @@ class FeedbackMutations:
             referral_id = target_id(input.referral_id, "Referral")
             await feedback.record_feedback(
                 work,
-                info.context.people.master_key,
+                info.context.people.keys,
                 referral_id,
                 input.answer,
                 source=input.source,

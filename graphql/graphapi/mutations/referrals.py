@@ -417,7 +417,7 @@ async def _answer(
     async def act(work: Work, given: Given) -> UUID:
         moved = await answering.record_answer(
             work,
-            info.context.people.master_key,
+            info.context.people.keys,
             target_id(input_.id, "Referral"),
             input_.expected_version,
             given.read(struct, ids=ids),
@@ -503,7 +503,7 @@ class ReferralMutations:
         async def act(work: Work, given: Given) -> UUID:
             moved = await exchange.send(
                 work,
-                info.context.people.master_key,
+                info.context.people.keys,
                 target_id(input.id, "Referral"),
                 input.expected_version,
                 consent_id=require_id(input.consent_id, "Consent", "consentId") if input.consent_id else None,
@@ -526,7 +526,7 @@ class ReferralMutations:
             with renaming(_OF_CONSENT | {f"purposes.{n + 1}": f"consent.purposes.{n}" for n in range(10)}):
                 moved = await exchange.refer(
                     work,
-                    info.context.people.master_key,
+                    info.context.people.keys,
                     draft,
                     consent,
                     capacity_reason=input.capacity_reason or None,
@@ -643,7 +643,7 @@ class ReferralMutations:
             with renaming({"answered.on": "on", "answered.source": "source", **said}):
                 moved = await answering.record_answer(
                     work,
-                    info.context.people.master_key,
+                    info.context.people.keys,
                     target_id(input.id, "Referral"),
                     input.expected_version,
                     answer,
@@ -660,7 +660,7 @@ class ReferralMutations:
         async def act(work: Work, given: Given) -> UUID:
             moved = await exchange.reply(
                 work,
-                info.context.people.master_key,
+                info.context.people.keys,
                 target_id(input.id, "Referral"),
                 input.expected_version,
                 input.answer,
