@@ -77,7 +77,7 @@ NOTICES: Final[dict[tuple[ClockName, int], NoticeKind]] = {
 """What a reminder of each row of ``states.CLOCKS`` (by its number there) tells."""
 
 _UNSEEN_BY_SENDER: Final = frozenset({ClockName.FIRST_CONTACT, ClockName.SIGN_OF_LIFE})
-"""Reminders of which the sender does not see whether they arrived: they tell whether work has begun."""
+"""Reminders that the sender knows nothing of: they would tell whether work has begun (REPORT_BACK)."""
 
 
 class Ticked(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +225,7 @@ def _collect(
     freed = referral.place_taken and facts.state in FREES_PLACE
     if freed:
         batch.places[referral.service_id] += 1
+    unchanged = version == referral.version
     batch.rows.append(
         {
             "id": referral.id,
@@ -244,7 +245,9 @@ def _collect(
             "unconfirmed": changes.get("unconfirmed", referral.unconfirmed),
             "next_tick_at": caught_up.next_tick_at,
             "version": version,
-            "updated_at": work.now if version != referral.version else referral.updated_at,
+            "updated_at": referral.updated_at if unchanged else work.now,
+            # all that the clock changes is for the sender to know
+            "sender_updated_at": referral.sender_updated_at if unchanged else None,
         }
     )
 
@@ -288,6 +291,7 @@ def _event(
             "from_state": before.state,
             "to_state": after.state,
             "reason": action.reason if isinstance(action, MakeMove) else None,
+            "told": not isinstance(action, Remind) or action.clock not in _UNSEEN_BY_SENDER,
             "facts": {"clock": action.clock.value, "planned": action.at.isoformat(), **noted},
         }
     )
@@ -323,22 +327,20 @@ def _reminder(action: Remind, referral: Referral, whom: Iterable[RemindedParty])
 
 
 def _news(action: MakeMove, referral: Referral, after: ClockFacts, version: int) -> Iterable[Promise]:
-    """Return what a move of the clock tells: by the table of ``notices``, and the sender that one expired."""
-    told = AFTER_MOVE.get((action.move, EventActor.CLOCK))
+    """Return what a move of the clock tells: by the table of ``notices``, and both sides that one expired."""
+    told = [AFTER_MOVE[key]] if (key := (action.move, EventActor.CLOCK)) in AFTER_MOVE else []
     if action.move is Move.EXPIRE:
-        told = (EventActor.SENDER, NoticeKind.EXPIRED_NO_ANSWER)
-    if told is None:
-        return
-    whom, kind = told
-    to_sender = whom is EventActor.SENDER
-    yield Promise(
-        kind=kind,
-        to=referral.sender_partner_id if to_sender else referral.recipient_partner_id,
-        about=referral.id,
-        waiting=None if to_sender else referral.sender_partner_id,
-        due=after.answer_due_at,
-        dedupe=str(version),
-    )
+        told = [(side, NoticeKind.EXPIRED_NO_ANSWER) for side in (EventActor.SENDER, EventActor.RECIPIENT)]
+    for whom, kind in told:
+        to_sender = whom is EventActor.SENDER
+        yield Promise(
+            kind=kind,
+            to=referral.sender_partner_id if to_sender else referral.recipient_partner_id,
+            about=referral.id,
+            waiting=referral.sender_partner_id if kind is NoticeKind.QUESTION_ANSWERED else None,
+            due=after.answer_due_at,
+            dedupe=str(version),
+        )
 
 
 _COLUMNS: Final = {
@@ -359,6 +361,7 @@ _COLUMNS: Final = {
     "next_tick_at": "timestamptz",
     "version": "int",
     "updated_at": "timestamptz",
+    "sender_updated_at": "timestamptz",
 }
 _UPDATE: Final = text(
     f"UPDATE referral AS r SET {', '.join(f'{name} = v.{name}' for name in _COLUMNS)}"  # noqa: S608 - ours
@@ -368,12 +371,12 @@ _UPDATE: Final = text(
 )
 _EVENTS: Final = text(
     "INSERT INTO referral_event"
-    " (referral_id, ordinal, at, move, from_state, to_state, actor, source, reason, facts)"
+    " (referral_id, ordinal, at, move, from_state, to_state, actor, source, reason, told, facts)"
     " SELECT v.referral_id, coalesce(last.ordinal, 0)"
     "  + row_number() OVER (PARTITION BY v.referral_id ORDER BY v.nth),"
-    "  :now, v.move, v.from_state, v.to_state, :actor, :source, v.reason, v.facts"
+    "  :now, v.move, v.from_state, v.to_state, :actor, :source, v.reason, v.told, v.facts"
     " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(referral_id uuid, nth int, move text,"
-    "  from_state text, to_state text, reason text, facts jsonb)"
+    "  from_state text, to_state text, reason text, told boolean, facts jsonb)"
     " CROSS JOIN LATERAL (SELECT max(e.ordinal) AS ordinal FROM referral_event e"
     "  WHERE e.referral_id = v.referral_id) AS last"
     " ORDER BY v.nth"

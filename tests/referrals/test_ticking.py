@@ -1,0 +1,498 @@
+"""The clock at work on the real database: each row of the table happens, once, whoever looks how often."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from directory.actors import SYSTEM
+from directory.database import Database
+from directory.models import Partner
+from referrals import answering, approvals, exchange
+from referrals.clock import end_of, local_day, morning_of
+from referrals.consents import expire_due, withdraw_consent
+from referrals.inbox import ReferralView, steps
+from referrals.keystore import KeyStore
+from referrals.moving import Moved
+from referrals.renewals import list_renewals
+from referrals.states import add_working_days, answer_due_on, replay
+from referrals.ticking import OVERDUE, REMINDED, run_the_clock, tick
+from referrals.values import Kept
+from referrals.vocabulary import (
+    ApprovalMove,
+    ApprovalState,
+    Channel,
+    EventActor,
+    OutcomeCode,
+    Priority,
+    Reason,
+    ReferralState,
+    RevocationAnswer,
+)
+from tests.referrals.desk import LATER, SOON, TODAY, Desk, accept, at
+from tests.referrals.town import Town, give_consent
+
+R = ReferralState
+P, S, SUPERIOR = "provider", "coordination", "provider's superior"
+
+
+@pytest.fixture(autouse=True)
+async def superior(database: Database, town: Town) -> None:
+    """The receiving organisation has named whom to ask when it does not answer."""
+    async with database.work(SYSTEM) as work:
+        provider = await work.session.get_one(Partner, town.provider.id)
+        provider.superior_contact = "leitung@example.org"
+
+
+async def look(desk: Desk, moment: datetime) -> None:
+    """Let the clock look at a moment."""
+    async with at(desk.database, moment):
+        await run_the_clock(desk.database)
+
+
+async def seen(desk: Desk, referral: Moved, moment: datetime | None = None) -> ReferralView:
+    async with at(desk.database, moment or datetime.now(UTC)):
+        return await desk.view(desk.town.coordinator, referral.id)
+
+
+async def told(desk: Desk, about: UUID) -> list[tuple[str, str]]:
+    """What was promised about an object, and to whom, in order."""
+    async with desk.database.view(SYSTEM) as session:
+        rows = await session.execute(
+            text(
+                "SELECT n.kind, p.name, n.addressee FROM notice n JOIN partner p ON p.id = n.partner_id"
+                " WHERE n.about_id = :id ORDER BY n.created_at, n.addressee, p.name"
+            ),
+            {"id": about},
+        )
+        return [
+            (kind, name if addressee == "ORGANISATION" else f"{name}'s {addressee.lower()}")
+            for kind, name, addressee in rows
+        ]
+
+
+async def happened(desk: Desk, referral: Moved) -> list[str]:
+    """What the clock did, in order, as its events say."""
+    async with desk.database.view(SYSTEM) as session:
+        rows = await session.scalars(
+            text(
+                "SELECT move FROM referral_event WHERE referral_id = :id AND actor = 'CLOCK' ORDER BY ordinal"
+            ),
+            {"id": referral.id},
+        )
+        return list(rows)
+
+
+def noon(day: date) -> datetime:
+    return morning_of(day) + timedelta(hours=4)
+
+
+def after(day: date) -> datetime:
+    """A minute after a day has ended."""
+    return end_of(day) + timedelta(minutes=1)
+
+
+# --- The rows of the table ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("awaiting", [False, True])
+async def test_draft_and_awaiting_consent_to_abandoned_by_t_after_30_days(
+    desk: Desk, town: Town, client_id: UUID, awaiting: bool
+) -> None:
+    drafted = await desk.draft(client_id, town.provider)
+    if awaiting:
+        drafted = await desk.as_(
+            town.coordinator, lambda w: exchange.await_consent(w, drafted.id, drafted.version)
+        )
+
+    await look(desk, noon(TODAY + timedelta(days=20)))
+    assert await told(desk, drafted.id) == [("DRAFT_IDLE", S)]
+    assert (await seen(desk, drafted)).state is drafted.state
+    await look(desk, after(TODAY + timedelta(days=30)))
+
+    ended = await seen(desk, drafted)
+    assert (ended.state, ended.reason) == (R.ABANDONED, Reason.IDLE)
+    assert (await desk.events(town.coordinator, drafted.id))[-1].actor is EventActor.CLOCK
+
+
+@pytest.mark.parametrize("priority", Priority)
+@pytest.mark.parametrize("acknowledged", [False, True])
+async def test_sent_and_acknowledged_to_expired_by_t_with_the_reminders_of_the_table(
+    desk: Desk, town: Town, client_id: UUID, priority: Priority, acknowledged: bool
+) -> None:
+    sent = await desk.sent(client_id, town.provider, priority=priority)
+    if acknowledged:
+        sent = await desk.as_(town.provider.member, lambda w: answering.acknowledge(w, sent.id, sent.version))
+    whole = {Priority.URGENT: 1, Priority.SOON: 3, Priority.NORMAL: 10}[priority]
+    half = {Priority.URGENT: 1, Priority.SOON: 2, Priority.NORMAL: 5}[priority]
+    end = {Priority.URGENT: 2, Priority.SOON: 5, Priority.NORMAL: 15}[priority]
+
+    await look(desk, noon(add_working_days(TODAY, half)))
+    assert await told(desk, sent.id) == [("REFERRAL_WAITS", P), ("ANSWER_DUE_HALF", P)]
+    assert not (await seen(desk, sent)).overdue
+    await look(desk, after(add_working_days(TODAY, whole)))
+    assert (await told(desk, sent.id))[2:] == [
+        ("ANSWER_OVERDUE", S),
+        ("ANSWER_OVERDUE", P),
+        ("ANSWER_OVERDUE", SUPERIOR),
+    ]
+    assert (await seen(desk, sent)).overdue
+    await look(desk, after(add_working_days(TODAY, end)) - timedelta(hours=12))
+    assert (await seen(desk, sent)).state is sent.state
+    await look(desk, after(add_working_days(TODAY, end)))
+
+    ended = await seen(desk, sent)
+    assert (ended.state, ended.reason, ended.overdue) == (R.EXPIRED, Reason.NO_ANSWER, False)
+    assert (await told(desk, sent.id))[5:] == [("EXPIRED_NO_ANSWER", S), ("EXPIRED_NO_ANSWER", P)]
+    assert await happened(desk, sent) == [REMINDED, OVERDUE, REMINDED, "EXPIRE"]
+
+
+async def test_without_a_superior_contact_organisation_and_sender_are_told(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.business, priority=Priority.URGENT)
+
+    await look(desk, after(add_working_days(TODAY, 1)))
+
+    assert (await told(desk, sent.id))[1:] == [("ANSWER_OVERDUE", "business"), ("ANSWER_OVERDUE", S)]
+
+
+async def test_info_requested_to_acknowledged_by_t_and_the_clock_of_p_goes_on(
+    desk: Desk, keys: KeyStore, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider, priority=Priority.SOON)
+    asked = await desk.as_(
+        town.provider.member, lambda w: answering.ask(w, keys, sent.id, sent.version, "Welches Niveau?")
+    )
+
+    await look(desk, noon(add_working_days(TODAY, 2)))
+    assert ("QUESTION_OPEN", S) in await told(desk, sent.id)
+    back_on = add_working_days(TODAY, 5)
+    await look(desk, after(back_on))
+
+    back = await seen(desk, asked, after(back_on))
+    due = answer_due_on(TODAY, Priority.SOON)
+    assert (back.state, back.question_due_at) == (R.ACKNOWLEDGED, None)
+    assert back.answer_due_at == end_of(add_working_days(due, 5))
+    assert ("QUESTION_ANSWERED", P) in await told(desk, sent.id)
+    await look(desk, after(add_working_days(due, 7)))
+    assert (await seen(desk, sent)).state is R.EXPIRED
+
+
+async def test_waitlisted_to_expired_by_t_8_weeks_after_the_expected_week(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    week = TODAY + timedelta(days=28)
+    monday = week - timedelta(days=week.weekday())
+    await desk.as_(town.provider.member, lambda w: answering.waitlist(w, sent.id, sent.version, week))
+
+    await look(desk, noon(monday + timedelta(weeks=4)))
+    assert (await told(desk, sent.id))[-1] == ("WAITING_LIST", P)
+    await look(desk, after(monday + timedelta(weeks=8)))
+
+    assert (await seen(desk, sent)).state is R.EXPIRED
+
+
+async def test_accepted_to_expired_by_t_and_the_place_is_given_back(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    accepted = await desk.accepted(client_id, town.provider)
+
+    async def places() -> int:
+        async with desk.database.view(SYSTEM) as session:
+            return int(
+                await session.scalar(
+                    text("SELECT capacity->>'places' FROM service WHERE id = :id"),
+                    {"id": town.provider.service},
+                )
+                or 0
+            )
+
+    assert await places() == 4
+    await look(desk, noon(SOON + timedelta(weeks=1)))
+    assert (await told(desk, accepted.id))[-1] == ("FIRST_CONTACT", P)
+    await look(desk, after(SOON + timedelta(weeks=4)))
+
+    assert (await seen(desk, accepted)).state is R.EXPIRED
+    assert await places() == 5
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_in_progress_and_on_hold_to_outcome_reported_unknown_and_closed_unconfirmed_by_t(
+    desk: Desk, town: Town, client_id: UUID, paused: bool
+) -> None:
+    running = await desk.running(client_id, town.provider)
+    if paused:
+        running = await desk.as_(
+            town.provider.member,
+            lambda w: answering.pause(
+                w, running.id, running.version, reason=Reason.PERSON_ILL, resume_on=LATER
+            ),
+        )
+
+    await look(desk, noon(TODAY + timedelta(days=90)))
+    assert ("SIGN_OF_LIFE", P) in await told(desk, running.id)
+    over = LATER + timedelta(days=90)
+    await look(desk, after(over))
+    unknown = await seen(desk, running, after(over))
+    assert (unknown.state, unknown.outcome, unknown.resume_on) == (
+        R.OUTCOME_REPORTED,
+        OutcomeCode.UNKNOWN,
+        None,
+    )
+    await look(desk, noon(over + timedelta(days=7)))
+    assert (await told(desk, running.id))[-1] == ("CONFIRM_OUTCOME", S)
+    await look(desk, after(over + timedelta(days=14)))
+
+    closed = await seen(desk, running)
+    assert (closed.state, closed.unconfirmed, closed.outcome) == (R.CLOSED, True, OutcomeCode.UNKNOWN)
+
+
+async def test_an_outcome_that_was_reported_is_closed_unconfirmed_by_t(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    running = await desk.running(client_id, town.provider)
+    await desk.as_(
+        town.provider.member,
+        lambda w: answering.report_outcome(
+            w, running.id, running.version, outcome=OutcomeCode.NEED_MET, outcome_on=TODAY
+        ),
+    )
+
+    await look(desk, after(TODAY + timedelta(days=14)))
+
+    closed = await seen(desk, running)
+    assert (closed.state, closed.unconfirmed, closed.outcome) == (R.CLOSED, True, OutcomeCode.NEED_MET)
+
+
+async def test_any_open_to_consent_revoked_by_y_when_the_consent_ends_and_its_renewal_is_offered(
+    desk: Desk, keys: KeyStore, town: Town, client_id: UUID
+) -> None:
+    last = TODAY + timedelta(days=60)
+    drafted = await desk.draft(client_id, town.provider)
+    consent_id = await give_consent(
+        desk.database, keys, town.coordinator, client_id, town.provider.id, valid_until=last
+    )
+    sent = await desk.as_(
+        town.coordinator,
+        lambda w: exchange.send(w, keys, drafted.id, drafted.version, consent_id=consent_id),
+    )
+    accepted = await desk.as_(
+        town.provider.member, lambda w: accept(w, sent, first_contact_on=last, expected_end=last)
+    )
+
+    async def offered(moment: datetime) -> list[UUID]:
+        async with at(desk.database, moment), desk.database.view(town.coordinator) as session:
+            return [c.id for c in await list_renewals(session, town.coordinator, moment)]
+
+    await look(desk, end_of(last) - timedelta(days=31))
+    assert await told(desk, consent_id) == [] == await offered(end_of(last) - timedelta(days=31))
+    for hours in (0, 1, 48):
+        await look(desk, end_of(last) - timedelta(days=30) + timedelta(hours=hours + 1))
+    assert await told(desk, consent_id) == [("CONSENT_RENEWAL", S)]
+    assert await offered(noon(last)) == [consent_id]
+    await look(desk, after(last))
+
+    assert (await seen(desk, accepted, after(last))).state is R.CONSENT_REVOKED
+    assert await offered(after(last)) == []
+
+
+async def test_what_was_due_before_the_consent_ended_happened_before_it_ended(
+    desk: Desk, keys: KeyStore, town: Town, client_id: UUID
+) -> None:
+    drafted = await desk.draft(client_id, town.provider, priority=Priority.URGENT)
+    consent_id = await give_consent(
+        desk.database, keys, town.coordinator, client_id, town.provider.id, valid_until=LATER
+    )
+    sent = await desk.as_(
+        town.coordinator,
+        lambda w: exchange.send(w, keys, drafted.id, drafted.version, consent_id=consent_id),
+    )
+
+    await look(desk, after(LATER) + timedelta(days=3))
+
+    assert (await seen(desk, sent)).state is R.EXPIRED
+
+
+async def test_recipients_that_do_not_say_what_they_did_with_the_data_are_chased_and_not_for_ever(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    consent_id = (await seen(desk, sent)).consent_id
+    assert consent_id is not None
+    async with desk.database.work(town.coordinator) as work:
+        await withdraw_consent(work, consent_id=consent_id, channel=Channel.IN_PERSON)
+    before = len(await told(desk, sent.id))
+
+    await look(desk, noon(TODAY + timedelta(days=7)))
+    assert (await told(desk, sent.id))[before:] == [("REVOCATION_UNANSWERED", P)]
+    await look(desk, after(TODAY + timedelta(days=14)))
+    asked = (await told(desk, sent.id))[before + 1 :]
+    assert asked == [("REVOCATION_UNANSWERED", whom) for whom in (S, P, SUPERIOR)]
+    assert (await seen(desk, sent)).overdue
+    for week in range(3, 20):
+        await look(desk, noon(TODAY + timedelta(weeks=week)))
+
+    counted = Counter(await told(desk, sent.id))
+    assert counted["REVOCATION_UNANSWERED", P] == 2 + 8
+    assert counted["REVOCATION_UNANSWERED", SUPERIOR] == 1 + 8
+    answered = await seen(desk, sent)
+    await desk.as_(
+        town.provider.member,
+        lambda w: answering.answer_revocation(
+            w, sent.id, answered.version, Kept(answer=RevocationAnswer.DELETED)
+        ),
+    )
+    assert not (await seen(desk, sent)).overdue
+
+
+async def test_four_eyes_reminds_the_leads_after_a_working_day_and_lapses_after_three(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    async with desk.database.work(town.coordinator) as work:
+        approval = await approvals.request_approval(
+            work, sent.id, sent.version, ApprovalMove.ENTERED_IN_ERROR, Reason.WRONG_PERSON
+        )
+
+    async def state() -> str:
+        async with desk.database.view(SYSTEM) as session:
+            return str(
+                await session.scalar(text("SELECT state FROM approval WHERE id = :id"), {"id": approval.id})
+            )
+
+    leads = f"{S}'s lead"
+    await look(desk, noon(TODAY))
+    assert await told(desk, approval.id) == [("APPROVAL_ASKED", leads)]
+    for _ in range(2):
+        await look(desk, noon(add_working_days(TODAY, 1)))
+    assert await told(desk, approval.id) == [("APPROVAL_ASKED", leads), ("FOUR_EYES", leads)]
+    await look(desk, noon(add_working_days(TODAY, 3)))
+    assert await state() == ApprovalState.REQUESTED
+    await look(desk, after(add_working_days(TODAY, 3)))
+
+    assert await state() == ApprovalState.LAPSED
+
+
+# --- Once, whatever happens ---------------------------------------------------------------------------------
+
+
+async def test_after_a_long_stop_reminders_collapse_into_one_and_ends_happen_once(
+    desk: Desk, town: Town
+) -> None:
+    reminded = await desk.sent(await desk.client(), town.provider)
+    ended = await desk.sent(await desk.client(), town.provider, priority=Priority.URGENT)
+
+    await look(desk, noon(add_working_days(TODAY, 11)))
+
+    assert await happened(desk, reminded) == [OVERDUE, REMINDED]
+    assert [kind for kind, _ in await told(desk, reminded.id)][1:] == ["ANSWER_OVERDUE"] * 3
+    assert await happened(desk, ended) == ["EXPIRE"]
+    assert ("ANSWER_OVERDUE", P) not in await told(desk, ended.id)
+
+
+async def test_several_processes_at_once_and_again_do_nothing_twice(desk: Desk, town: Town) -> None:
+    sent = [await desk.sent(await desk.client(), town.provider) for _ in range(6)]
+    moment = after(add_working_days(TODAY, 10))
+
+    async with at(desk.database, moment):
+        await asyncio.gather(*(run_the_clock(desk.database, batch=2) for _ in range(4)))
+        again = await run_the_clock(desk.database)
+
+    assert not again
+    for referral in sent:
+        assert await happened(desk, referral) == [OVERDUE, REMINDED]
+        assert len(await told(desk, referral.id)) == 1 + 3
+
+
+async def test_a_batch_that_was_killed_is_done_by_the_next(desk: Desk, town: Town, client_id: UUID) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    moment = after(add_working_days(TODAY, 15))
+
+    async with at(desk.database, moment):
+        with pytest.raises(RuntimeError, match="killed"):
+            async with desk.database.work(SYSTEM) as work:
+                assert (await tick(work)).moves
+                raise RuntimeError("killed")
+        assert await happened(desk, sent) == []
+        await run_the_clock(desk.database)
+
+    assert await happened(desk, sent) == ["EXPIRE"]
+
+
+async def test_whoever_is_just_answering_is_not_disturbed_and_comes_first(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    moment = after(add_working_days(TODAY, 15))
+
+    async with at(desk.database, moment):
+        async with desk.database.work(town.provider.member) as work:
+            await accept(work, sent, first_contact_on=local_day(moment), expected_end=local_day(moment))
+            await run_the_clock(desk.database)
+        await run_the_clock(desk.database)
+
+    assert (await seen(desk, sent, moment)).state is R.ACCEPTED
+
+
+async def test_a_reminder_changes_no_version_so_that_nobodys_form_goes_stale(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    before = await seen(desk, sent)
+
+    await look(desk, noon(add_working_days(TODAY, 5)))
+
+    reminded = await seen(desk, sent)
+    assert (reminded.version, reminded.updated_at) == (before.version, before.updated_at)
+    assert (await desk.events(town.coordinator, sent.id))[-1].move == REMINDED
+
+
+async def test_the_events_that_the_clock_writes_replay_to_the_state(
+    desk: Desk, keys: KeyStore, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    await desk.as_(
+        town.provider.member, lambda w: answering.ask(w, keys, sent.id, sent.version, "Welches Niveau?")
+    )
+
+    await look(desk, after(TODAY + timedelta(days=200)))
+
+    events = await desk.events(town.coordinator, sent.id)
+    assert [event.move for event in events][-2:] == ["REPLY", "EXPIRE"]
+    assert replay(steps(events)) is (await seen(desk, sent)).state is R.EXPIRED
+    assert [event.ordinal for event in events] == list(range(1, len(events) + 1))
+
+
+async def test_every_open_referral_knows_when_the_clock_looks_next(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    await desk.running(client_id, town.provider)
+
+    async with desk.database.view(SYSTEM) as session:
+        forgotten = await session.scalar(
+            text(
+                "SELECT count(*) FROM referral WHERE sender_partner_id = :id AND next_tick_at IS NULL"
+                " AND state NOT IN ('CLOSED', 'ABANDONED', 'DECLINED', 'EXPIRED', 'CANCELLED',"
+                " 'CONSENT_REVOKED', 'ENTERED_IN_ERROR')"
+            ),
+            {"id": town.coordination.id},
+        )
+    assert forgotten == 0
+
+
+async def test_expiring_consents_alone_moves_no_referral_that_is_over(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    await look(desk, after(add_working_days(TODAY, 15)))
+    async with at(desk.database, noon(TODAY + timedelta(days=400))), desk.database.work(SYSTEM) as work:
+        await expire_due(work)
+
+    assert (await seen(desk, sent)).state is R.EXPIRED
