@@ -27,7 +27,9 @@ class Role(StrEnum):
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """Who acts, for which organisation; ids are None for ANONYMOUS and SYSTEM (clock, import, jobs).
 
-    ``administers``: may add and remove members of the own organisation.
+    ``administers``: may add and remove members of the own organisation. ``presents``: the one thing that an
+    ANONYMOUS actor may act on, because of a one-time code; ``partner_id`` is then whom the code was made for.
+    ``person``: the one whose code card an ANONYMOUS actor presents, to the organisation ``partner_id``.
     """
 
     role: Role
@@ -35,6 +37,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     partner_id: UUID | None = None
     municipality_id: UUID | None = None
     administers: bool = False
+    presents: UUID | None = None
+    person: UUID | None = None
 
     @property
     def coordinates(self) -> bool:

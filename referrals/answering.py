@@ -400,7 +400,8 @@ async def answer_revocation(
 
 def _taken_over(work: Work, answered: Answered | None) -> dict[str, object]:
     """Return who on the recipient's side looks after the referral from now on: whoever answers in person."""
-    return {} if answered else {"recipient_member_id": work.actor.member_id}
+    by_nobody_known = answered is not None or work.actor.member_id is None
+    return {} if by_nobody_known else {"recipient_member_id": work.actor.member_id}
 
 
 # --- Answers that the sender records -----------------------------------------------------------------------

@@ -127,7 +127,9 @@ Base.registry.update_type_annotation_map(
                 SupportAdvice,
             )
         },
+        tuple[BringAlong, ...]: Words(BringAlong),
         tuple[DataCategory, ...]: Words(DataCategory),
+        tuple[ReferralState, ...]: Words(ReferralState),
         tuple[ResidenceStatus, ...]: Words(ResidenceStatus),
         tuple[bytes, ...]: postgresql.ARRAY(LargeBinary, as_tuple=True),
         ConsentTerms: Json(ConsentTerms),
@@ -519,6 +521,50 @@ class FeedbackCode(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+
+
+class AnswerLink(Base):
+    """A one-time link with which the receiving organisation answers without an account (Antwortlink).
+
+    Kept as SHA-256 of its code only. ``partner_id`` is the sender's. It lives in ``states`` of its referral,
+    until ``expires_at``, ``used_at`` (an answer that decides) or ``revoked_at`` (a newer one, the sender).
+    """
+
+    __tablename__ = "answer_link"
+    __table_args__ = (
+        Index(
+            "answer_link_one_live",
+            "referral_id",
+            unique=True,
+            postgresql_where=text("used_at IS NULL AND revoked_at IS NULL"),
+        ),
+        Index("answer_link_referral", "referral_id", "issued_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    recipient_partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    states: Mapped[tuple[ReferralState, ...]]
+    issued_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class AnswerLinkUse(Base):
+    """That a link answered something, under which key: the same key answers the same again."""
+
+    __tablename__ = "answer_link_use"
+
+    link_id: Mapped[UUID] = mapped_column(ForeignKey("answer_link.id"), primary_key=True)
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    input_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    answer: Mapped[str]
+    ended: Mapped[bool]
+    at: Mapped[datetime]
 
 
 class CodeAttempt(Base):

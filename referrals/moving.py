@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from directory.actors import Role
+from directory.actors import Actor, Role
 from directory.catalogue import give_back_place
 from directory.database import Work
 from directory.problems import InvalidInput, NotFound, StaleVersion
@@ -86,6 +86,7 @@ class Held:
 def facts_of(referral: Referral, *, approval_open: bool = False) -> ReferralFacts:
     """Return what the policy decides on."""
     return ReferralFacts(
+        id=referral.id,
         sender_partner_id=referral.sender_partner_id,
         recipient_partner_id=referral.recipient_partner_id,
         municipality_id=referral.municipality_id,
@@ -257,6 +258,7 @@ async def note_down(
     *,
     answered: Answered | None = None,
     facts: Mapping[str, str] | None = None,
+    note: tuple[DataKey, str] | None = None,
 ) -> Moved:
     """Change facts beside the state: the row, an event of that name, the audit row; the state stays."""
     referral = held.referral
@@ -274,7 +276,7 @@ async def note_down(
         source=None,
         reason=None,
         facts=facts,
-        note=None,
+        note=note,
         asked_by=None,
     )
     work.record(f"referral.{what.lower()}", "referral", referral.id)
@@ -285,6 +287,13 @@ async def note_down(
         version=referral.version,
         allowed=allowed(referral.state, next_party),
     )
+
+
+def _way_of(actor: Actor) -> AnswerSource:
+    """Return on which way somebody acts who acts by themselves."""
+    if actor.role is Role.SYSTEM:
+        return AnswerSource.SYSTEM
+    return AnswerSource.MEMBER if actor.presents is None else AnswerSource.LINK
 
 
 async def _append(
@@ -302,8 +311,7 @@ async def _append(
     asked_by: tuple[UUID, UUID] | None,
 ) -> None:
     await work.session.flush()
-    by_clock = work.actor.role is Role.SYSTEM
-    said = source or (AnswerSource.SYSTEM if by_clock else AnswerSource.MEMBER)
+    said = source or _way_of(work.actor)
     sealed = note[0].seal(note[1].encode(), text_place(referral.id)) if note else None
     ordinal = (
         select(func.coalesce(func.max(ReferralEvent.ordinal), 0) + 1)

@@ -41,6 +41,8 @@ class ClientFacts(msgspec.Struct, frozen=True, kw_only=True):
 class ReferralFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What decides about a referral; ``sent``: it has left the sender, so the recipient knows of it."""
 
+    id: UUID | None = None
+    client_id: UUID | None = None
     sender_partner_id: UUID
     recipient_partner_id: UUID
     municipality_id: UUID
@@ -120,6 +122,10 @@ def parties(actor: Actor, referral: ReferralFacts) -> frozenset[EventActor]:
     """Return as whom this actor knows the referral; empty: for them it does not exist."""
     if actor.role is Role.SYSTEM:
         return frozenset({EventActor.CLOCK, EventActor.CONSENT})
+    if _presents(actor, referral):
+        return frozenset({EventActor.RECIPIENT})
+    if _is_about(actor, referral):
+        return frozenset({EventActor.PERSON})
     if actor.role not in {Role.COORDINATOR, Role.LEAD, Role.PARTNER_MEMBER} or not actor.signed_in:
         return frozenset()
     known = set()
@@ -136,9 +142,30 @@ def parties(actor: Actor, referral: ReferralFacts) -> frozenset[EventActor]:
     return frozenset(known)
 
 
+def _presents(actor: Actor, referral: ReferralFacts) -> bool:
+    """Whether the actor holds the answer link of this referral: then they speak for its recipient."""
+    return (
+        actor.presents is not None
+        and actor.role is Role.ANONYMOUS
+        and referral.sent
+        and actor.presents == referral.id
+        and actor.partner_id == referral.recipient_partner_id
+    )
+
+
+def _is_about(actor: Actor, referral: ReferralFacts) -> bool:
+    """Whether the actor presents the card of this person at its sender: then they speak for themselves."""
+    return (
+        actor.person is not None
+        and actor.role is Role.ANONYMOUS
+        and actor.person == referral.client_id
+        and actor.partner_id == referral.sender_partner_id
+    )
+
+
 def see_referral(actor: Actor, referral: ReferralFacts) -> frozenset[EventActor]:
     """Return as whom the actor sees the referral; raises NotFound if they do not."""
-    if actor.role is Role.ANONYMOUS:
+    if actor.role is Role.ANONYMOUS and actor.presents is None and actor.person is None:
         raise NotSignedIn
     known = parties(actor, referral)
     if not known:

@@ -72,6 +72,12 @@ class CodeNotValid(Problem):
     code = "CODE_NOT_VALID"
 
 
+class AnswerLinkClosed(Problem):
+    """The link was used, replaced or withdrawn, or what it was for is over; which of these is not told."""
+
+    code = "ANSWER_LINK_CLOSED"
+
+
 class TooManyAttempts(Problem):
     """Too many codes were presented from one place; ``retry_after``: seconds until it may be tried again."""
 

@@ -143,6 +143,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "id version referral referralId move reason state stateLabel requestedById requestedAt lapsesAt "
         "decidedById decidedAt",
     ),
+    Entry(Rule.PUBLIC, "AnswerLinkClosedProblem", "message code"),
     Entry(Rule.PUBLIC, "ApprovalLapsedProblem", "message code"),
     Entry(Rule.MEMBER, "ApprovalRequested", "approval"),
     Entry(Rule.MEMBER, "ApprovalSaved", "approval"),

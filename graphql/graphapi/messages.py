@@ -67,6 +67,10 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "de": "Dieser Code gilt nicht oder nicht mehr.",
         "en": "This code is not valid, or not any more.",
     },
+    "ANSWER_LINK_CLOSED": {
+        "de": "Dieser Link ist abgelaufen: beantwortet, ersetzt oder zurückgenommen. Fragen Sie beim Absender nach.",
+        "en": "This link is over: answered, replaced or taken back. Please ask the sender.",
+    },
     "TOO_MANY_ATTEMPTS": {
         "de": "Zu viele Versuche. Bitte versuchen Sie es in {seconds} Sekunden wieder.",
         "en": "Too many attempts. Please try again in {seconds} seconds.",

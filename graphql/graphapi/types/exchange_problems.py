@@ -97,6 +97,12 @@ class CodeNotValidProblem(Problem):
     """The person's code is unknown, used or past its end."""
 
 
+@presents(problems.AnswerLinkClosed)
+@strawberry.type(description="The answer link was used, replaced or taken back, or its time is over.")
+class AnswerLinkClosedProblem(Problem):
+    """The answer link is over; not told why."""
+
+
 @presents(problems.TooManyAttempts)
 @strawberry.type(description="Too many codes were tried from your address, or too many wrong ones.")
 class TooManyAttemptsProblem(Problem):

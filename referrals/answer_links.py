@@ -1,0 +1,417 @@
+"""Answers without an account: a one-time link per referral for the organisation that received it.
+
+Whoever holds the code sees what a recipient sees before it opens the package, opens it by an explicit move,
+and answers through the same functions and the same table as a member (``answering``). Looking changes
+nothing. One answer that decides uses the link up; a new link ends the one before. A link lives in the stage
+of the referral that it was made for, so whatever else decides ends it too; and while the consent covers the
+referral, whether or not the clock has been there. A code that never was is CodeNotValid; a link that is over,
+for whatever reason, is AnswerLinkClosed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final, TypeAlias
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from directory.actors import Actor, Role
+from directory.database import Work
+from directory.models import Partner, Service, Topic
+from directory.problems import IdempotencyConflict, InvalidInput, NotFound
+from directory.values import Instant, Value
+from referrals import answering
+from referrals.answering import AnyAnswer, RecipientAnswer
+from referrals.clock import ends_at
+from referrals.codes import CodePurpose, hash_of, new_code, present
+from referrals.inbox import view_package, view_referral
+from referrals.keystore import KeyStore
+from referrals.models import AnswerLink, AnswerLinkUse, Referral, clock_facts
+from referrals.moving import (
+    Held,
+    checked_text,
+    end_of,
+    hold,
+    local_day,
+    note_down,
+    permit,
+)
+from referrals.notices import promise
+from referrals.package import Package
+from referrals.problems import AnswerLinkClosed, CodeNotValid, TransitionNotAllowed
+from referrals.states import Move, allowed
+from referrals.vocabulary import EventActor, NoticeKind, Priority, ReferralState
+
+_R = ReferralState
+
+STAGES: Final[tuple[frozenset[ReferralState], ...]] = (
+    frozenset({_R.SENT, _R.ACKNOWLEDGED, _R.INFO_REQUESTED}),
+    frozenset({_R.WAITLISTED}),
+    frozenset({_R.ACCEPTED}),
+    frozenset({_R.IN_PROGRESS, _R.ON_HOLD}),
+)
+"""In which a recipient is waited for; a link is made in one of them, and ends when the referral leaves it."""
+
+LONGEST: Final = timedelta(days=30)
+"""How long a link lives at most; it ends earlier when the clock ends what it is for."""
+
+CALLS: Final = 3
+"""How often one link can ask for a call."""
+
+CALL_ME: Final = "CALL_ME"
+"""Name of the event with which a recipient asks to be called; its number stands sealed beside it."""
+
+LEAVES_OPEN: Final = frozenset({Move.ACKNOWLEDGE, Move.ASK})
+"""Moves that decide nothing: the link stays."""
+
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()/.-]{3,38}[0-9]")
+
+
+class IssuedLink(Value, frozen=True, kw_only=True):
+    """A new link; the code is shown once and stored nowhere."""
+
+    id: UUID
+    referral_id: UUID
+    code: str
+    expires_at: Instant
+
+
+class LinkView(Value, frozen=True, kw_only=True):
+    """A link as the sender sees it, without its code. ``live``: not used, revoked or past its end."""
+
+    id: UUID
+    issued_at: Instant
+    expires_at: Instant
+    used_at: Instant | None
+    revoked_at: Instant | None
+    issued_by: UUID | None
+    live: bool
+
+
+class AnswerPage(Value, frozen=True, kw_only=True):
+    """What the holder of a link sees without opening anything: nothing that tells who the person is.
+
+    ``allowed`` are the recipient's moves now; CALL_ME is possible besides, ``may_call`` times.
+    ``opened``: the package was opened; ``open_package`` shows it. ``language`` is the person's, ``area`` a
+    territory key, ``letters_in`` the language that the recipient is written to in.
+    """
+
+    sender: str
+    recipient: str
+    letters_in: str
+    service: dict[str, str]
+    topic: str
+    topic_labels: dict[str, str]
+    language: str | None
+    area: str | None
+    priority: Priority
+    state: ReferralState
+    sent_at: Instant | None
+    due_at: Instant | None
+    expires_at: Instant
+    allowed: tuple[Move, ...]
+    may_call: int
+    opened: bool
+
+
+class CallMe(RecipientAnswer, frozen=True, kw_only=True, tag=CALL_ME):
+    """They want to talk: the office's number, and when somebody is there."""
+
+    phone: str
+    when: str | None = None
+
+
+LinkAnswer: TypeAlias = AnyAnswer | CallMe
+
+
+class Taken(Value, frozen=True, kw_only=True):
+    """That an answer was taken: which, when, and whether the link goes on."""
+
+    answer: str
+    at: Instant
+    link_ended: bool
+
+
+# --- The sender's side --------------------------------------------------------------------------------------
+
+
+async def issue(work: Work, referral_id: UUID) -> IssuedLink:
+    """Make a link for the recipient of a referral; the one before dies with it.
+
+    For whoever looks after the person on the sender's side, and for SYSTEM (when a notice is sent). Raises
+    NotFound, NotAllowed, and TransitionNotAllowed when nobody waits for the recipient.
+    """
+    held = await hold(work, referral_id)
+    party = EventActor.CLOCK if work.actor.role is Role.SYSTEM else EventActor.SENDER
+    permit(work, held, party)
+    stage = next((stage for stage in STAGES if held.referral.state in stage), None)
+    if stage is None or not held.covered:
+        raise TransitionNotAllowed(held.state_for(Move.ACKNOWLEDGE), allowed(held.referral.state, party))
+    await _end_live(work, referral_id)
+    code = new_code()
+    link = AnswerLink(
+        id=uuid4(),
+        code_hash=hash_of(code, CodePurpose.ANSWER_LINK),
+        referral_id=referral_id,
+        partner_id=held.referral.sender_partner_id,
+        recipient_partner_id=held.referral.recipient_partner_id,
+        states=tuple(sorted(stage or ())),
+        issued_by=work.actor.member_id,
+        issued_at=work.now,
+        expires_at=expiry(held.referral, work.now),
+    )
+    work.session.add(link)
+    await work.session.flush()
+    work.record("answer_link.issue", "referral", referral_id)
+    return IssuedLink(id=link.id, referral_id=referral_id, code=code, expires_at=link.expires_at)
+
+
+def expiry(referral: Referral, now: datetime) -> datetime:
+    """Return until when a link made now lives: 30 days, or until the clock ends what it waits for.
+
+    To the end of the day at least: what the clock is about to end can still be answered.
+    """
+    latest = now + LONGEST
+    # a question stops the recipient's clock, and its answer opens the time again
+    ends = None if referral.state is ReferralState.INFO_REQUESTED else ends_at(clock_facts(referral))
+    return max(min(ends or latest, latest), end_of(local_day(now)))
+
+
+async def revoke(work: Work, referral_id: UUID) -> None:
+    """End the live links of a referral; for whoever looks after the person on the sender's side."""
+    held = await hold(work, referral_id)
+    permit(work, held, EventActor.SENDER)
+    if await _end_live(work, referral_id):
+        work.record("answer_link.revoke", "referral", referral_id)
+
+
+async def _end_live(work: Work, referral_id: UUID) -> int:
+    ended = await work.session.scalars(
+        update(AnswerLink)
+        .where(
+            AnswerLink.referral_id == referral_id,
+            AnswerLink.used_at.is_(None),
+            AnswerLink.revoked_at.is_(None),
+        )
+        .values(revoked_at=work.now)
+        .returning(AnswerLink.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(ended.all())
+
+
+async def list_links(
+    session: AsyncSession, actor: Actor, referral_id: UUID, at: datetime
+) -> tuple[LinkView, ...]:
+    """Return the links of a referral, newest first, to its sender; to everybody else there are none."""
+    if actor.partner_id is None or not actor.signed_in:
+        return ()
+    rows = await session.scalars(
+        select(AnswerLink)
+        .where(AnswerLink.referral_id == referral_id, AnswerLink.partner_id == actor.partner_id)
+        .order_by(AnswerLink.issued_at.desc(), AnswerLink.id)
+        .limit(100)
+    )
+    return tuple(
+        LinkView(
+            id=row.id,
+            issued_at=row.issued_at,
+            expires_at=row.expires_at,
+            used_at=row.used_at,
+            revoked_at=row.revoked_at,
+            issued_by=row.issued_by,
+            live=_lives(row, at),
+        )
+        for row in rows
+    )
+
+
+# --- The holder's side --------------------------------------------------------------------------------------
+
+
+def _lives(link: AnswerLink, at: datetime) -> bool:
+    return link.used_at is None and link.revoked_at is None and at < link.expires_at
+
+
+def _holder(link: AnswerLink) -> Actor:
+    return Actor(role=Role.ANONYMOUS, partner_id=link.recipient_partner_id, presents=link.referral_id)
+
+
+async def _presented(session: AsyncSession, code: str, *, lock: bool = False) -> AnswerLink:
+    hashed = hash_of(code, CodePurpose.ANSWER_LINK)
+    await present(session, hashed)
+    statement = select(AnswerLink).where(AnswerLink.code_hash == hashed)
+    if lock:
+        statement = statement.with_for_update()
+    link = await session.scalar(statement.execution_options(populate_existing=True))
+    if link is None:
+        raise CodeNotValid
+    return link
+
+
+async def look(session: AsyncSession, code: str, at: datetime) -> AnswerPage:
+    """Return what may be seen before anything is opened; writes nothing, not even an audit row.
+
+    Raises CodeNotValid, AnswerLinkClosed.
+    """
+    link = await _presented(session, code)
+    if not _lives(link, at):
+        raise AnswerLinkClosed
+    actor = _holder(link)
+    try:
+        seen = await view_referral(session, actor, link.referral_id, at)
+    except NotFound:
+        raise AnswerLinkClosed from None
+    if EventActor.RECIPIENT is not seen.seen_as or seen.state not in link.states:
+        raise AnswerLinkClosed
+    sender, recipient, service, topic = (
+        await session.execute(
+            select(
+                select(Partner.name).where(Partner.id == seen.sender_partner_id).scalar_subquery(),
+                Partner,
+                select(Service.title).where(Service.id == seen.service_id).scalar_subquery(),
+                select(Topic.labels).where(Topic.code == seen.topic).scalar_subquery(),
+            ).where(Partner.id == seen.recipient_partner_id)
+        )
+    ).one()
+    return AnswerPage(
+        sender=sender,
+        recipient=recipient.name,
+        letters_in=recipient.correspondence_language,
+        service=dict(service or {}),
+        topic=seen.topic,
+        topic_labels=dict(topic or {}),
+        language=seen.language,
+        area=seen.area,
+        priority=seen.priority,
+        state=seen.state,
+        sent_at=seen.sent_at,
+        due_at=seen.answer_due_at,
+        expires_at=link.expires_at,
+        allowed=seen.allowed,
+        may_call=CALLS - await _calls(session, link),
+        opened=seen.package_readable,
+    )
+
+
+async def _calls(session: AsyncSession, link: AnswerLink) -> int:
+    return (
+        await session.execute(
+            select(func.count())
+            .select_from(AnswerLinkUse)
+            .where(AnswerLinkUse.link_id == link.id, AnswerLinkUse.answer == CALL_ME)
+        )
+    ).scalar_one()
+
+
+async def _enter(work: Work, code: str, key: str, given: object) -> tuple[AnswerLink, Held] | Taken:
+    """Lock the referral and the link, and act as its holder; or return what the same key did before.
+
+    The referral is locked before the link, as whoever issues and revokes does. Raises CodeNotValid,
+    AnswerLinkClosed, and IdempotencyConflict when the key came with another answer before.
+    """
+    link = await _presented(work.session, code)
+    work.actor = _holder(link)
+    try:
+        held: Held | None = await hold(work, link.referral_id)
+    except NotFound:  # used, revoked or past its end: row-level security shows nothing any more
+        held = None
+    digest = sha256(msgspec.json.encode(given, order="deterministic")).digest()
+    use = await work.session.get(AnswerLinkUse, (link.id, _key_hash(key)))
+    if use is not None:
+        if use.input_hash != digest:
+            raise IdempotencyConflict
+        return Taken(answer=use.answer, at=use.at, link_ended=use.ended)
+    link = await _presented(work.session, code, lock=True)
+    if held is None or not _lives(link, work.now):
+        raise AnswerLinkClosed
+    if not held.covered or held.referral.state not in link.states:
+        raise AnswerLinkClosed
+    return link, held
+
+
+def _key_hash(key: str) -> bytes:
+    return sha256(b"spurwechsel answer\0" + key.encode("utf-8", "replace")).digest()
+
+
+def _keep(work: Work, link: AnswerLink, key: str, given: object, taken: Taken) -> None:
+    digest = sha256(msgspec.json.encode(given, order="deterministic")).digest()
+    work.session.add(
+        AnswerLinkUse(
+            link_id=link.id,
+            key_hash=_key_hash(key),
+            input_hash=digest,
+            answer=taken.answer,
+            ended=taken.link_ended,
+            at=taken.at,
+        )
+    )
+
+
+async def open_package(work: Work, keys: KeyStore, code: str) -> Package:
+    """Open what was sent about the person (SENT to ACKNOWLEDGED the first time); every look is recorded.
+
+    Raises CodeNotValid, AnswerLinkClosed, PackageClosed (asked before it was opened), Erased.
+    """
+    entered = await _enter(work, code, "", None)
+    if isinstance(entered, Taken):
+        raise AssertionError("opening keeps no key")
+    link, held = entered
+    if held.referral.state is ReferralState.SENT:
+        await answering.acknowledge(work, link.referral_id, held.referral.version)
+    return await view_package(work.session, work.actor, keys, link.referral_id, work.now)
+
+
+async def answer(work: Work, keys: KeyStore, code: str, given: LinkAnswer, *, key: str) -> Taken:
+    """Answer as the recipient; the event says that it came by link. The same ``key`` answers the same.
+
+    An answer that decides uses the link up: of several at the same time exactly one wins. Raises
+    CodeNotValid, AnswerLinkClosed, IdempotencyConflict, and what the answer raises for a member.
+    """
+    if not 8 <= len(key) <= 200:
+        raise InvalidInput("idempotencyKey", "length", minimum="8", maximum="200")
+    entered = await _enter(work, code, key, given)
+    if isinstance(entered, Taken):
+        return entered
+    link, held = entered
+    if isinstance(given, CallMe):
+        await _call_me(work, keys, link, held, given)
+        taken = Taken(answer=CALL_ME, at=work.now, link_ended=False)
+        _keep(work, link, key, given, taken)
+        return taken
+    move = str(type(given).__struct_config__.tag)
+    await answering.record_answer(work, keys, link.referral_id, held.referral.version, given, None)
+    taken = Taken(answer=move, at=work.now, link_ended=move not in LEAVES_OPEN)
+    _keep(work, link, key, given, taken)
+    await work.session.flush()
+    if taken.link_ended:
+        # last, because the holder sees nothing of the referral any more from here on
+        link.used_at = work.now
+        await work.session.flush()
+    return taken
+
+
+async def _call_me(work: Work, keys: KeyStore, link: AnswerLink, held: Held, given: CallMe) -> None:
+    phone = given.phone.strip()
+    if not _PHONE.fullmatch(phone):
+        raise InvalidInput("phone", "format")
+    when = checked_text(given.when, "when") if given.when else None
+    if when is not None and len(when) > 200:
+        raise InvalidInput("when", "too-long", maximum="200")
+    if await _calls(work.session, link) >= CALLS:
+        raise InvalidInput("phone", "too-many", maximum=str(CALLS))
+    key = await keys.of(held.referral.client_id)
+    text = phone if when is None else f"{phone}; {when}"
+    moved = await note_down(work, held, CALL_ME, EventActor.RECIPIENT, {}, note=(key, text))
+    await promise(
+        work,
+        NoticeKind.NEWS,
+        held.referral.sender_partner_id,
+        about=held.referral.id,
+        dedupe=str(moved.version),
+    )
