@@ -49,6 +49,7 @@ from directory.values import (
     InterpretingFacts,
     LanguageOffered,
     OpeningHours,
+    LanguageTag,
     RecognitionFacts,
 )
 from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState, Responsibility, ServiceKind
@@ -124,6 +125,7 @@ class PartnerChange(_Input, frozen=True, kw_only=True):
 
     kind: PartnerKind | UnsetType = UNSET
     active: bool | UnsetType = UNSET
+    correspondence_language: LanguageTag = "de"
     name: str | UnsetType = UNSET
     description: Mapping[str, str] | UnsetType = UNSET
     website: str | UnsetType | None = UNSET
@@ -142,6 +144,7 @@ class ServiceDraft(_Input, frozen=True, kw_only=True):
 
     partner_id: UUID
     kind: ServiceKind
+    correspondence_language: LanguageTag | UnsetType = UNSET
     title: Mapping[str, str]
     description: Mapping[str, str] = {}
     website: str | None = None
@@ -236,6 +239,7 @@ LOCATION_CHECKS: Final[Checks] = {
     "postcode": lambda v, f, _: check.optional_text(v, f, maximum=20),
     "city": lambda v, f, _: check.optional_text(v, f, maximum=200),
     "ars": _or_none(check.territory),
+    "correspondence_language": _as_given,
     "latitude": lambda v, f, _: check.coordinate(v, f, 90),
     "longitude": lambda v, f, _: check.coordinate(v, f, 180),
     "accessibility": lambda v, f, _: check.texts(v, f),

@@ -16,12 +16,16 @@ from directory.vocabulary import DataProtectionLaw
 
 
 class PartnerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How data may go to a partner; ``superior_contact``: whom to ask when it does not answer."""
+    """How data may go to a partner, and mails.
+
+    ``superior_contact``: whom to ask when it does not answer; ``correspondence_language`` is BCP 47.
+    """
 
     data_protection_law: DataProtectionLaw
     professional_secrecy: bool
     school: bool
     superior_contact: str | None
+    correspondence_language: str
 
 
 async def partner_settings(
@@ -40,6 +44,7 @@ async def partner_settings(
                 Partner.professional_secrecy,
                 Partner.school,
                 Partner.superior_contact,
+                Partner.correspondence_language,
             ).where(Partner.id.in_(list(ids)))
         )
         found = {
@@ -48,6 +53,7 @@ async def partner_settings(
                 professional_secrecy=row.professional_secrecy,
                 school=row.school,
                 superior_contact=row.superior_contact,
+                correspondence_language=row.correspondence_language,
             )
             for row in rows
             if works_on_entry(

@@ -58,7 +58,20 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "locations languages state active coordinates publicBody assuredAt provenance updatedAt services",
     ),
     Entry(Rule.OWN, "Partner", "note settings"),
-    Entry(Rule.OWN, "PartnerSettings", "dataProtectionLaw professionalSecrecy school superiorContact"),
+    Entry(
+        Rule.OWN,
+        "PartnerSettings",
+        "dataProtectionLaw professionalSecrecy school superiorContact correspondenceLanguage",
+    ),
+    Entry(Rule.MEMBER, "Subscription", "inboxChanged referralChanged"),
+    Entry(Rule.MEMBER, "InboxChange", "missed referral booking approval"),
+    Entry(Rule.MEMBER, "Query", "noticesNotArrived"),
+    Entry(Rule.MEMBER, "Referral", "reference notices"),
+    Entry(
+        Rule.MEMBER,
+        "Notice",
+        "kind kindLabel addressee partnerId about aboutId reference state stateLabel at sentAt dueAt",
+    ),
     Entry(
         Rule.PUBLIC,
         "Service",

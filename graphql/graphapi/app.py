@@ -33,6 +33,8 @@ from graphapi.logs import configure_logging
 from graphapi.migrating import newest_revision
 from graphapi.schema import schema
 from graphapi.settings import Settings, SettingsRefused, read_settings
+from graphapi.subscriptions import SubscriptionsFace
+from graphapi.watching import Watchers
 from search.follower import Follower
 from search.local import LocalEngine
 
@@ -122,6 +124,9 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
         page_headers=query_page.PAGE_HEADERS,
     )
 
+    watchers = Watchers(database.engine.url.render_as_string(hide_password=False))
+    watching = SubscriptionsFace(schema, services, authenticated, watchers, endpoint.documents)
+
     @asgi("/graphql", copy_scope=True)
     async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
         await endpoint(scope, receive, send)
@@ -133,6 +138,7 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
             stack.push_async_callback(database.stop)
             if services.keys is not None:
                 stack.push_async_callback(services.keys.stop)
+            stack.push_async_callback(_ended, asyncio.create_task(watchers.run()))
             if follower is not None:
                 stack.push_async_callback(_ended, asyncio.create_task(_following(follower)))
             yield
@@ -169,7 +175,7 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
         return Response(content, media_type=kind, headers=headers)
 
     return Litestar(
-        [graphql, live, ready, page, query_asset],
+        [graphql, watching.handler(), live, ready, page, query_asset],
         lifespan=[running],
         openapi_config=None,
         response_headers=[ResponseHeader(name=name, value=value) for name, value in SECURITY_HEADERS.items()],

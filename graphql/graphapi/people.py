@@ -19,7 +19,7 @@ from directory.actors import Actor
 from directory.database import Database
 from directory.problems import NotAllowed, NotFound
 from directory.sources import Page
-from referrals import approvals, bookings, clients, consents, feedback, inbox
+from referrals import approvals, bookings, clients, consents, feedback, inbox, outbox
 from referrals.approvals import ApprovalView
 from referrals.bookings import BookingView
 from referrals.clients import ClientFile, ClientSummary, ExclusionView
@@ -28,6 +28,7 @@ from referrals.eligibility import Situation, Verdict, judge
 from referrals.feedback import FeedbackView
 from referrals.inbox import Box, EventView, ReferralView
 from referrals.keystore import KeyStore
+from referrals.outbox import NoticeView
 from referrals.package import Package
 from referrals.problems import Erased, PackageClosed
 from referrals.requirements import Requirements, requirements
@@ -56,6 +57,7 @@ class People:
         self.follow_ups: DataLoader[tuple[UUID, UUID], Sequence[ReferralView]] = DataLoader(
             self._each(self._follow_ups)
         )
+        self.notices: DataLoader[UUID, Sequence[NoticeView]] = DataLoader(self._notices)
         self.feedback: DataLoader[UUID, Sequence[FeedbackView]] = DataLoader(self._each(self._feedback))
         self.booked_person: DataLoader[UUID, str | None] = DataLoader(self._each(self._booked_person))
 
@@ -258,6 +260,18 @@ class People:
             return await feedback.list_feedback(session, self._actor, self.keys, referral_id)
         except (NotFound, NotAllowed, Erased):
             return ()
+
+    # --- Notices ----------------------------------------------------------------------------------------
+
+    async def _notices(self, referral_ids: list[UUID]) -> list[Sequence[NoticeView]]:
+        async with self.view() as session:
+            found = await outbox.notices_about(session, self._actor, referral_ids)
+        return [found[referral_id] for referral_id in referral_ids]
+
+    async def notices_not_arrived(self, *, first: int) -> Sequence[NoticeView]:
+        """Return what the own organisation waits for and could not be delivered."""
+        async with self.view() as session:
+            return await outbox.list_not_arrived(session, self._actor, first=first)
 
     # --- Approvals and bookings -------------------------------------------------------------------------
 

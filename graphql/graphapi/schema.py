@@ -26,6 +26,7 @@ from graphapi.mutations.services import ServiceMutations
 from graphapi.types.exchange_query import ExchangeQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.search import SearchQueries
+from graphapi.types.subscription import Subscription
 
 
 @strawberry.type(description="What can be read.")
@@ -67,6 +68,7 @@ _DATE_TIME = dataclasses.replace(DateTimeDefinition, parse_value=_moment)
 schema = Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     extensions=[Judged, Doors],
     config=StrawberryConfig(scalar_map={datetime: _DATE_TIME}),
 )

@@ -61,6 +61,10 @@ class CreatePartnerInput:
     superior_contact: str | None = strawberry.field(
         default=strawberry.UNSET, description="Whom to ask when it does not answer."
     )
+    correspondence_language: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Language that it is written to in (BCP 47); mails that do not exist in it are German.",
+    )
     note: str | None = strawberry.field(default=strawberry.UNSET, description="Internal note.")
 
 
@@ -100,6 +104,10 @@ class ChangePartnerInput:
     school: bool | None = strawberry.field(default=strawberry.UNSET, description="Whether it is a school.")
     superior_contact: str | None = strawberry.field(
         default=strawberry.UNSET, description="Whom to ask when it does not answer."
+    )
+    correspondence_language: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Language that it is written to in (BCP 47); mails that do not exist in it are German.",
     )
     note: str | None = strawberry.field(default=strawberry.UNSET, description="Internal note.")
 

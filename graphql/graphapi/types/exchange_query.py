@@ -16,6 +16,7 @@ from graphapi.types.approval import Approval
 from graphapi.types.booking import Booking
 from graphapi.types.client import Client, ClientPhaseCount, ClientSummary
 from graphapi.types.consent import Consent, ConsentParty, ConsentPurpose, SecrecyRelease
+from graphapi.types.notice import Notice
 from graphapi.types.paging import PAGE_SIZE, After, Connection, First, connection
 from graphapi.types.query import NODES, ThingId
 from graphapi.types.referral import Package, Referral, named
@@ -319,6 +320,17 @@ class ExchangeQueries:
     async def approvals(self, info: Info, first: First = 100) -> object:
         """Return the requests for four eyes."""
         return await info.context.people.approvals(first=first)
+
+    @strawberry.field(
+        graphql_type=list[Notice],
+        description=(
+            "What your organisation waits for and could not be sent by mail, newest first: phone these "
+            "partners."
+        ),
+    )
+    async def notices_not_arrived(self, info: Info, first: First = 100) -> object:
+        """Return what could not be delivered."""
+        return await info.context.people.notices_not_arrived(first=first)
 
 
 NODES.update(

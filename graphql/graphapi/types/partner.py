@@ -99,6 +99,7 @@ class PartnerSettings:
     professional_secrecy: bool = strawberry.field(description="Whether its staff are bound by § 203 StGB.")
     school: bool = strawberry.field(description="Whether it is a school: then § 87 AufenthG does not apply.")
     superior_contact: str | None = strawberry.field(description="Whom to ask when it does not answer.")
+    correspondence_language: str = strawberry.field(description="Language that it is written to in (BCP 47).")
 
 
 @strawberry.type(description="An organisation in the network (HSDS organization).")

@@ -14,11 +14,13 @@ from graphapi.messages import message_for
 from graphapi.relay import global_id
 from graphapi.types import exchange_words as exchange_words
 from graphapi.types.node import Node
+from graphapi.types.notice import Notice
 from graphapi.types.partner import Partner
 from graphapi.types.service import Service
 from graphapi.types.words import describe, label
 from referrals import inbox, package
 from referrals.inbox import EventView, ReferralView, Warned
+from referrals.outbox import reference_of
 from referrals.problems import PackageClosed
 from referrals.states import Move
 from referrals.vocabulary import (
@@ -187,6 +189,10 @@ def _closed_because(root: Parent[ReferralView], info: Info) -> str | None:
     return message_for(PackageClosed(root.state), info.context.language)
 
 
+def _notices(root: Parent[ReferralView], info: Info) -> Any:
+    return info.context.people.notices.load(root.id)
+
+
 def _feedback(root: Parent[ReferralView], info: Info) -> Any:
     return info.context.people.feedback.load(root.id)
 
@@ -213,6 +219,19 @@ class Referral(Node):
 
     id: strawberry.ID = strawberry.field(resolver=_id, description="Global id.")
     version: int = strawberry.field(description="Rises with every change; give it as expectedVersion.")
+    reference: str = strawberry.field(
+        resolver=lambda root: reference_of(root.id),
+        graphql_type=str,
+        description="Short reference by which both offices speak of it; it stands in mails.",
+    )
+    notices: list[Notice] = strawberry.field(
+        resolver=_notices,
+        graphql_type=list[Notice],
+        description=(
+            "What your organisation is told about it by mail, and whether what it waits for arrived: "
+            "when it did not, phone the partner."
+        ),
+    )
     seen_as: EventActor = strawberry.field(description="As whom you see it: SENDER, RECIPIENT or LEAD.")
     state: ReferralState = strawberry.field(description="The state, as judged at this moment.")
     state_label: str = strawberry.field(
