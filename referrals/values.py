@@ -161,7 +161,10 @@ class ConsentEvidence(Value, frozen=True, kw_only=True):
 
 
 class Withdrawal(Value, frozen=True, kw_only=True):
-    """That a consent was withdrawn: when, how, and how much of it. The proof survives the data."""
+    """That a consent was withdrawn: when, how, and how much of it. The proof survives the data.
+
+    ``text_version``: of the texts from which the receipt is made, so that it can be made again.
+    """
 
     at: Instant
     channel: Channel
@@ -170,6 +173,7 @@ class Withdrawal(Value, frozen=True, kw_only=True):
     recipient: UUID | None = None
     receipt: UUID
     language: LanguageTag = "de"
+    text_version: ShortText | None = None
 
 
 class Kept(Value, frozen=True, kw_only=True):
