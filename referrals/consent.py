@@ -110,7 +110,8 @@ def _purpose(terms: ConsentTerms, purpose: Purpose) -> PurposeTerms | None:
     return next((entry for entry in terms.purposes if entry.purpose is purpose), None)
 
 
-def _running(terms: ConsentTerms, purpose: Purpose, at: datetime) -> PurposeTerms | None:
+def running(terms: ConsentTerms, purpose: Purpose, at: datetime) -> PurposeTerms | None:
+    """Return what was granted for a purpose whose own end has not come; the consent's is ``in_force``."""
     entry = _purpose(terms, purpose)
     if entry is None or entry.granted is not True:
         return None
@@ -151,7 +152,7 @@ def covers(
     party = next((named for named in terms.recipients if named.partner_id == recipient), None)
     if party is None:
         return frozenset({"RECIPIENT"})
-    entry = _running(terms, purpose, at)
+    entry = running(terms, purpose, at)
     if entry is None:
         return frozenset({f"PURPOSE:{purpose}"})
     asked = set(categories)
@@ -170,7 +171,7 @@ def covers(
             terms, controller, recipient, asked, outcome=False
         ):
             missing.add("RELEASE_OF_SENDER")
-        back = _running(terms, Purpose.REPORT_BACK, at)
+        back = running(terms, Purpose.REPORT_BACK, at)
         if back is not None and back.report_depth is not ReportDepth.NOTHING:
             missing |= _recipient_bound(terms, party)
     if purpose is Purpose.REPORT_BACK and entry.report_depth is not ReportDepth.NOTHING:

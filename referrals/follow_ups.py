@@ -138,15 +138,16 @@ async def _plan(work: Work) -> int:
             rows = (await work.session.execute(_to_plan(kind, work.now, after))).all()
             for referral, consent in rows:
                 planned += await _plan_one(work, kind, referral, consent)
-            if len(rows) < BATCH:
+            last = rows[-1][0] if len(rows) == BATCH else None
+            if last is None or last.closed_at is None:
                 break
-            after = rows[-1][0].closed_at, rows[-1][0].id
+            after = last.closed_at, last.id
     return planned
 
 
 def _to_plan(
     kind: FollowUpKind, now: datetime, after: tuple[datetime, UUID] | None
-) -> Select[tuple[Referral, Consent]]:
+) -> Select[Referral, Consent]:
     """Return the statement for closed referrals without this follow-up, whose consent names its purpose."""
     wanted = (
         select(Referral, Consent)
