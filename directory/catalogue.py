@@ -20,6 +20,7 @@ from sqlalchemy.orm import joinedload
 
 from directory import checking as check
 from directory.building import visible_state
+from directory.change_requests import settle
 from directory.contacts import url
 from directory.database import Work
 from directory.documents import DocumentKind
@@ -48,11 +49,18 @@ from directory.values import (
     EligibilityRule,
     InterpretingFacts,
     LanguageOffered,
-    OpeningHours,
     LanguageTag,
+    OpeningHours,
     RecognitionFacts,
 )
-from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState, Responsibility, ServiceKind
+from directory.vocabulary import (
+    ChangeField,
+    DataProtectionLaw,
+    PartnerKind,
+    PublicationState,
+    Responsibility,
+    ServiceKind,
+)
 
 ZONE: Final = ZoneInfo("Europe/Berlin")
 """The zone in which the network's days begin and end."""
@@ -117,6 +125,7 @@ class PartnerDraft(_Input, frozen=True, kw_only=True):
     public_body: bool = False
     school: bool = False
     superior_contact: str | None = None
+    correspondence_language: LanguageTag = "de"
     note: str | None = None
 
 
@@ -125,7 +134,6 @@ class PartnerChange(_Input, frozen=True, kw_only=True):
 
     kind: PartnerKind | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    correspondence_language: LanguageTag = "de"
     name: str | UnsetType = UNSET
     description: Mapping[str, str] | UnsetType = UNSET
     website: str | UnsetType | None = UNSET
@@ -136,6 +144,7 @@ class PartnerChange(_Input, frozen=True, kw_only=True):
     public_body: bool | UnsetType = UNSET
     school: bool | UnsetType = UNSET
     superior_contact: str | UnsetType | None = UNSET
+    correspondence_language: LanguageTag | UnsetType = UNSET
     note: str | UnsetType | None = UNSET
 
 
@@ -144,7 +153,6 @@ class ServiceDraft(_Input, frozen=True, kw_only=True):
 
     partner_id: UUID
     kind: ServiceKind
-    correspondence_language: LanguageTag | UnsetType = UNSET
     title: Mapping[str, str]
     description: Mapping[str, str] = {}
     website: str | None = None
@@ -231,6 +239,7 @@ PARTNER_CHECKS: Final[Checks] = {
     "public_body": _as_given,
     "school": _as_given,
     "superior_contact": lambda v, f, _: check.optional_text(v, f),
+    "correspondence_language": _as_given,
 }
 
 LOCATION_CHECKS: Final[Checks] = {
@@ -239,7 +248,6 @@ LOCATION_CHECKS: Final[Checks] = {
     "postcode": lambda v, f, _: check.optional_text(v, f, maximum=20),
     "city": lambda v, f, _: check.optional_text(v, f, maximum=200),
     "ars": _or_none(check.territory),
-    "correspondence_language": _as_given,
     "latitude": lambda v, f, _: check.coordinate(v, f, 90),
     "longitude": lambda v, f, _: check.coordinate(v, f, 180),
     "accessibility": lambda v, f, _: check.texts(v, f),
@@ -672,6 +680,8 @@ async def change_service(
         changed.add("location_ids")
     if not changed:
         return Saved(service.id, service.version)
+    if "eligibility" in changed:
+        await settle(work, service_id, ChangeField.ELIGIBILITY)
     return _save_service(work, service, "service.change", changed)
 
 
@@ -726,6 +736,7 @@ async def set_capacity(work: Work, service_id: UUID, capacity: Capacity, *, expe
     require_change_service(work.actor, service_facts(service))
     _expect(service.version, expected_version)
     service.capacity = check.capacity(capacity, "capacity", _today(work))
+    await settle(work, service_id, ChangeField.CAPACITY)
     return _save_service(work, service, "service.set_capacity", {"capacity"})
 
 

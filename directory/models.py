@@ -29,7 +29,17 @@ from directory.values import (
     RecognitionFacts,
     SourceTerm,
 )
-from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState, Responsibility, ServiceKind
+from directory.vocabulary import (
+    ChangeDecision,
+    ChangeField,
+    ChangeReason,
+    ChangeRequestState,
+    DataProtectionLaw,
+    PartnerKind,
+    PublicationState,
+    Responsibility,
+    ServiceKind,
+)
 
 T = TypeVar("T")
 
@@ -91,6 +101,10 @@ class Base(AsyncAttrs, DeclarativeBase):
         PublicationState: Word(PublicationState),
         Responsibility: Word(Responsibility),
         DataProtectionLaw: Word(DataProtectionLaw),
+        ChangeField: Word(ChangeField),
+        ChangeReason: Word(ChangeReason),
+        ChangeRequestState: Word(ChangeRequestState),
+        ChangeDecision: Word(ChangeDecision),
         dict[str, str]: Json(dict[str, str]),
         tuple[ContactPoint, ...]: Json(tuple[ContactPoint, ...]),
         tuple[LanguageOffered, ...]: Json(tuple[LanguageOffered, ...]),
@@ -384,6 +398,41 @@ class Idempotency(Base):
     input_hash: Mapped[bytes] = mapped_column(LargeBinary)
     result_id: Mapped[UUID]
     at: Mapped[datetime] = mapped_column(server_default=NOW)
+
+
+class ChangeRequest(Base):
+    """That something in a service's entry seems to be wrong (Änderungsvorschlag); no word about a person.
+
+    At most one is open per service and field: ``times`` counts what speaks for it, the last time at
+    ``last_at``. Its partner or the coordination decides.
+    """
+
+    __tablename__ = "change_request"
+    __table_args__ = (
+        Index(
+            "change_request_one_open",
+            "service_id",
+            "field",
+            unique=True,
+            postgresql_where=text("state = 'OPEN'"),
+        ),
+        Index("change_request_partner", "partner_id", "last_at", "id"),
+        CheckConstraint("times > 0", name="change_request_times_positive"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    service_id: Mapped[UUID] = mapped_column(ForeignKey("service.id"))
+    field: Mapped[ChangeField]
+    reason: Mapped[ChangeReason]
+    times: Mapped[int] = mapped_column(default=1)
+    state: Mapped[ChangeRequestState]
+    opened_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
+    decision_reason: Mapped[ChangeDecision | None]
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class Audit(Base):

@@ -152,6 +152,36 @@ class DataProtectionLaw(StrEnum):
     DSG_EKD = "DSG_EKD"
 
 
+class ChangeField(StrEnum):
+    """What of a service's entry a change request is about."""
+
+    CAPACITY = "CAPACITY"
+    ELIGIBILITY = "ELIGIBILITY"
+
+
+class ChangeReason(StrEnum):
+    """Why an entry seems to be wrong."""
+
+    DECLINED_NO_CAPACITY = "DECLINED_NO_CAPACITY"
+    DECLINED_NOT_ELIGIBLE = "DECLINED_NOT_ELIGIBLE"
+
+
+class ChangeRequestState(StrEnum):
+    """What became of a change request."""
+
+    OPEN = "OPEN"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+
+
+class ChangeDecision(StrEnum):
+    """Why a change request was accepted or rejected."""
+
+    ENTRY_UPDATED = "ENTRY_UPDATED"
+    ENTRY_IS_RIGHT = "ENTRY_IS_RIGHT"
+    EXCEPTION = "EXCEPTION"
+
+
 def _key(member: StrEnum) -> tuple[type[StrEnum], str]:
     # members of two vocabularies with the same word are equal (both are that text), so the class counts too
     return type(member), member.value
@@ -256,6 +286,22 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(CapacityState.FEW): {"de": "wenige Plätze", "en": "few places"},
     _key(CapacityState.NONE): {"de": "keine Plätze", "en": "no places"},
     _key(CapacityState.UNKNOWN): {"de": "unbekannt", "en": "unknown"},
+    _key(ChangeField.CAPACITY): {"de": "Plätze", "en": "places"},
+    _key(ChangeField.ELIGIBILITY): {"de": "Zielgruppe", "en": "eligibility"},
+    _key(ChangeReason.DECLINED_NO_CAPACITY): {
+        "de": "mehrfach abgelehnt: kein Platz",
+        "en": "declined repeatedly: no place",
+    },
+    _key(ChangeReason.DECLINED_NOT_ELIGIBLE): {
+        "de": "abgelehnt: gehört nicht zur Zielgruppe",
+        "en": "declined: not eligible",
+    },
+    _key(ChangeRequestState.OPEN): {"de": "offen", "en": "open"},
+    _key(ChangeRequestState.ACCEPTED): {"de": "angenommen", "en": "accepted"},
+    _key(ChangeRequestState.REJECTED): {"de": "abgelehnt", "en": "rejected"},
+    _key(ChangeDecision.ENTRY_UPDATED): {"de": "Eintrag geändert", "en": "entry updated"},
+    _key(ChangeDecision.ENTRY_IS_RIGHT): {"de": "Eintrag stimmt", "en": "entry is right"},
+    _key(ChangeDecision.EXCEPTION): {"de": "Einzelfall", "en": "a single case"},
 }
 """Labels for people of the values that search, pages and papers show; language tag to text."""
 

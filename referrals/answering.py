@@ -44,6 +44,8 @@ from referrals.states import (
     allowed,
 )
 from referrals.values import Kept
+from referrals.upkeep import JOB as LEARN
+from referrals.upkeep import TELLS
 from referrals.vocabulary import (
     DataCategory,
     DeclinedBy,
@@ -226,6 +228,8 @@ async def decline(
     facts = {"declinedBy": declined_by.value}
     if better_service_id is not None:
         facts["betterService"] = str(better_service_id)
+    if reason in TELLS and declined_by is DeclinedBy.PARTNER:
+        work.later(LEARN, referral_id)
     return await make(
         work,
         held,

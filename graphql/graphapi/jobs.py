@@ -28,6 +28,8 @@ from graphapi.mailing import Mail, Mailer
 from graphapi.throttle import sweep
 from referrals.notices import JOB as SEND_NOTICES
 from referrals.ticking import run_the_clock
+from referrals.upkeep import JOB as LEARN
+from referrals.upkeep import learn_from_decline
 
 log = structlog.get_logger()
 
@@ -54,6 +56,11 @@ def register(queue: PgQueuer, database: Database, mail: Mail | None = None) -> N
         while done is not None:
             async with database.work(SYSTEM) as work:
                 done = await work.rewrite_services(partner_id, done)
+
+    @queue.entrypoint(LEARN, on_failure="hold", executor_factory=retried)
+    async def _learn_from_decline(job: Job) -> None:
+        async with database.work(SYSTEM) as work:
+            await learn_from_decline(work, msgspec.json.decode(job.payload or b"", type=UUID))
 
     @queue.entrypoint(SEND_NOTICES, on_failure="hold", executor_factory=retried)
     async def _send_notices(job: Job) -> None:

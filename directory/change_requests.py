@@ -1,0 +1,212 @@
+"""Change requests: what speaks against a service's entry, put before whoever keeps it (Änderungsvorschläge).
+
+They come from what happens (referrals that are declined) and change no entry. Its partner or the coordination
+decides, with a reason; whoever brings the field up to date has thereby accepted the request.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import case, func, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from directory.actors import Actor
+from directory.database import Work
+from directory.models import ChangeRequest, Partner, Service
+from directory.paging import cursor_of, place_of
+from directory.policy import EntryFacts, require_change_service
+from directory.problems import InvalidInput, NotFound, NotSignedIn, StaleVersion
+from directory.sources import Page
+from directory.values import Instant, Value
+from directory.vocabulary import ChangeDecision, ChangeField, ChangeReason, ChangeRequestState
+
+MOST: Final = 100
+"""Largest page of requests."""
+
+
+class ChangeRequestView(Value, frozen=True, kw_only=True):
+    """A change request as its partner and the coordination read it."""
+
+    id: UUID
+    partner_id: UUID
+    service_id: UUID
+    field: ChangeField
+    reason: ChangeReason
+    times: int
+    state: ChangeRequestState
+    opened_at: Instant
+    last_at: Instant
+    decided_at: Instant | None
+    decided_by: UUID | None
+    decision_reason: ChangeDecision | None
+    version: int
+
+
+def _view(row: ChangeRequest) -> ChangeRequestView:
+    return ChangeRequestView(**{name: getattr(row, name) for name in ChangeRequestView.__struct_fields__})
+
+
+async def last_decision(session: AsyncSession, service_id: UUID, field: ChangeField) -> datetime | None:
+    """Return when a request about this field was last decided on; what came before it counts no more."""
+    return await session.scalar(
+        select(func.max(ChangeRequest.decided_at)).where(
+            ChangeRequest.service_id == service_id, ChangeRequest.field == field
+        )
+    )
+
+
+async def open_request(
+    work: Work, service_id: UUID, field: ChangeField, reason: ChangeReason, *, times: int
+) -> ChangeRequestView:
+    """Open a request, or bring the one that is open up to date; the same again changes nothing.
+
+    ``times``: how often it happened since the last decision. Raises NotFound for an unknown service.
+    """
+    partner_id = await work.session.scalar(select(Service.partner_id).where(Service.id == service_id))
+    if partner_id is None:
+        raise NotFound
+    opened = insert(ChangeRequest).values(
+        id=uuid4(),
+        partner_id=partner_id,
+        service_id=service_id,
+        field=field,
+        reason=reason,
+        times=times,
+        state=ChangeRequestState.OPEN,
+        opened_at=work.now,
+        last_at=work.now,
+        version=1,
+    )
+    row = (
+        await work.session.scalars(
+            opened.on_conflict_do_update(
+                index_elements=[ChangeRequest.service_id, ChangeRequest.field],
+                index_where=text("state = 'OPEN'"),
+                set_={
+                    "times": func.greatest(ChangeRequest.times, times),
+                    "last_at": case((ChangeRequest.times < times, work.now), else_=ChangeRequest.last_at),
+                    "version": ChangeRequest.version + case((ChangeRequest.times < times, 1), else_=0),
+                },
+            ).returning(ChangeRequest),
+            execution_options={"populate_existing": True},
+        )
+    ).one()
+    work.record("change_request.open", "change_request", row.id, {"field": field, "reason": reason})
+    return _view(row)
+
+
+async def view_change_request(session: AsyncSession, actor: Actor, id_: UUID) -> ChangeRequestView | None:
+    """Return one request to whoever keeps the entry; None for everybody else (row-level security)."""
+    if not actor.signed_in:
+        return None
+    row = await session.get(ChangeRequest, id_)
+    return None if row is None else _view(row)
+
+
+async def list_change_requests(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    state: ChangeRequestState | None = ChangeRequestState.OPEN,
+    first: int = 20,
+    after: str | None = None,
+    with_total: bool = False,
+) -> Page[ChangeRequestView]:
+    """Return a page of the requests that this actor decides on, the latest first; ``state`` None: all.
+
+    For a partner its own, for the coordination those of its municipality. One statement, two with the total.
+    Raises InvalidInput for a wrong cursor or page size.
+    """
+    if not actor.signed_in:
+        raise NotSignedIn
+    if not 1 <= first <= MOST:
+        reason = "too-large" if first > MOST else "too-small"
+        raise InvalidInput("first", reason, maximum=str(MOST), minimum="1")
+    conditions = [] if state is None else [ChangeRequest.state == state]
+    paged = list(conditions)
+    if after is not None:
+        moment, last = place_of(after)
+        paged.append(tuple_(ChangeRequest.last_at, ChangeRequest.id) < tuple_(moment, last))
+    rows = list(
+        await session.scalars(
+            select(ChangeRequest)
+            .where(*paged)
+            .order_by(ChangeRequest.last_at.desc(), ChangeRequest.id.desc())
+            .limit(first + 1)
+        )
+    )
+    total = None
+    if with_total:
+        total = await session.scalar(select(func.count()).select_from(ChangeRequest).where(*conditions))
+    shown = tuple(_view(row) for row in rows[:first])
+    return Page(
+        nodes=shown,
+        cursors=tuple(cursor_of(view.last_at, view.id) for view in shown),
+        has_next=len(rows) > first,
+        total=total,
+    )
+
+
+async def decide_change_request(
+    work: Work, id_: UUID, *, expected_version: int, accept: bool, reason: ChangeDecision
+) -> ChangeRequestView:
+    """Accept or reject a request; the entry itself is changed by whoever keeps it, as ever.
+
+    Raises NotFound, StaleVersion, InvalidInput when it was decided already or the reason contradicts.
+    """
+    found = (
+        await work.session.execute(
+            select(ChangeRequest, Service, Partner)
+            .join(Service, Service.id == ChangeRequest.service_id)
+            .join(Partner, Partner.id == Service.partner_id)
+            .where(ChangeRequest.id == id_)
+            .with_for_update(of=ChangeRequest)
+        )
+    ).one_or_none()
+    if found is None:
+        if not work.actor.signed_in:
+            raise NotSignedIn
+        raise NotFound
+    request, service, partner = found
+    require_change_service(
+        work.actor,
+        EntryFacts(partner_id=partner.id, municipality_id=partner.municipality_id, state=service.state),
+    )
+    if request.version != expected_version:
+        raise StaleVersion(request.version)
+    if request.state is not ChangeRequestState.OPEN:
+        raise InvalidInput("id", "decided-already")
+    if accept is not (reason is ChangeDecision.ENTRY_UPDATED):
+        raise InvalidInput("reason", "contradicts-decision")
+    request.state = ChangeRequestState.ACCEPTED if accept else ChangeRequestState.REJECTED
+    request.decided_at = work.now
+    request.decided_by = work.actor.member_id
+    request.decision_reason = reason
+    request.version += 1
+    await work.session.flush()
+    work.record("change_request.decide", "change_request", id_, {"state": request.state, "reason": reason})
+    return _view(request)
+
+
+async def settle(work: Work, service_id: UUID, field: ChangeField) -> None:
+    """Accept the open request about this field, if there is one: the entry was just brought up to date."""
+    await work.session.execute(
+        update(ChangeRequest)
+        .where(
+            ChangeRequest.service_id == service_id,
+            ChangeRequest.field == field,
+            ChangeRequest.state == ChangeRequestState.OPEN,
+        )
+        .values(
+            state=ChangeRequestState.ACCEPTED,
+            decided_at=work.now,
+            decided_by=work.actor.member_id,
+            decision_reason=ChangeDecision.ENTRY_UPDATED,
+            version=ChangeRequest.version + 1,
+        )
+        .execution_options(synchronize_session=False)
+    )
