@@ -6,6 +6,7 @@ sender records what the recipient told them by phone, by mail or in person, and 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -26,6 +27,7 @@ from referrals.moving import (
     Held,
     Moved,
     begin,
+    begin_note,
     check_version,
     checked_text,
     end_of,
@@ -35,6 +37,7 @@ from referrals.moving import (
     note_down,
     permit,
 )
+from referrals.noted import Noted
 from referrals.problems import TransitionNotAllowed
 from referrals.sealing import DataKey
 from referrals.states import (
@@ -43,14 +46,15 @@ from referrals.states import (
     add_working_days,
     allowed,
 )
-from referrals.values import Kept
 from referrals.upkeep import JOB as LEARN
 from referrals.upkeep import TELLS
+from referrals.values import Kept
 from referrals.vocabulary import (
     DataCategory,
     DeclinedBy,
     DeclineReason,
     EventActor,
+    InterimResult,
     OutcomeCode,
     OutcomeReason,
     Reason,
@@ -87,9 +91,13 @@ async def ask(
     expected_version: int,
     question: str,
     *,
+    categories: Collection[DataCategory] = (),
     answered: Answered | None = None,
 ) -> Moved:
-    """SENT, ACKNOWLEDGED to INFO_REQUESTED: the recipient asks; its clock stands still until the reply."""
+    """SENT, ACKNOWLEDGED to INFO_REQUESTED: the recipient asks; its clock stands still until the reply.
+
+    ``categories``: which data the question asks for; what was not sent needs the person's consent again.
+    """
     held = await begin(work, referral_id, expected_version, Move.ASK, EventActor.RECIPIENT, answered)
     note = checked_text(question, "question")
     key = await _key_to_write(keys, held)
@@ -99,7 +107,14 @@ async def ask(
         "question_due_at": end_of(add_working_days(local_day(work.now), QUESTION_DAYS)),
     }
     return await make(
-        work, held, Move.ASK, EventActor.RECIPIENT, changes, answered=answered, note=(key, note)
+        work,
+        held,
+        Move.ASK,
+        EventActor.RECIPIENT,
+        changes,
+        answered=answered,
+        facts={"categories": " ".join(c for c in DataCategory if c in categories)} if categories else {},
+        note=(key, note),
     )
 
 
@@ -121,12 +136,7 @@ async def waitlist(
     The sender is warned (``inbox``) when that is later than the person's status ends.
     """
     held = await begin(work, referral_id, expected_version, Move.WAITLIST, EventActor.RECIPIENT, answered)
-    latest = local_day(work.now) + timedelta(days=3 * 366)
-    if expected_week > latest:
-        raise InvalidInput("expectedWeek", "too-late", maximum=latest.isoformat())
-    monday = expected_week - timedelta(days=expected_week.weekday())
-    if monday + timedelta(days=6) < local_day(work.now):
-        raise InvalidInput("expectedWeek", "in-the-past")
+    monday = _expected_monday(work, expected_week)
     changes = {**_taken_over(work, answered), "expected_week": monday, "answer_due_at": None}
     return await make(
         work,
@@ -137,6 +147,52 @@ async def waitlist(
         answered=answered,
         facts={"expectedWeek": monday.isoformat()},
     )
+
+
+async def update_waiting(
+    work: Work,
+    referral_id: UUID,
+    expected_version: int,
+    *,
+    expected_week: date | None = None,
+    position: int | None = None,
+    answered: Answered | None = None,
+) -> Moved:
+    """Say anew when there may be a place, or at which position the person waits; the sender is told."""
+    held = await begin_note(
+        work, referral_id, expected_version, Noted.WAITLIST_UPDATED, EventActor.RECIPIENT, answered
+    )
+    facts: dict[str, str] = {}
+    changes: dict[str, object] = {}
+    if expected_week is not None:
+        changes["expected_week"] = monday = _expected_monday(work, expected_week)
+        facts["expectedWeek"] = monday.isoformat()
+    if position is not None:
+        if not 1 <= position <= 10_000:
+            raise InvalidInput("position", "out-of-range", minimum="1", maximum="10000")
+        facts["position"] = str(position)
+    if not facts:
+        raise InvalidInput("expectedWeek", "required")
+    return await note_down(
+        work,
+        held,
+        Noted.WAITLIST_UPDATED,
+        EventActor.RECIPIENT,
+        changes,
+        answered=answered,
+        facts=facts,
+        tell_other_side=True,
+    )
+
+
+def _expected_monday(work: Work, expected_week: date) -> date:
+    latest = local_day(work.now) + timedelta(days=3 * 366)
+    if expected_week > latest:
+        raise InvalidInput("expectedWeek", "too-late", maximum=latest.isoformat())
+    monday = expected_week - timedelta(days=expected_week.weekday())
+    if monday + timedelta(days=6) < local_day(work.now):
+        raise InvalidInput("expectedWeek", "in-the-past")
+    return monday
 
 
 async def accept(
@@ -314,6 +370,54 @@ async def resume(
     return await make(work, held, Move.RESUME, EventActor.RECIPIENT, changes, answered=answered)
 
 
+async def report_interim(
+    work: Work,
+    referral_id: UUID,
+    expected_version: int,
+    *,
+    result: InterimResult,
+    on: date,
+    answered: Answered | None = None,
+) -> Moved:
+    """Report how it stands meanwhile; a sign of life too.
+
+    Without a REPORT_BACK consent for the outcome only the day of the report is kept, for the recipient.
+    """
+    held = await begin_note(
+        work, referral_id, expected_version, Noted.INTERIM, EventActor.RECIPIENT, answered
+    )
+    if on > local_day(work.now):
+        raise InvalidInput("on", "in-the-future")
+    told = report_depth_of(work, held) is ReportDepth.OUTCOME
+    return await note_down(
+        work,
+        held,
+        Noted.INTERIM,
+        EventActor.RECIPIENT,
+        {"interim_report_on": on, "last_sign_of_life": local_day(work.now)},
+        answered=answered,
+        facts={"on": on.isoformat(), **({"result": result.value} if told else {})},
+        tell_other_side=True,
+    )
+
+
+async def sign_of_life(
+    work: Work, referral_id: UUID, expected_version: int, *, answered: Answered | None = None
+) -> Moved:
+    """Say with one click that the recipient is still at it; the clock counts on from today."""
+    held = await begin_note(
+        work, referral_id, expected_version, Noted.SIGN_OF_LIFE, EventActor.RECIPIENT, answered
+    )
+    return await note_down(
+        work,
+        held,
+        Noted.SIGN_OF_LIFE,
+        EventActor.RECIPIENT,
+        {"last_sign_of_life": local_day(work.now)},
+        answered=answered,
+    )
+
+
 _REPORTABLE: Final = frozenset(OutcomeCode) - {OutcomeCode.UNKNOWN}
 
 
@@ -374,7 +478,7 @@ async def answer_revocation(
     """
     held = await hold(work, referral_id)
     permit(work, held, EventActor.RECIPIENT, answered)
-    check_version(held.referral, expected_version)
+    check_version(held.referral, expected_version, sender=answered is not None)
     referral = held.referral
     if referral.state is not ReferralState.CONSENT_REVOKED or referral.revocation_answer is not None:
         raise TransitionNotAllowed(referral.state, allowed(referral.state, EventActor.RECIPIENT))
@@ -423,6 +527,7 @@ class AnswerAsk(RecipientAnswer, frozen=True, kw_only=True, tag="ASK"):
     """They need to know something."""
 
     question: str
+    categories: tuple[DataCategory, ...] = ()
 
 
 class AnswerWaitlist(RecipientAnswer, frozen=True, kw_only=True, tag="WAITLIST"):
@@ -514,7 +619,15 @@ async def record_answer(
         case AnswerAcknowledge():
             return await acknowledge(work, referral_id, expected_version, answered=answered)
         case AnswerAsk():
-            return await ask(work, keys, referral_id, expected_version, answer.question, answered=answered)
+            return await ask(
+                work,
+                keys,
+                referral_id,
+                expected_version,
+                answer.question,
+                categories=answer.categories,
+                answered=answered,
+            )
         case AnswerWaitlist():
             return await waitlist(
                 work, referral_id, expected_version, answer.expected_week, answered=answered

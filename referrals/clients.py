@@ -234,18 +234,20 @@ def new_pseudonym() -> str:
 # --- Writing --------------------------------------------------------------------------------------------
 
 
-def _facts(client: Client) -> policy.ClientFacts:
+def facts_of(client: Client) -> policy.ClientFacts:
+    """Return what the policy judges a client by."""
     return policy.ClientFacts(
         partner_id=client.partner_id, responsible_id=client.responsible_id, deputy_id=client.deputy_id
     )
 
 
-async def _to_change(work: Work, client_id: UUID, expected_version: int | None) -> Client:
+async def to_change(work: Work, client_id: UUID, expected_version: int | None) -> Client:
+    """Return an own client, locked to be changed. Raises NotFound, NotAllowed, StaleVersion, Erased."""
     policy.must_work_with_people(work.actor)
     client = await work.session.get(Client, client_id, with_for_update=True, populate_existing=True)
     if client is None:
         raise NotFound
-    policy.change_client(work.actor, _facts(client))
+    policy.change_client(work.actor, facts_of(client))
     if expected_version is not None and client.version != expected_version:
         raise StaleVersion(client.version)
     if client.erased_at is not None:
@@ -262,7 +264,8 @@ async def _check_topics(session: AsyncSession, needs: Sequence[str]) -> None:
             raise InvalidInput(f"needs.{number}", "unknown-value")
 
 
-async def _check_members(session: AsyncSession, partner_id: UUID, members: dict[str, UUID | None]) -> None:
+async def check_members(session: AsyncSession, partner_id: UUID, members: dict[str, UUID | None]) -> None:
+    """Raise InvalidInput unless these are different active members; ``members`` by the input's fields."""
     named = {member for member in members.values() if member is not None}
     if not named:
         return
@@ -288,9 +291,7 @@ async def create_client(work: Work, keys: KeyStore, draft: ClientDraft) -> UUID:
         raise NotSignedIn
     responsible = draft.responsible_id or work.actor.member_id
     await _check_topics(work.session, draft.needs)
-    await _check_members(
-        work.session, partner_id, {"responsibleId": responsible, "deputyId": draft.deputy_id}
-    )
+    await check_members(work.session, partner_id, {"responsibleId": responsible, "deputyId": draft.deputy_id})
     index_key = await keys.index_key(partner_id, work.now)
     client = Client(
         id=uuid4(),
@@ -326,11 +327,11 @@ async def change_client(
 
     Raises NotFound, NotAllowed, StaleVersion, InvalidInput, Erased.
     """
-    client = await _to_change(work, client_id, expected_version)
+    client = await to_change(work, client_id, expected_version)
     if change.needs is not UNSET:
         await _check_topics(work.session, change.needs)
     if change.responsible_id is not UNSET or change.deputy_id is not UNSET:
-        await _check_members(
+        await check_members(
             work.session,
             client.partner_id,
             {
@@ -363,7 +364,7 @@ async def change_client(
 
 async def move_phase(work: Work, client_id: UUID, expected_version: int, phase: ClientPhase) -> int:
     """Move a client into a phase, kept in the history; return the new version. The same phase is refused."""
-    client = await _to_change(work, client_id, expected_version)
+    client = await to_change(work, client_id, expected_version)
     if client.phase is phase:
         raise InvalidInput("phase", "unchanged")
     _add_phase(work, client_id, client.phase, phase)
@@ -384,36 +385,6 @@ def _add_phase(work: Work, client_id: UUID, before: ClientPhase | None, phase: C
             member_id=work.actor.member_id,
         )
     )
-
-
-async def erase_client(work: Work, keys: KeyStore, client_id: UUID, expected_version: int) -> int:
-    """Erase a person: data key and everything sealed are gone for good, in backups too; return the version.
-
-    Pseudonym, phases and referrals stay, without any way back to the person (Art. 17 GDPR). Only a LEAD of
-    the own organisation; refused while a referral is open. Raises InvalidInput, NotAllowed, StaleVersion.
-    """
-    client = await _to_change(work, client_id, expected_version)
-    policy.decide_exclusion(work.actor, _facts(client))
-    still_open = await work.session.scalar(
-        select(func.count())
-        .select_from(Referral)
-        .where(Referral.client_id == client_id, Referral.state.in_(OPEN_STATES))
-    )
-    if still_open:
-        raise InvalidInput("clientId", "open-referrals", count=str(still_open))
-    await keys.erase(client_id, work.now)
-    exclusion = await work.session.get(Exclusion, client_id)
-    if exclusion is not None:
-        await work.session.delete(exclusion)
-    client.sealed_identity = client.sealed_contact = client.sealed_profile = None
-    client.name_index = ()
-    client.languages = client.needs = ()
-    client.residence_status = client.legal_circle = client.status_valid_until = None
-    client.erased_at = work.now
-    client.version += 1
-    client.updated_at = work.now
-    work.record("client.erase", "client", client_id)
-    return client.version
 
 
 # --- Reading --------------------------------------------------------------------------------------------
@@ -446,7 +417,7 @@ async def view_client(session: AsyncSession, actor: Actor, keys: KeyStore, clien
     client = await session.get(Client, client_id)
     if client is None:
         raise NotFound
-    policy.see_client(actor, _facts(client))
+    policy.see_client(actor, facts_of(client))
     key = await keys.of(client_id)
     steps = await session.scalars(
         select(ClientPhaseChange)
@@ -686,7 +657,7 @@ async def _for_lead(session: AsyncSession, actor: Actor, client_id: UUID, *, loc
     client = await session.get(Client, client_id, with_for_update=lock or None)
     if client is None:
         raise NotFound
-    policy.decide_exclusion(actor, _facts(client))
+    policy.decide_exclusion(actor, facts_of(client))
     return client
 
 

@@ -13,8 +13,9 @@ from datetime import date
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, literal, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from directory.database import Work
@@ -22,6 +23,7 @@ from directory.models import Municipality, Partner, Service, Topic
 from directory.problems import InvalidInput, NotFound
 from directory.values import LanguageTag, ShortText, TerritoryKey, TopicCode, Value
 from directory.vocabulary import CapacityState, PublicationState, ServiceKind
+from referrals.clients import check_members
 from referrals.consent import LARGEST, covers
 from referrals.consents import facts_of as consent_facts
 from referrals.consents import record_consent, request_consent
@@ -33,20 +35,24 @@ from referrals.moving import (
     Moved,
     begin,
     begin_history,
+    begin_note,
     check_version,
     checked_text,
+    course_of,
     end_of,
     hold,
     local_day,
     make,
+    note_down,
     permit,
 )
+from referrals.noted import Noted
 from referrals.package import Package, PersonFacts, encoder, facts, package_for
 from referrals.policy import ClientFacts, change_client, must_work_with_people
 from referrals.problems import ConsentMissing, DuplicateReferral, Erased, TransitionNotAllowed
+from referrals.reporting import moves_shown, shown_to_sender
 from referrals.sealing import DataKey, Place
 from referrals.states import (
-    FOLLOW_UP_STATES,
     Move,
     allowed,
     answer_due_on,
@@ -61,7 +67,6 @@ from referrals.vocabulary import (
     DataCategory,
     EventActor,
     FeedbackAsked,
-    OutcomeCode,
     Priority,
     Purpose,
     Reason,
@@ -153,6 +158,9 @@ async def _ends(work: Work, client_id: UUID, service_id: UUID, topic: str) -> _E
         raise InvalidInput("serviceId", "not-published")
     if not to_partner.active:
         raise InvalidInput("serviceId", "partner-inactive")
+    if to_partner.id == client.partner_id:
+        # no data leave the organisation: there is nothing to consent to, and nobody to hear back from
+        raise InvalidInput("serviceId", "own-service")
     if service.kind is ServiceKind.SIGNPOSTING_ADVICE:
         raise InvalidInput("serviceId", "signposting-moves-no-data")
     return _Ends(client, from_partner, ars, service, to_partner, topic_known, open_referral_id)
@@ -470,10 +478,17 @@ async def refer(
     )
 
 
-class FollowUp(Value, frozen=True, kw_only=True):
-    """Where a follow-up goes; what is None is taken from the referral that came before."""
+LONGEST_CHAIN: Final = 10
+"""Referrals that may follow one another."""
 
-    service_id: UUID
+
+class FollowUp(Value, frozen=True, kw_only=True):
+    """Where a follow-up goes; what is None is taken from the referral that came before.
+
+    Without ``service_id`` it goes to the better service that the recipient named when it declined.
+    """
+
+    service_id: UUID | None = None
     topic: TopicCode | None = None
     categories: tuple[DataCategory, ...] | None = None
     priority: Priority | None = None
@@ -482,54 +497,154 @@ class FollowUp(Value, frozen=True, kw_only=True):
 async def follow_up(work: Work, referral_id: UUID, given: FollowUp) -> Moved:
     """Draft a referral to the next service after DECLINED, EXPIRED, or CLOSED with the need not met.
 
-    It is linked to its parent and needs a new consent for the new recipient.
+    It is linked to its parent and needs a new consent for the new recipient, who never learns that there was
+    another referral before. Raises TransitionNotAllowed, InvalidInput when the chain comes back to a service
+    or grows too long, DuplicateReferral.
     """
+    parent, draft = await _next_draft(work, referral_id, given)
+    return await draft_referral(work, draft, parent_id=parent)
+
+
+async def refer_on(
+    work: Work,
+    keys: KeyStore,
+    referral_id: UUID,
+    given: FollowUp,
+    consent: ConsentGiven,
+    *,
+    capacity_reason: CapacityReason | None = None,
+) -> Moved:
+    """Follow a referral up and send it, with the person's new consent, in one operation."""
+    parent, draft = await _next_draft(work, referral_id, given)
+    return await refer(work, keys, draft, consent, capacity_reason=capacity_reason, parent_id=parent)
+
+
+async def _next_draft(work: Work, referral_id: UUID, given: FollowUp) -> tuple[UUID, DraftGiven]:
     held = await hold(work, referral_id)
     permit(work, held, EventActor.SENDER)
     parent = held.referral
-    consent = await work.session.get(Consent, parent.consent_id) if parent.consent_id else None
     # An outcome that the sender may not read must not show in what the sender may do.
-    met = parent.outcome is OutcomeCode.NEED_MET and outcome_shown(parent, consent)
-    if parent.state not in FOLLOW_UP_STATES or (parent.state is ReferralState.CLOSED and met):
-        raise TransitionNotAllowed(parent.state, allowed(parent.state, EventActor.SENDER))
+    course = shown_to_sender(course_of(parent), held.history, held.readable)
+    if not offers_follow_up(course):
+        raise TransitionNotAllowed(course.state, moves_shown(course.state, held.readable, EventActor.SENDER))
+    service_id = given.service_id or parent.better_service_id
+    if service_id is None:
+        raise InvalidInput("serviceId", "required")
+    before = await chain_before(work.session, parent.id)
+    if len(before) >= LONGEST_CHAIN:
+        raise InvalidInput("id", "chain-too-long", maximum=str(LONGEST_CHAIN))
+    if service_id in {service for _, service in before} and service_id != parent.service_id:
+        raise InvalidInput("serviceId", "in-the-chain")
+    if service_id == parent.service_id and parent.state is not ReferralState.EXPIRED:
+        # asking the same service once more makes sense only where nobody answered
+        raise InvalidInput("serviceId", "same-service")
     if given.categories is None:
         recipient = aliased(Partner)
         kind = (
             await work.session.execute(
                 select(recipient.kind)
                 .join(Service, Service.partner_id == recipient.id)
-                .where(Service.id == given.service_id)
+                .where(Service.id == service_id)
             )
         ).scalar()
         largest = LARGEST[kind] if kind is not None else frozenset()
         categories = tuple(category for category in parent.categories if category in largest)
     else:
         categories = given.categories
-    return await draft_referral(
-        work,
-        DraftGiven(
-            client_id=parent.client_id,
-            service_id=given.service_id,
-            topic=given.topic or parent.topic,
-            categories=categories,
-            priority=given.priority or parent.priority,
-            language=parent.language,
-            area=parent.area,
-            file_number=parent.sender_file_number,
-        ),
-        parent_id=parent.id,
+    return parent.id, DraftGiven(
+        client_id=parent.client_id,
+        service_id=service_id,
+        topic=given.topic or parent.topic,
+        categories=categories,
+        priority=given.priority or parent.priority,
+        language=parent.language,
+        area=parent.area,
+        file_number=parent.sender_file_number,
     )
+
+
+async def chain_before(session: AsyncSession, referral_id: UUID) -> list[tuple[UUID, UUID]]:
+    """Return a referral and what came before it, latest first, as (referral, service); the sender's own."""
+    link = (
+        select(Referral.id, Referral.service_id, Referral.parent_id, literal(1).label("depth"))
+        .where(Referral.id == referral_id)
+        .cte("link", recursive=True)
+    )
+    former = aliased(Referral)
+    link = link.union_all(
+        select(former.id, former.service_id, former.parent_id, link.c.depth + 1).where(
+            former.id == link.c.parent_id, link.c.depth < 5 * LONGEST_CHAIN
+        )
+    )
+    rows = await session.execute(select(link.c.id, link.c.service_id).order_by(link.c.depth))
+    return [(row[0], row[1]) for row in rows]
 
 
 # --- The sender's moves ------------------------------------------------------------------------------------
 
 
-async def reply(work: Work, keys: KeyStore, referral_id: UUID, expected_version: int, answer: str) -> Moved:
-    """INFO_REQUESTED to ACKNOWLEDGED: the sender answers; the recipient's clock goes on where it stood."""
+async def reply(
+    work: Work,
+    keys: KeyStore,
+    referral_id: UUID,
+    expected_version: int,
+    answer: str,
+    *,
+    adds: Collection[DataCategory] = (),
+    consent_id: UUID | None = None,
+) -> Moved:
+    """INFO_REQUESTED to ACKNOWLEDGED: the sender answers; the recipient's clock goes on where it stood.
+
+    ``adds``: data categories that the answer adds to the package, as the client's file has them now. They
+    need the person's consent as much as those that were sent: raises ConsentMissing when the consent
+    (``consent_id``, else the one that the referral rests on) does not cover them.
+    """
+    consent = await _lock_consent(work, referral_id, consent_id)
     held = await begin(work, referral_id, expected_version, Move.REPLY, EventActor.SENDER)
     note = checked_text(answer, "answer")
     key = await keys.of(held.referral.client_id)
-    return await make(work, held, Move.REPLY, EventActor.SENDER, clock_goes_on(work, held), note=(key, note))
+    changes = clock_goes_on(work, held)
+    facts: dict[str, str] = {}
+    if adds:
+        added = await _add_to_package(work, key, held, consent, adds)
+        changes |= added
+        facts = {"added": " ".join(category for category in DataCategory if category in adds)}
+    return await make(work, held, Move.REPLY, EventActor.SENDER, changes, facts=facts, note=(key, note))
+
+
+async def _add_to_package(
+    work: Work, key: DataKey, held: Held, consent: Consent | None, adds: Collection[DataCategory]
+) -> dict[str, object]:
+    """Seal the package anew with more categories; return the referral's changes."""
+    referral = held.referral
+    client = await work.session.get_one(Client, referral.client_id, populate_existing=True)
+    if client.erased_at is not None:
+        raise Erased
+    recipient = await work.session.get_one(Partner, referral.recipient_partner_id)
+    categories = _chosen({*referral.categories, *adds}, recipient)
+    if consent is not None and consent.client_id != referral.client_id:
+        raise NotFound
+    missing = covers(
+        consent_facts(consent) if consent else None,
+        recipient=referral.recipient_partner_id,
+        purpose=Purpose.REFERRAL,
+        categories=categories,
+        at=work.now,
+    )
+    if missing or consent is None:
+        raise ConsentMissing(missing or {"CONSENT"})
+    package = package_for(facts_of_client(key, client), categories)
+    await work.session.execute(
+        update(ReferralPackage)
+        .where(ReferralPackage.referral_id == referral.id)
+        .values(
+            consent_id=consent.id,
+            categories=categories,
+            sealed=key.seal(encoder.encode(package), package_place(referral.id)),
+            made_at=work.now,
+        )
+    )
+    return {"categories": categories, "consent_id": consent.id}
 
 
 def clock_goes_on(work: Work, held: Held) -> dict[str, object]:
@@ -655,3 +770,50 @@ async def _begin_for(
     if told_by_person in {AnswerSource.MEMBER, AnswerSource.SYSTEM}:
         raise InvalidInput("toldByPerson", "unknown-value")
     return await begin(work, referral_id, expected_version, move, party), party
+
+
+# --- Beside the state --------------------------------------------------------------------------------------
+
+
+def _own_side(work: Work, held: Held) -> EventActor:
+    """Return on which side the actor stands; who stands on none is refused as on the recipient's."""
+    sends = work.actor.partner_id == held.referral.sender_partner_id
+    return EventActor.SENDER if sends else EventActor.RECIPIENT
+
+
+async def set_file_number(
+    work: Work, referral_id: UUID, expected_version: int, file_number: ShortText | None
+) -> Moved:
+    """Set the own side's sign for the referral (Aktenzeichen); None removes it. The other side reads it."""
+    party = _own_side(work, await hold(work, referral_id))
+    held = await begin_note(work, referral_id, expected_version, Noted.FILE_NUMBER_SET, party)
+    column = "sender_file_number" if party is EventActor.SENDER else "recipient_file_number"
+    return await note_down(work, held, Noted.FILE_NUMBER_SET, party, {column: file_number})
+
+
+async def reassign(
+    work: Work,
+    referral_id: UUID,
+    expected_version: int,
+    *,
+    responsible_id: UUID,
+    deputy_id: UUID | None = None,
+) -> Moved:
+    """Name who looks after the referral on the own side; on the recipient's side there is no deputy.
+
+    Raises InvalidInput for somebody who is no active member of the own organisation.
+    """
+    party = _own_side(work, await hold(work, referral_id))
+    held = await begin_note(work, referral_id, expected_version, Noted.REASSIGNED, party)
+    sends = party is EventActor.SENDER
+    if not sends and deputy_id is not None:
+        raise InvalidInput("deputyId", "not-for-recipients")
+    await check_members(
+        work.session,
+        held.referral.sender_partner_id if sends else held.referral.recipient_partner_id,
+        {"responsibleId": responsible_id, "deputyId": deputy_id},
+    )
+    changes: dict[str, object] = {"recipient_member_id": responsible_id}
+    if sends:
+        changes = {"sender_member_id": responsible_id, "sender_deputy_id": deputy_id}
+    return await note_down(work, held, Noted.REASSIGNED, party, changes)

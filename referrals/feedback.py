@@ -73,8 +73,8 @@ async def issue_code(work: Work, referral_id: UUID) -> IssuedCode:
     held = await hold(work, referral_id)
     permit(work, held, EventActor.SENDER)
     referral = held.referral
-    if referral.state not in ASKED_IN:
-        raise TransitionNotAllowed(referral.state, allowed(referral.state, EventActor.SENDER))
+    if held.shown_state not in ASKED_IN:
+        raise TransitionNotAllowed(held.shown_state, allowed(held.shown_state, EventActor.SENDER))
     answered = exists().where(Feedback.referral_id == referral_id)
     if (await work.session.execute(select(answered))).scalar():
         raise InvalidInput("referralId", "answered-already")
@@ -163,8 +163,8 @@ async def record_feedback(
     """Record what the person told the sender; open codes of this referral die with it."""
     held = await hold(work, referral_id)
     permit(work, held, EventActor.SENDER)
-    if held.referral.state not in ASKED_IN:
-        raise TransitionNotAllowed(held.referral.state, allowed(held.referral.state, EventActor.SENDER))
+    if held.shown_state not in ASKED_IN:
+        raise TransitionNotAllowed(held.shown_state, allowed(held.shown_state, EventActor.SENDER))
     if source in {AnswerSource.MEMBER, AnswerSource.SYSTEM, AnswerSource.CODE}:
         raise InvalidInput("source", "unknown-value")
     note = checked_text(text_given, "text") if text_given else None

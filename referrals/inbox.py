@@ -229,7 +229,7 @@ def _unread(actor: Actor) -> ColumnElement[int]:
     )
 
 
-def _statement(actor: Actor) -> Select[Any]:
+def _statement(actor: Actor) -> Select[Any, Any, Any, Any, Any, Any, Any]:
     # For a recipient row-level security leaves the sender's client empty: the status end is the sender's.
     # What a recipient has taken over is its own client.
     own = aliased(Client)
@@ -374,7 +374,7 @@ def _seen_as(sends: bool, receives: bool, actor: Actor) -> EventActor:
 
 
 def offers_follow_up(course: Course) -> bool:
-    """Whether what the sender reads offers the next service: it ended, and the need is not known to be met."""
+    """Whether what the sender reads offers the next service: it ended, and the need is not known as met."""
     return course.state in FOLLOW_UP_STATES and not (
         course.state is ReferralState.CLOSED and course.outcome is OutcomeCode.NEED_MET
     )
@@ -594,6 +594,8 @@ async def _depth(session: AsyncSession, referral_id: UUID, at: datetime) -> Repo
 def _as_told(event: EventView, view: ReferralView, depth: ReportDepth) -> EventView:
     """Return what an event says to the sender: no outcome, and no reason that speaks of the person."""
     if who_reported_is_hidden(event.move, depth):
+        if event.partner_id == view.sender_partner_id:  # what the sender recorded itself, it knows
+            return replace(event, reason=None, facts={})
         return replace(
             event,
             actor=EventActor.RECIPIENT,

@@ -35,31 +35,34 @@ from referrals.vocabulary import (
     OPEN_STATES,
     Addressee,
     AnswerSource,
+    AppointmentKind,
+    AppointmentState,
     ApprovalMove,
     ApprovalState,
     BookingState,
+    BringAlong,
     CapacityReason,
+    CardEnd,
     ClientPhase,
     ConsentState,
     DataCategory,
-    CardEnd,
     DeclinedBy,
     DeclineReason,
     EventActor,
     FeedbackAnswer,
     FeedbackAsked,
-    GenderWish,
-    HoldReason,
-    NoticeAbout,
     FollowUpKind,
     FollowUpState,
+    GenderWish,
+    HoldReason,
+    NeedNow,
+    NoticeAbout,
     NoticeKind,
     NoticeState,
-    NeedNow,
+    OccupiedWith,
     OutcomeCode,
     OutcomeReason,
     Priority,
-    OccupiedWith,
     Reason,
     ReferralState,
     SupportAdvice,
@@ -95,34 +98,36 @@ Base.registry.update_type_annotation_map(
                 Addressee,
                 Answer,
                 AnswerSource,
+                AppointmentKind,
+                AppointmentState,
                 ApprovalMove,
                 ApprovalState,
                 BookingState,
                 CapacityReason,
+                CardEnd,
                 ClientPhase,
                 ConsentState,
                 DeclineReason,
                 DeclinedBy,
                 EventActor,
-                CardEnd,
                 FeedbackAnswer,
                 FeedbackAsked,
+                FollowUpKind,
+                FollowUpState,
                 GenderWish,
                 HoldReason,
                 InterpretingMode,
                 LegalCircle,
                 NoticeAbout,
-                FollowUpKind,
-                FollowUpState,
                 NoticeKind,
                 NoticeState,
+                NeedNow,
+                OccupiedWith,
                 OutcomeCode,
                 OutcomeReason,
                 Priority,
                 Reason,
                 ReferralState,
-                NeedNow,
-                OccupiedWith,
                 ResidenceStatus,
                 SupportAdvice,
             )
@@ -144,7 +149,8 @@ class Client(Base):
     """A person who is accompanied by an organisation (Teilnehmende); no case notes.
 
     ``pseudonym`` is what others see. ``name_index`` holds keyed hashes of name parts, so that a person is
-    found by name inside the own organisation only. ``source_key`` is set for imported clients.
+    found by name inside the own organisation only. ``source_key`` is set for imported clients,
+    ``from_referral_id`` for who was taken over from a referral that came in.
     ``erased_at``: the data key is gone; the row stays for the referrals' sake.
     """
 
@@ -154,6 +160,7 @@ class Client(Base):
         Index("client_order", "partner_id", "pseudonym"),
         Index("client_responsible", "responsible_id"),
         Index("client_name_index", "name_index", postgresql_using="gin"),
+        Index("client_from_referral", "from_referral_id", unique=True),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -173,6 +180,9 @@ class Client(Base):
     sealed_profile: Mapped[bytes | None] = mapped_column(LargeBinary)
     name_index: Mapped[tuple[bytes, ...]]
     source_key: Mapped[str | None]
+    from_referral_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("referral.id", name="client_from_referral_id_fkey", use_alter=True)
+    )
     erased_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
@@ -295,13 +305,6 @@ class Referral(Base):
 
     __tablename__ = "referral"
     __table_args__ = (
-        Index("referral_closed", "closed_at", postgresql_where=text("state = 'CLOSED'")),
-        Index(
-            "referral_sender_ended",
-            "sender_partner_id",
-            "state_since",
-            postgresql_where=text("state IN ('CLOSED', 'DECLINED', 'EXPIRED')"),
-        ),
         Index(
             "referral_one_open",
             "client_id",
@@ -315,6 +318,21 @@ class Referral(Base):
         Index("referral_consent", "consent_id"),
         Index("referral_next_tick", "next_tick_at", "id", postgresql_where=text("next_tick_at IS NOT NULL")),
         Index("referral_service", "service_id"),
+        Index("referral_parent", "parent_id"),
+        Index(
+            "referral_waiting",
+            "service_id",
+            "sent_at",
+            "id",
+            postgresql_where=text("state = 'WAITLISTED'"),
+        ),
+        Index("referral_closed", "closed_at", postgresql_where=text("state = 'CLOSED'")),
+        Index(
+            "referral_sender_ended",
+            "sender_partner_id",
+            "state_since",
+            postgresql_where=text("state IN ('CLOSED', 'DECLINED', 'EXPIRED')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -365,9 +383,14 @@ class Referral(Base):
     overdue: Mapped[bool] = mapped_column(default=False)
     appointment_at: Mapped[datetime | None]
     interim_report_on: Mapped[date | None]
+    no_shows: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     disputed: Mapped[bool] = mapped_column(default=False)
     unconfirmed: Mapped[bool] = mapped_column(default=False)
     next_tick_at: Mapped[datetime | None]
+    sender_read: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    recipient_read: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    hidden_changes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    sender_updated_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -436,7 +459,8 @@ class ReferralEvent(Base):
 
     ``ordinal`` counts from 1 per referral. ``facts`` are codes and dates, never personal data; the short
     free text is sealed and deleted with the package. ``source_on``: the day on which an answer that the
-    sender recorded was given. ``message_id``: the same message never counts twice.
+    sender recorded was given. ``message_id``: the same message never counts twice. ``told``: the sender was
+    to know of it when it happened.
     """
 
     __tablename__ = "referral_event"
@@ -460,6 +484,40 @@ class ReferralEvent(Base):
     facts: Mapped[dict[str, str]]
     sealed_text: Mapped[bytes | None] = mapped_column(LargeBinary)
     message_id: Mapped[UUID | None]
+    told: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+
+
+class Appointment(Base):
+    """An appointment of the recipient with the person (Termin): when, where, what to bring; no name.
+
+    ``place``: a room or an address that is no location of the directory. ``told``: the sender was to know of
+    it; ``sender_state`` is what it was told of the state. A moved appointment has a successor.
+    """
+
+    __tablename__ = "appointment"
+    __table_args__ = (
+        Index("appointment_referral", "referral_id", "starts_at"),
+        Index("appointment_sender", "sender_partner_id", "starts_at"),
+        Index("appointment_recipient", "recipient_partner_id", "starts_at"),
+        CheckConstraint("minutes > 0", name="appointment_takes_time"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    referral_id: Mapped[UUID] = mapped_column(ForeignKey("referral.id"))
+    sender_partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    recipient_partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    kind: Mapped[AppointmentKind]
+    starts_at: Mapped[datetime]
+    minutes: Mapped[int]
+    location_id: Mapped[UUID | None] = mapped_column(ForeignKey("location.id", ondelete="SET NULL"))
+    place: Mapped[str | None]
+    bring: Mapped[tuple[BringAlong, ...]]
+    state: Mapped[AppointmentState]
+    told: Mapped[bool]
+    sender_state: Mapped[AppointmentState]
+    successor_id: Mapped[UUID | None] = mapped_column(ForeignKey("appointment.id"))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
 
 class Booking(Base):

@@ -12,8 +12,9 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Date, Text, and_, case, func, not_, or_, select, text
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, aggregate_order_by, insert
 
 from directory.actors import Actor, Role
 from directory.catalogue import give_back_place
@@ -22,15 +23,36 @@ from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Value
 from referrals.clock import end_of as end_of
 from referrals.clock import local_day as local_day
-from referrals.consent import ConsentFacts, covers
+from referrals.consent import ConsentFacts, covers, report_depth
 from referrals.consents import facts_of as consent_facts
 from referrals.models import Consent, Referral, ReferralEvent
-from referrals.notices import after_move, promise_all
+from referrals.noted import COURSE, Noted, check_note
+from referrals.notices import Promise, after_move, promise_all
 from referrals.policy import ReferralFacts, act_on_referral, record_answer, see_referral
-from referrals.problems import TransitionNotAllowed
+from referrals.problems import ConsentMissing, TransitionNotAllowed
+from referrals.reporting import (
+    HIDDEN_MOVES,
+    Course,
+    Happened,
+    moves_shown,
+    reaches_sender,
+    readable_depth,
+    shown_to_sender,
+    states_behind,
+)
 from referrals.sealing import DataKey, Place
 from referrals.states import Move, allowed, transition
-from referrals.vocabulary import READABLE_STATES, AnswerSource, EventActor, Purpose, ReferralState
+from referrals.vocabulary import (
+    READABLE_STATES,
+    AnswerSource,
+    ConsentState,
+    EventActor,
+    NoticeKind,
+    Purpose,
+    ReferralState,
+    ReportDepth,
+    WithdrawalScope,
+)
 
 LONGEST_TEXT: Final = 600
 """Characters of a free text (question, answer, note); stored sealed only."""
@@ -70,6 +92,20 @@ class Held:
     referral: Referral
     consent: ConsentFacts | None
     covered: bool
+    readable: ReportDepth = ReportDepth.NOTHING
+    """How much of the course the sender may read now."""
+    history: tuple[Happened, ...] = ()
+    """What happened, where the state alone does not say what the sender reads."""
+
+    @property
+    def shown_state(self) -> ReferralState:
+        """The state as the sender reads it."""
+        return shown_to_sender(course_of(self.referral), self.history, self.readable).state
+
+    def tells(self, move: str, party: EventActor, state: ReferralState, at: datetime) -> bool:
+        """Whether the sender is to know, at this moment, that this happened."""
+        depth = report_depth(self.consent, self.referral.recipient_partner_id, at)
+        return reaches_sender(move, party, state, depth)
 
     def state_for(self, move: Move) -> ReferralState:
         """Return the state to judge a move by: a sent referral without consent counts as revoked.
@@ -87,6 +123,7 @@ def facts_of(referral: Referral, *, approval_open: bool = False) -> ReferralFact
     """Return what the policy decides on."""
     return ReferralFacts(
         id=referral.id,
+        client_id=referral.client_id,
         sender_partner_id=referral.sender_partner_id,
         recipient_partner_id=referral.recipient_partner_id,
         municipality_id=referral.municipality_id,
@@ -105,7 +142,7 @@ async def hold(work: Work, referral_id: UUID, *, approval_open: bool = False) ->
     """
     row = (
         await work.session.execute(
-            select(Referral, Consent)
+            select(Referral, Consent, history_if_needed())
             .outerjoin(Consent, Consent.id == Referral.consent_id)
             .where(Referral.id == referral_id)
             .with_for_update(of=Referral)
@@ -116,10 +153,98 @@ async def hold(work: Work, referral_id: UUID, *, approval_open: bool = False) ->
         # For somebody without an account it is NotSignedIn, as everywhere.
         see_referral(work.actor, NOBODYS)
         raise NotFound
-    referral, stored = row
+    referral, stored, history = row
     see_referral(work.actor, facts_of(referral, approval_open=approval_open))
     consent = None if stored is None else consent_facts(stored)
-    return Held(referral, consent, covered(referral, consent, work.now))
+    return Held(
+        referral,
+        consent,
+        covered(referral, consent, work.now),
+        depth_of(referral, stored, work.now),
+        happened(history),
+    )
+
+
+def depth_of(referral: Referral, consent: Consent | None, at: datetime) -> ReportDepth:
+    """Return how much of the course the sender may read now, by the consent that the referral rests on."""
+    facts = None if consent is None else consent_facts(consent)
+    withdrawal = None if consent is None else consent.withdrawal
+    return readable_depth(facts, withdrawal, referral.recipient_partner_id, at)
+
+
+def depth_expression(at: datetime) -> ColumnElement[str]:
+    """Return what ``depth_of`` says, as a column of a statement that joins referral and consent."""
+    gone = Consent.withdrawal.op("->>")
+    entry = func.jsonb_path_query_first(
+        Consent.terms, sql_cast('$.purposes[*] ? (@.purpose == "REPORT_BACK" && @.granted == true)', JSONPATH)
+    )
+    ends_on = sql_cast(entry.op("->>")("ends_on"), Date)
+    over = or_(
+        Consent.id.is_(None),
+        Consent.state == ConsentState.WITHDRAWN,
+        and_(
+            gone("scope") == WithdrawalScope.RECIPIENT.value,
+            gone("recipient") == sql_cast(Referral.recipient_partner_id, Text),
+        ),
+        gone("purpose") == Purpose.REPORT_BACK.value,
+        ends_on < local_day(at),
+    )
+    stated = func.coalesce(entry.op("->>")("report_depth"), ReportDepth.NOTHING.value)
+    return case((func.coalesce(over, False), ReportDepth.NOTHING.value), else_=stated)
+
+
+def shown_state_expression(at: datetime) -> ColumnElement[ReferralState]:
+    """Return the state as the sender reads it, as ``reporting.shown_to_sender`` says, for a filter."""
+    depth = depth_expression(at)
+    hidden = [
+        and_(depth == level.value, ReferralEvent.move.in_(sorted(moves)))
+        for level, moves in HIDDEN_MOVES.items()
+        if moves
+    ]
+    last = (
+        select(ReferralEvent.to_state)
+        .where(
+            ReferralEvent.referral_id == Referral.id,
+            ReferralEvent.move.in_([move.value for move in Move]),
+            not_(or_(*hidden)),
+        )
+        .order_by(ReferralEvent.ordinal.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return case((Referral.state.in_(COURSE), last), else_=Referral.state)
+
+
+def history_if_needed() -> ColumnElement[list[list[str]] | None]:
+    """Return the column with what happened to a referral, in order, where ``reporting`` needs to know it."""
+    event = func.jsonb_build_array(
+        ReferralEvent.move, ReferralEvent.actor, ReferralEvent.to_state, ReferralEvent.at, ReferralEvent.told
+    )
+    events = (
+        select(func.jsonb_agg(aggregate_order_by(event, ReferralEvent.ordinal), type_=JSONB))
+        .where(ReferralEvent.referral_id == Referral.id)
+        .scalar_subquery()
+    )
+    return case((Referral.state.in_(COURSE), events)).label("history")
+
+
+def happened(rows: list[list[str]] | None) -> tuple[Happened, ...]:
+    """Return what ``history_if_needed`` has read."""
+    return tuple(
+        Happened(
+            move=move,
+            actor=EventActor(actor),
+            to_state=ReferralState(to_state),
+            at=datetime.fromisoformat(at),
+            told=bool(told),
+        )
+        for move, actor, to_state, at, told in rows or ()
+    )
+
+
+def course_of(referral: Referral) -> Course:
+    """Return the facts of which ``reporting`` says what the sender reads."""
+    return Course(**{name: getattr(referral, name) for name in Course.__struct_fields__})
 
 
 NOBODYS: Final = ReferralFacts(
@@ -154,10 +279,24 @@ def permit(work: Work, held: Held, party: EventActor, answered: Answered | None 
         raise InvalidInput("answered.on", "before-sending")
 
 
-def check_version(referral: Referral, expected: int) -> None:
-    """Raise StaleVersion if somebody changed the referral since the caller read it."""
-    if referral.version != expected:
-        raise StaleVersion(referral.version)
+def version_for(referral: Referral, *, sender: bool) -> int:
+    """Return the version as this side counts it: the sender's passes over what it may not know of."""
+    return referral.version - (referral.hidden_changes if sender else 0)
+
+
+def check_version(referral: Referral, expected: int, *, sender: bool) -> None:
+    """Raise StaleVersion if somebody changed the referral since the caller, on this side, has read it."""
+    current = version_for(referral, sender=sender)
+    if current != expected:
+        raise StaleVersion(current)
+
+
+_SENDERS: Final = frozenset({EventActor.SENDER, EventActor.PERSON})
+
+
+def on_senders_side(party: EventActor, answered: Answered | None) -> bool:
+    """Whether the sender acts: in its own name, for the person, or recording what it was told."""
+    return party in _SENDERS or answered is not None
 
 
 async def begin(
@@ -171,8 +310,14 @@ async def begin(
     """Lock, check rights and version, and that the table has this move: what every move begins with."""
     held = await hold(work, referral_id)
     permit(work, held, party, answered)
-    check_version(held.referral, expected_version)
+    sends = on_senders_side(party, answered)
+    check_version(held.referral, expected_version, sender=sends)
     state = held.state_for(move)
+    if sends and state in READABLE_STATES:
+        shown = held.shown_state
+        possible = moves_shown(shown, held.readable, party)
+        if move not in possible:
+            raise TransitionNotAllowed(shown, possible)
     row = transition(state, move, party)
     if row.four_eyes:
         raise TransitionNotAllowed(state, [m for m in allowed(state, party) if m is not move])
@@ -221,8 +366,8 @@ async def make(
         setattr(referral, name, value)
     referral.state = target
     referral.state_since = work.now
-    referral.version += 1
-    referral.updated_at = work.now
+    told = held.tells(move.value, party, target, work.now)
+    _count(referral, work.now, told=told)
     if target in FREES_PLACE and referral.place_taken:
         await give_back_place(work, referral.service_id)
         referral.place_taken = False
@@ -238,11 +383,28 @@ async def make(
         facts=facts,
         note=note,
         asked_by=asked_by,
+        told=told,
     )
     work.record(f"referral.{move.value.lower()}", "referral", referral.id, {"state": target.value})
     await promise_all(work, after_move(referral, move, party, acting_partner=work.actor.partner_id))
     next_party = EventActor.SENDER if answered is not None or party is EventActor.PERSON else party
-    return Moved(id=referral.id, state=target, version=referral.version, allowed=allowed(target, next_party))
+    return Moved(
+        id=referral.id,
+        state=target,
+        version=version_for(referral, sender=on_senders_side(party, answered)),
+        allowed=allowed(target, next_party),
+    )
+
+
+def _count(referral: Referral, now: datetime, *, told: bool) -> None:
+    """Raise the version; what the sender is not told of changes nothing that it reads."""
+    if told:
+        referral.sender_updated_at = None
+    else:
+        referral.hidden_changes += 1
+        referral.sender_updated_at = referral.sender_updated_at or referral.updated_at
+    referral.version += 1
+    referral.updated_at = now
 
 
 REVOCATION_ANSWERED: Final = "REVOCATION_ANSWERED"
@@ -259,13 +421,17 @@ async def note_down(
     answered: Answered | None = None,
     facts: Mapping[str, str] | None = None,
     note: tuple[DataKey, str] | None = None,
+    tell_other_side: bool = False,
 ) -> Moved:
-    """Change facts beside the state: the row, an event of that name, the audit row; the state stays."""
+    """Change facts beside the state: the row, an event of that name, the audit row; the state stays.
+
+    ``tell_other_side``: by a notice that there is news, unless it is the sender and may not know of it.
+    """
     referral = held.referral
     for name, value in changes.items():
         setattr(referral, name, value)
-    referral.version += 1
-    referral.updated_at = work.now
+    told = held.tells(what, party, referral.state, work.now)
+    _count(referral, work.now, told=told)
     await _append(
         work,
         referral,
@@ -278,15 +444,52 @@ async def note_down(
         facts=facts,
         note=note,
         asked_by=None,
+        told=told,
     )
     work.record(f"referral.{what.lower()}", "referral", referral.id)
-    next_party = EventActor.SENDER if answered is not None else party
+    sends = on_senders_side(party, answered)
+    if tell_other_side and (sends or told) and referral.sent_at is not None and answered is None:
+        news = Promise(
+            kind=NoticeKind.NEWS,
+            to=referral.recipient_partner_id if sends else referral.sender_partner_id,
+            about=referral.id,
+            dedupe=str(version_for(referral, sender=not sends)),
+        )
+        await promise_all(work, (news,))
+    shown = held.shown_state if sends else referral.state
     return Moved(
         id=referral.id,
-        state=referral.state,
-        version=referral.version,
-        allowed=allowed(referral.state, next_party),
+        state=shown,
+        version=version_for(referral, sender=sends),
+        allowed=moves_shown(shown, held.readable, EventActor.SENDER) if sends else allowed(shown, party),
     )
+
+
+async def begin_note(
+    work: Work,
+    referral_id: UUID,
+    expected_version: int,
+    noted: Noted,
+    party: EventActor,
+    answered: Answered | None = None,
+) -> Held:
+    """Lock, check rights and version, and that this may be noted now: what every note begins with.
+
+    The sender records only what it may know of: else ConsentMissing with ``PURPOSE:REPORT_BACK``.
+    """
+    held = await hold(work, referral_id)
+    permit(work, held, party, answered)
+    sends = on_senders_side(party, answered)
+    check_version(held.referral, expected_version, sender=sends)
+    state = held.state_for(Move.ACKNOWLEDGE)
+    if not sends or state not in READABLE_STATES:
+        check_note(noted, {state}, state, party)
+        return held
+    if answered is not None and not held.tells(noted, party, held.referral.state, work.now):
+        raise ConsentMissing({"PURPOSE:REPORT_BACK"})
+    shown = held.shown_state
+    check_note(noted, states_behind(shown, held.readable), shown, EventActor.SENDER)
+    return held
 
 
 def _way_of(actor: Actor) -> AnswerSource:
@@ -309,6 +512,7 @@ async def _append(
     facts: Mapping[str, str] | None,
     note: tuple[DataKey, str] | None,
     asked_by: tuple[UUID, UUID] | None,
+    told: bool = True,
 ) -> None:
     await work.session.flush()
     said = source or _way_of(work.actor)
@@ -337,6 +541,7 @@ async def _append(
             reason=reason,
             facts=dict(facts or {}),
             sealed_text=sealed,
+            told=told,
         )
     )
 

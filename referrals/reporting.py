@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from referrals.consent import ConsentFacts
+from referrals.consent import BERLIN, ConsentFacts
 from referrals.noted import COURSE, TAKEN, Noted
 from referrals.states import Move, allowed
 from referrals.values import Withdrawal
@@ -64,12 +64,12 @@ LOOKS_LIKE: Final[dict[ReportDepth, dict[ReferralState, ReferralState]]] = {
 
 
 def readable_depth(
-    consent: ConsentFacts | None, withdrawal: Withdrawal | None, recipient: UUID
+    consent: ConsentFacts | None, withdrawal: Withdrawal | None, recipient: UUID, at: datetime
 ) -> ReportDepth:
-    """Return how much of what was told the sender may still read: less once the person has withdrawn it.
+    """Return how much of the course the sender may read at this moment.
 
-    What was not to be told when it happened is marked at the event; this is for a later withdrawal. A
-    consent that has only expired leaves readable what was told while it was in force.
+    Nothing once the person has withdrawn it, or its own end has passed. A consent that has only expired
+    leaves readable what was told while it was in force; what was not to be told then was never stored.
     """
     if consent is None or consent.state is ConsentState.WITHDRAWN:
         return ReportDepth.NOTHING
@@ -78,10 +78,13 @@ def readable_depth(
             return ReportDepth.NOTHING
         if withdrawal.purpose is Purpose.REPORT_BACK:
             return ReportDepth.NOTHING
+    today = at.astimezone(BERLIN).date()
     granted = (
         entry.report_depth
         for entry in consent.terms.purposes
-        if entry.purpose is Purpose.REPORT_BACK and entry.granted
+        if entry.purpose is Purpose.REPORT_BACK
+        and entry.granted
+        and (entry.ends_on is None or today <= entry.ends_on)
     )
     return next(granted, ReportDepth.NOTHING)
 
@@ -101,7 +104,11 @@ def reaches_sender(move: str, actor: EventActor, to_state: ReferralState, depth:
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
-    """One event, as far as it decides what is shown; ``told``: the sender was to know when it happened."""
+    """One event, as far as it decides what is shown.
+
+    ``told``: the sender was to know of it when it happened. A move that leads from state to state is read as
+    the consent is now, so that the history always leads to the state; everything else stays untold.
+    """
 
     move: str
     actor: EventActor
@@ -111,7 +118,8 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self, depth: ReportDepth) -> bool:
         """Whether the sender reads this event now."""
-        return self.told and reaches_sender(self.move, self.actor, self.to_state, depth)
+        told = self.told or self.move in _MOVES
+        return told and reaches_sender(self.move, self.actor, self.to_state, depth)
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,13 +258,16 @@ def shown_events(events: Iterable[E], depth: ReportDepth) -> tuple[E, ...]:
         )
         if not happened.shown(depth):
             continue
-        if depth is ReportDepth.OUTCOME and event.told and state is event.from_state:
-            to_state = event.to_state
-        else:
-            to_state = event.to_state if event.move in _MOVES else (state or event.to_state)
-        from_state = state if found else event.from_state
+        to_state = event.to_state
+        if depth is not ReportDepth.OUTCOME and event.move not in _MOVES and state is not None:
+            to_state = state
         found.append(
-            msgspec.structs.replace(event, ordinal=len(found) + 1, from_state=from_state, to_state=to_state)
+            msgspec.structs.replace(
+                event,
+                ordinal=len(found) + 1,
+                from_state=state if found else event.from_state,
+                to_state=to_state,
+            )
         )
         state = to_state
     return tuple(found)

@@ -544,7 +544,7 @@ async def test_without_consent_to_report_back_no_outcome_is_stored_anywhere(
             assert not any("PERSON_LEFT" in str(row) for row in rows.scalars())
     closed = await desk.as_(
         town.coordinator,
-        lambda w: exchange.close(w, reported.id, reported.version, FeedbackAsked.UNREACHABLE),
+        lambda w: exchange.close(w, reported.id, seen.version, FeedbackAsked.UNREACHABLE),
     )
     assert closed.state is ReferralState.CLOSED
 
