@@ -26,12 +26,15 @@ import structlog
 
 from directory.actors import SYSTEM
 from directory.database import Database, Work
+from directory.problems import NotFound
 from graphapi import mail_texts
 from graphapi.relay import global_id
 from graphapi.settings import MailServer, Settings, mail_server
 from referrals import outbox
+from referrals.answer_links import issue
 from referrals.moving import local_day
 from referrals.outbox import Claimed, reference_of
+from referrals.problems import TransitionNotAllowed
 from referrals.vocabulary import NoticeAbout
 
 log: Final = structlog.get_logger("mail")
@@ -48,6 +51,17 @@ ANSWER_PATH: Final = "/answer#{code}"
 CodeFor: TypeAlias = Callable[[Work, UUID], Awaitable[str | None]]
 """Makes the one-time code with which the recipient of a referral answers, in the work that claims the
 notice (as SYSTEM); None when there is none to give. The mail carries it; only its hash is stored."""
+
+
+async def answer_code(work: Work, referral_id: UUID) -> str | None:
+    """Return a new one-time code for the recipient of a referral, or None when nobody waits for it any more.
+
+    The link before it ends with it: the newest mail is the one that counts.
+    """
+    try:
+        return (await issue(work, referral_id)).code
+    except (NotFound, TransitionNotAllowed):
+        return None
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +184,7 @@ class Mailer:
         self,
         database: Database,
         mail: Mail | None,
-        code_for: CodeFor | None = None,
+        code_for: CodeFor = answer_code,
         *,
         claim: timedelta = outbox.CLAIM,
         batch: int = outbox.BATCH,
@@ -227,7 +241,7 @@ class Mailer:
         code: str | None = None
         async with self._database.work(SYSTEM) as work:
             wanted = await outbox.still_to_send(work.session, one)
-            if wanted and one.answers and self._code_for is not None:
+            if wanted and one.answers:
                 code = await self._code_for(work, one.about_id)
         if not wanted:
             tally.overtaken += 1
