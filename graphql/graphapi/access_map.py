@@ -156,7 +156,22 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "id version referral referralId move reason state stateLabel requestedById requestedAt lapsesAt "
         "decidedById decidedAt",
     ),
+    Entry(Rule.MEMBER, "AnswerLink", "issuedAt issuedById expiresAt usedAt revokedAt live"),
     Entry(Rule.PUBLIC, "AnswerLinkClosedProblem", "message code"),
+    Entry(Rule.MEMBER, "AnswerLinkIssued", "answerCode path expiresAt"),
+    Entry(
+        Rule.PUBLIC,
+        "AnswerPage",
+        "sender recipient serviceTitle topic language area priority state stateLabel sentAt dueAt "
+        "expiresAt allowedMoves callsLeft opened",
+    ),
+    Entry(Rule.PUBLIC, "AnswerTaken", "answer at linkEnded"),
+    Entry(Rule.PUBLIC, "PackageOpened", "package"),
+    Entry(Rule.PUBLIC, "PackageClosedProblem", "message code state"),
+    Entry(Rule.MEMBER, "Mutation", "issueAnswerLink revokeAnswerLink"),
+    Entry(Rule.PUBLIC, "Mutation", "openAsRecipient answerByLink"),
+    Entry(Rule.PUBLIC, "Query", "answerPage"),
+    Entry(Rule.MEMBER, "Referral", "answerLinks"),
     Entry(Rule.PUBLIC, "ApprovalLapsedProblem", "message code"),
     Entry(Rule.MEMBER, "ApprovalRequested", "approval"),
     Entry(Rule.MEMBER, "ApprovalSaved", "approval"),
@@ -241,9 +256,10 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.PUBLIC, "Mutation", "giveFeedback"),
     Entry(Rule.PUBLIC, "NoPlaceLeftProblem", "message code"),
     Entry(Rule.MEMBER, "NoticeShown", "textId version sha256 language easyLanguage readAloud"),
-    Entry(Rule.MEMBER, "Package", "categories person"),
+    # whoever opens a package may read it: a member, or the holder of an answer link
+    Entry(Rule.OWN, "Package", "categories person"),
     Entry(
-        Rule.MEMBER,
+        Rule.OWN,
         "PersonFacts",
         "familyName givenNames dateOfBirth phone email address languages residenceStatus legalCircle "
         "statusValidUntil workPermission level qualifications competences experience needs familyCare "

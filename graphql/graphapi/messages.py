@@ -68,7 +68,7 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "en": "This code is not valid, or not any more.",
     },
     "ANSWER_LINK_CLOSED": {
-        "de": "Dieser Link ist abgelaufen: beantwortet, ersetzt oder zurückgenommen. Fragen Sie beim Absender nach.",
+        "de": "Dieser Link gilt nicht mehr: beantwortet, ersetzt oder zurückgenommen. Bitte fragen Sie nach.",
         "en": "This link is over: answered, replaced or taken back. Please ask the sender.",
     },
     "TOO_MANY_ATTEMPTS": {

@@ -19,7 +19,8 @@ from directory.actors import Actor
 from directory.database import Database
 from directory.problems import NotAllowed, NotFound
 from directory.sources import Page
-from referrals import approvals, bookings, clients, consents, feedback, inbox, outbox
+from referrals import answer_links, approvals, bookings, clients, consents, feedback, inbox, outbox
+from referrals.answer_links import LinkView
 from referrals.approvals import ApprovalView
 from referrals.bookings import BookingView
 from referrals.clients import ClientFile, ClientSummary, ExclusionView
@@ -59,6 +60,7 @@ class People:
         )
         self.notices: DataLoader[UUID, Sequence[NoticeView]] = DataLoader(self._notices)
         self.feedback: DataLoader[UUID, Sequence[FeedbackView]] = DataLoader(self._each(self._feedback))
+        self.answer_links: DataLoader[UUID, Sequence[LinkView]] = DataLoader(self._each(self._answer_links))
         self.booked_person: DataLoader[UUID, str | None] = DataLoader(self._each(self._booked_person))
 
     @property
@@ -272,6 +274,9 @@ class People:
         """Return what the own organisation waits for and could not be delivered."""
         async with self.view() as session:
             return await outbox.list_not_arrived(session, self._actor, first=first)
+
+    async def _answer_links(self, session: AsyncSession, referral_id: UUID) -> Sequence[LinkView]:
+        return await answer_links.list_links(session, self._actor, referral_id, self.now)
 
     # --- Approvals and bookings -------------------------------------------------------------------------
 

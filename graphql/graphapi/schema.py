@@ -14,6 +14,7 @@ from strawberry.schema.types.base_scalars import DateTimeDefinition
 from graphapi.access_map import Doors
 from graphapi.endpoint import Schema
 from graphapi.limits import Judged
+from graphapi.mutations.answer_links import AnswerLinkMutations
 from graphapi.mutations.approvals import ApprovalMutations
 from graphapi.mutations.bookings import BookingMutations
 from graphapi.mutations.clients import ClientMutations
@@ -23,6 +24,7 @@ from graphapi.mutations.members import MemberMutations
 from graphapi.mutations.partners import PartnerMutations
 from graphapi.mutations.referrals import ReferralMutations
 from graphapi.mutations.services import ServiceMutations
+from graphapi.types.answer_link import AnswerLinkQueries
 from graphapi.types.exchange_query import ExchangeQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.search import SearchQueries
@@ -30,7 +32,7 @@ from graphapi.types.subscription import Subscription
 
 
 @strawberry.type(description="What can be read.")
-class Query(DirectoryQueries, SearchQueries, ExchangeQueries):
+class Query(DirectoryQueries, SearchQueries, ExchangeQueries, AnswerLinkQueries):
     """What can be read; one mixin per room."""
 
 
@@ -45,6 +47,7 @@ class Mutation(
     BookingMutations,
     FeedbackMutations,
     ApprovalMutations,
+    AnswerLinkMutations,
 ):
     """What can be changed; one mixin per family of verbs."""
 

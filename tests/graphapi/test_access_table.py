@@ -180,6 +180,13 @@ issueFeedbackCode      referral:IN_PROGRESS     in   no     gone     gone  no   
 issueFeedbackCode      referral:SENT            in   no     gone     gone  no    no        state       state
 recordFeedback         referral:IN_PROGRESS     in   no     gone     gone  no    no        ok          ok
 giveFeedback           code                     ok   ok     ok       ok    ok    ok        ok          ok
+# --- answers without an account: whoever holds the link speaks for the recipient
+issueAnswerLink        referral:SENT            in   no     gone     gone  no    no        ok          ok
+issueAnswerLink        referral:CLOSED          in   no     gone     gone  no    no        state       state
+revokeAnswerLink       referral:SENT            in   no     gone     gone  no    no        ok          ok
+answerPage             link                     yes  yes    yes      yes   yes   yes       yes         yes
+openAsRecipient        link                     ok   ok     ok       ok    ok    ok        ok          ok
+answerByLink           link                     ok   ok     ok       ok    ok    ok        ok          ok
 """
 
 
@@ -313,6 +320,21 @@ async def code(town: Town) -> Thing:
     return {"id": begun["id"], "code": issued["feedbackCode"]}
 
 
+async def change_request(town: Town) -> Thing:
+    made = await make_service(town.database, town.world.partner)
+    async with town.database.work(SYSTEM) as work:
+        opened = await open_request(
+            work, made, ChangeField.ELIGIBILITY, ChangeReason.DECLINED_NOT_ELIGIBLE, times=1
+        )
+    return {"id": town.world.id("ChangeRequest", opened.id), "version": opened.version}
+
+
+async def link(town: Town) -> Thing:
+    sent = await town.sent()
+    issued = await town.done("coordinator", "issueAnswerLink", referralId=sent["id"])
+    return {"id": sent["id"], "code": issued["answerCode"]}
+
+
 async def nothing(town: Town) -> Thing:
     return {"id": "-", "version": 0}
 
@@ -365,6 +387,8 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "booking:CONFIRMED": confirmed_booking,
     "approval": approval,
     "code": code,
+    "link": link,
+    "change_request": change_request,
 }
 
 # --- Operations -------------------------------------------------------------------------------------------
@@ -396,6 +420,8 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
             " { nodes { id } } }",
             {"town": town.world.id("Municipality", town.world.municipality)},
         )
+    if name == "answerPage":
+        return "query($code: String!) { answerPage(code: $code) { __typename } }", {"code": thing["code"]}
     if name == "members":
         return "query($id: ID!) { members(partnerId: $id) { id } }", {"id": town.partner_id}
     if name == "bookings":
@@ -527,6 +553,10 @@ CHANGES: dict[str, Input] = {
     "issueFeedbackCode": of_referral(),
     "recordFeedback": of_referral(answer="HELPED"),
     "giveFeedback": lambda town, thing: {"code": thing["code"], "answer": "HELPED"},
+    "issueAnswerLink": of_referral(),
+    "revokeAnswerLink": of_referral(),
+    "openAsRecipient": lambda town, thing: {"code": thing["code"]},
+    "answerByLink": lambda town, thing: {"code": thing["code"], "answer": {"decline": {"reason": "OTHER"}}},
 }
 
 PROBLEMS = {
@@ -571,7 +601,10 @@ def read_word(row: Row, thing: Thing, answer: Answer) -> str:
 
 # --- Nothing changes where it is refused ------------------------------------------------------------------
 
-TABLES = [table.fullname for table in Base.metadata.sorted_tables]
+COUNTERS = {"code_attempt"}
+"""How often codes were tried: counted whatever comes of it."""
+
+TABLES = [table.fullname for table in Base.metadata.sorted_tables if table.name not in COUNTERS]
 
 
 class Digest:

@@ -117,6 +117,14 @@ def told(**answer: Any) -> Variables:
     return of("by-phone", source="PHONE", on=day(0), answer=answer)
 
 
+def for_referral(name: str) -> Variables:
+    return lambda seen: {"referralId": seen[name]["id"]}
+
+
+def with_code(name: str) -> Variables:
+    return lambda seen: {"code": seen[name]["answerCode"]}
+
+
 R: Final = "ReferralSaved"
 TABLE: Final = (
     # anyone
@@ -407,6 +415,19 @@ TABLE: Final = (
         "by-phone",
     ),
     Step("close-referral", "jobcenter", of("by-phone", feedbackAsked="ANSWERED"), R),
+    # the partner answers by link, without an account
+    Step("refer-client", "jobcenter", referred("theirs", "spurwechsel-perspektive"), R, "by-link"),
+    Step("issue-answer-link", "jobcenter", for_referral("by-link"), "AnswerLinkIssued", "link"),
+    Step("revoke-answer-link", "jobcenter", for_referral("by-link"), R),
+    Step("issue-answer-link", "jobcenter", for_referral("by-link"), "AnswerLinkIssued", "link"),
+    Step("read-answer-page", None, with_code("link"), "AnswerPage"),
+    Step("open-as-recipient", None, with_code("link"), "PackageOpened"),
+    Step(
+        "answer-by-link",
+        None,
+        lambda seen: {**with_code("link")(seen), "answer": {"decline": {"reason": "NO_CAPACITY"}}},
+        "AnswerTaken",
+    ),
     # entered in error; erased for good
     Step("take-in-client", "coordinator", given(identity={"familyName": "Irrtum"}), "ClientSaved", "mistake"),
     Step(

@@ -41,6 +41,7 @@ from referrals.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    from graphapi.types.answer_link import AnswerLink
     from graphapi.types.client import ClientSummary
     from graphapi.types.feedback import Feedback
 
@@ -193,6 +194,10 @@ def _notices(root: Parent[ReferralView], info: Info) -> Any:
     return info.context.people.notices.load(root.id)
 
 
+def _answer_links(root: Parent[ReferralView], info: Info) -> Any:
+    return info.context.people.answer_links.load(root.id)
+
+
 def _feedback(root: Parent[ReferralView], info: Info) -> Any:
     return info.context.people.feedback.load(root.id)
 
@@ -343,6 +348,13 @@ class Referral(Node):
     outcome_on: date | None = strawberry.field(description="The day of the outcome.")
     outcome_reason: OutcomeReason | None = strawberry.field(description="Why the need was not met.")
     feedback_asked: FeedbackAsked | None = strawberry.field(description="Whether the person was asked.")
+    answer_links: list[Annotated[AnswerLink, strawberry.lazy("graphapi.types.answer_link")]] = (
+        strawberry.field(
+            resolver=_answer_links,
+            graphql_type=list[Annotated["AnswerLink", strawberry.lazy("graphapi.types.answer_link")]],
+            description="Links for the recipient to answer without an account, newest first; sender only.",
+        )
+    )
     feedback: list[Annotated[Feedback, strawberry.lazy("graphapi.types.feedback")]] = strawberry.field(
         resolver=_feedback,
         graphql_type=list[Annotated["Feedback", strawberry.lazy("graphapi.types.feedback")]],
