@@ -509,6 +509,32 @@ async def expire_due(work: Work) -> int:
     return len(due)
 
 
+async def end_of_person(work: Work, client_id: UUID) -> None:
+    """End what a person who is erased had decided or was asked; the proof stays, without the evidence.
+
+    EXPIRED, not WITHDRAWN: the person declared nothing. What was only asked can no longer be decided.
+    """
+    rows = await work.session.scalars(
+        select(Consent)
+        .where(
+            Consent.client_id == client_id, Consent.state.in_([ConsentState.GIVEN, ConsentState.REQUESTED])
+        )
+        .order_by(Consent.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    ended = list(rows)
+    for consent in ended:
+        given = consent.state is ConsentState.GIVEN
+        consent.state = ConsentState.EXPIRED if given else ConsentState.REFUSED
+        _change(consent, work.now)
+        work.record("consent.end_of_person", "consent", consent.id)
+    await work.session.flush()
+    if ended:
+        await _move_referrals(work, [consent.id for consent in ended], None, Reason.CONSENT_EXPIRED)
+    await cancel_uncovered(work, client_id)
+
+
 async def _move_referrals(
     work: Work, consent_ids: Collection[UUID], remaining: Consent | None, reason: Reason
 ) -> list[UUID]:

@@ -40,10 +40,11 @@ CREATE TABLE client_key (
   client_id UUID PRIMARY KEY,
   wrapped BYTEA NOT NULL,
   master_key TEXT NOT NULL REFERENCES master_key (id),
+  made_for UUID,
   created_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX client_key_master_key ON client_key (master_key, client_id);
-CREATE INDEX client_key_created_at ON client_key (created_at, client_id);
+CREATE INDEX client_key_made_for ON client_key (made_for, created_at, client_id);
 CREATE TABLE organisation_key (
   partner_id UUID PRIMARY KEY,
   wrapped BYTEA NOT NULL,
@@ -54,17 +55,13 @@ CREATE TABLE erasure (
   client_id UUID PRIMARY KEY,
   at TIMESTAMPTZ NOT NULL
 );
-CREATE TABLE served_database (
-  feed_id UUID PRIMARY KEY,
-  since TIMESTAMPTZ NOT NULL
-);
 DO $$ BEGIN
   EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO spurwechsel_keys', current_database());
 END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO spurwechsel_keys;
-GRANT SELECT, INSERT ON master_key, organisation_key, erasure, served_database TO spurwechsel_keys;
+GRANT SELECT, INSERT ON master_key, organisation_key, erasure TO spurwechsel_keys;
 GRANT SELECT, INSERT, DELETE ON client_key TO spurwechsel_keys;
 GRANT SELECT ON key_store_version TO spurwechsel_keys;
 """,
@@ -139,7 +136,10 @@ class KeyStore:
 
     ``url``: the key database as the role ``spurwechsel_keys``. Every method raises Unavailable when the
     database does not answer, and MasterKeyWrong when the store is sealed with another master key.
+    ``made_for``: the main database (its feed's id) that new keys are made for; set when both were compared.
     """
+
+    made_for: UUID | None = None
 
     def __init__(self, master: MasterKey, url: str, *, pool_size: int = 4) -> None:
         self.master = master
@@ -213,14 +213,15 @@ class KeyStore:
             master = await self._writing(connection)
             wrapped = [master.wrap(DataKey.generate(), client_place(client_id)) for client_id in ids]
             await connection.execute(
-                "INSERT INTO client_key (client_id, wrapped, master_key, created_at)"
-                " SELECT id, sealed, $3, $4 FROM unnest($1::uuid[], $2::bytea[]) AS new (id, sealed)"
+                "INSERT INTO client_key (client_id, wrapped, master_key, created_at, made_for)"
+                " SELECT id, sealed, $3, $4, $5 FROM unnest($1::uuid[], $2::bytea[]) AS new (id, sealed)"
                 " WHERE NOT EXISTS (SELECT FROM erasure e WHERE e.client_id = id)"
                 " ON CONFLICT DO NOTHING",
                 ids,
                 wrapped,
                 master.id,
                 at,
+                self.made_for,
             )
             made = await self._read(connection, ids)
         if len(made) != len(ids):
@@ -228,15 +229,18 @@ class KeyStore:
         return made
 
     async def erase(self, client_id: UUID, at: datetime | None = None) -> bool:
-        """Destroy a person's key for good and keep that it was; idempotent. False: it was gone before."""
+        """Destroy a person's key for good and keep that it was; idempotent. False: it was gone before.
+
+        ``at`` is when the person was erased; left out: now, by the key database's clock.
+        """
         async with self.connection() as connection, connection.transaction():
-            await connection.execute(
-                "INSERT INTO erasure (client_id, at) VALUES ($1, coalesce($2, now())) ON CONFLICT DO NOTHING",
-                client_id,
-                at,
-            )
-            gone: str = await connection.execute("DELETE FROM client_key WHERE client_id = $1", client_id)
-        return gone != "DELETE 0"
+            moment = at or await connection.fetchval("SELECT now()")
+            return await _destroy(connection, [Erasure(client_id, moment)]) > 0
+
+    async def erase_all(self, erased: Sequence[Erasure]) -> int:
+        """Destroy the keys of persons who were erased; return how many were still there."""
+        async with self.connection() as connection, connection.transaction():
+            return await _destroy(connection, erased)
 
     async def erasures(self, after: UUID | None, most: int) -> Sequence[Erasure]:
         """Return up to ``most`` erasures in order of the client's id, from the one after ``after``."""
@@ -248,6 +252,32 @@ class KeyStore:
                 most,
             )
         return [Erasure(row["client_id"], row["at"]) for row in rows]
+
+    async def made_between(
+        self, since: datetime, before: datetime, after: UUID | None, most: int
+    ) -> list[UUID]:
+        """Return persons, by id, whose keys were made for this database between two moments."""
+        async with self.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT client_id FROM client_key"
+                " WHERE made_for = $1 AND created_at >= $2 AND created_at < $3"
+                " AND ($4::uuid IS NULL OR client_id > $4) ORDER BY client_id LIMIT $5",
+                self.made_for,
+                since,
+                before,
+                after,
+                most,
+            )
+        return [row["client_id"] for row in rows]
+
+    async def sweep(self, client_ids: Collection[UUID]) -> None:
+        """Delete keys that nothing was ever sealed with: what they were made for was not committed."""
+        async with self.connection() as connection:
+            await connection.execute(
+                "DELETE FROM client_key WHERE client_id = ANY($1::uuid[]) AND made_for = $2",
+                list(client_ids),
+                self.made_for,
+            )
 
     # --- Organisations ----------------------------------------------------------------------------------
 
@@ -295,7 +325,13 @@ class KeyStore:
             if await connection.fetchval("SELECT max(version) FROM key_store_version") != len(VERSIONS):
                 raise KeyStoreOutdated
             async with connection.transaction():
-                await self._writing(connection)
+                in_use = await self._writing(connection)
+            proof = await connection.fetchval("SELECT check_value FROM master_key WHERE id = $1", in_use.id)
+        if proof:  # empty: the keys came from a former version, which kept the id only
+            try:
+                in_use.open(proof, _check_place(in_use.id))
+            except SealBroken as error:
+                raise MasterKeyWrong(self.master.id, in_use.id) from error
 
     async def _writing(self, connection: Connection) -> MasterKey:
         """Return the master key that new keys are wrapped by, which stays so until this transaction ends."""
@@ -328,6 +364,18 @@ class KeyStore:
             raise MasterKeyWrong(self.master.id, name) from error
         self._ring[name] = found
         return found
+
+
+async def _destroy(connection: Connection, erased: Sequence[Erasure]) -> int:
+    ids = [erasure.client_id for erasure in erased]
+    await connection.execute(
+        "INSERT INTO erasure (client_id, at) SELECT * FROM unnest($1::uuid[], $2::timestamptz[])"
+        " ON CONFLICT DO NOTHING",
+        ids,
+        [erasure.at for erasure in erased],
+    )
+    gone: str = await connection.execute("DELETE FROM client_key WHERE client_id = ANY($1::uuid[])", ids)
+    return int(gone.removeprefix("DELETE "))
 
 
 async def _no_reset(connection: object) -> None:

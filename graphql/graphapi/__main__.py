@@ -37,6 +37,7 @@ from graphapi.jobs import run_jobs
 from graphapi.logs import configure_logging
 from graphapi.mailing import Mail, mail_of
 from graphapi.messages import message_for
+from graphapi.opening import Opening
 from graphapi.settings import SettingsRefused, read_settings
 from referrals.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
 from referrals.sealing import generate_master_key
@@ -74,15 +75,15 @@ def jobs() -> None:
     settings = read_settings()
     configure_logging(settings.log_level)
     with reached_database(settings) as addresses:
-        asyncio.run(_jobs(addresses, mail_of(settings)))
+        asyncio.run(_jobs(addresses, mail_of(settings), key_store(settings, addresses.keys)))
 
 
-async def _jobs(addresses: Addresses, mail: Mail | None) -> None:
+async def _jobs(addresses: Addresses, mail: Mail | None, keys: KeyStore) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await run_jobs(addresses.app, addresses.reader, stop, mail)
+    await run_jobs(addresses.app, addresses.reader, stop, mail, keys)
 
 
 @cli.command(name="demo", epilog="Example: `spurwechsel demo --port 8010 --data /tmp/demo --json`")
@@ -286,7 +287,7 @@ def _with_keys(act: Callable[[Database, KeyStore], Awaitable[T]]) -> T:
         keys = key_store(settings, addresses.keys)
         await database.start()
         try:
-            await keys.check()
+            await Opening(database, keys).ensure()
             return await act(database, keys)
         finally:
             await keys.stop()

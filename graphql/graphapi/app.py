@@ -20,7 +20,7 @@ from litestar.params import PathParameter
 from litestar.types import Receive, Scope, Send
 
 from directory.actors import Actor
-from directory.database import Database
+from directory.database import Database, Unavailable
 from directory.membership import authenticate
 from graphapi import query_page
 from graphapi.addresses import networks
@@ -31,6 +31,7 @@ from graphapi.health import Readiness, readiness
 from graphapi.limits import Limits
 from graphapi.logs import configure_logging
 from graphapi.migrating import newest_revision
+from graphapi.opening import Opening
 from graphapi.schema import schema
 from graphapi.settings import Settings, SettingsRefused, read_settings
 from graphapi.subscriptions import SubscriptionsFace
@@ -113,13 +114,17 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
     database = services.database
     newest = newest_revision()
 
+    opening = Opening(database, services.keys)
+
     async def authenticated(token: str) -> Actor | None:
+        await opening.wait()
         return await authenticate(database, token)
 
     endpoint = GraphQLEndpoint(
         schema,
         services,
         authenticated,
+        opened=opening.wait,
         page=query_page.PAGE.encode(),
         page_headers=query_page.PAGE_HEADERS,
     )
@@ -138,6 +143,10 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
             stack.push_async_callback(database.stop)
             if services.keys is not None:
                 stack.push_async_callback(services.keys.stop)
+            try:
+                await opening.wait()
+            except Unavailable:  # no error at the start: a dead database may come back
+                stack.push_async_callback(_ended, asyncio.create_task(opening.keep_trying()))
             stack.push_async_callback(_ended, asyncio.create_task(watchers.run()))
             if follower is not None:
                 stack.push_async_callback(_ended, asyncio.create_task(_following(follower)))
@@ -151,7 +160,7 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
     @get("/health/ready")
     async def ready() -> Response[Readiness]:
         """Answer 200 when requests can be served, else 503 with the reasons."""
-        found = await readiness(database, newest, follower.lag if follower else None)
+        found = await readiness(database, newest, follower.lag if follower else None, opening)
         return Response(found, status_code=200 if found.ready else 503, headers={"cache-control": "no-store"})
 
     @get("/query", sync_to_thread=False)

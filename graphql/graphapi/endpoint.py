@@ -128,7 +128,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class GraphQLEndpoint:
-    """The ASGI application behind /graphql."""
+    """The ASGI application behind /graphql; ``opened`` raises Unavailable while nothing may be served yet."""
 
     def __init__(
         self,
@@ -136,6 +136,7 @@ class GraphQLEndpoint:
         services: Services,
         authenticate: Authenticate,
         *,
+        opened: Callable[[], Awaitable[None]] | None = None,
         page: bytes | None = None,
         page_headers: Iterable[tuple[bytes, bytes]] = (),
     ) -> None:
@@ -143,6 +144,7 @@ class GraphQLEndpoint:
         self._services = services
         self._limits = services.limits
         self._authenticate = authenticate
+        self._opened = opened
         self._page = page
         self._page_headers = tuple(page_headers)
         self.documents: Final = Documents(schema._schema, services.limits)
@@ -267,6 +269,8 @@ class GraphQLEndpoint:
             raise _Turned(405, [asked.error("METHOD_NOT_ALLOWED")], [(b"allow", b"POST")])
         if asked.method == "GET" and operation.presents_code:
             raise _Turned(405, [asked.error("CODE_IN_ADDRESS")], [(b"allow", b"POST")])
+        if self._opened is not None:
+            await self._opened()
         actor = await self._actor(asked)
         noted["role"] = actor.role.value
         context = Context(

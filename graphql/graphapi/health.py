@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy import text
 
 from directory.database import OUT_OF_REACH, Database
+from graphapi.opening import Opening
 from search.follower import Lag
 
 PATIENCE_SECONDS: Final = 4.0
@@ -45,10 +46,15 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 async def readiness(
-    database: Database, newest_revision: str, search_lag: Callable[[], Lag] | None
+    database: Database,
+    newest_revision: str,
+    search_lag: Callable[[], Lag] | None,
+    opening: Opening | None = None,
 ) -> Readiness:
     """Ask both roles' connections and compare the schema's revision with the one this release needs."""
     reasons: list[str] = []
+    if opening is not None and opening.reason is not None:
+        reasons.append(opening.reason)
     revision: str | None = None
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

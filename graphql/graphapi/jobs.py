@@ -22,10 +22,13 @@ from pgqueuer.models import Job, Schedule
 
 from directory.actors import SYSTEM
 from directory.building import outdated
-from directory.database import Database
+from directory.database import Database, Unavailable
 from directory.documents import DocumentKind
 from graphapi.mailing import Mail, Mailer
+from graphapi.opening import Opening
 from graphapi.throttle import sweep
+from referrals import erasing
+from referrals.keystore import KeyStore
 from referrals.notices import JOB as SEND_NOTICES
 from referrals.ticking import run_the_clock
 from referrals.upkeep import JOB as LEARN
@@ -40,7 +43,9 @@ QUIET: Final = timedelta(seconds=5)
 """How long the queue is waited on before schedules are looked at again."""
 
 
-def register(queue: PgQueuer, database: Database, mail: Mail | None = None) -> None:
+def register(
+    queue: PgQueuer, database: Database, mail: Mail | None = None, keys: KeyStore | None = None
+) -> None:
     """Tell the queue which job is done by which function; without ``mail`` notices are not sent."""
     mailer = Mailer(database, mail)
     retried = partial(
@@ -71,6 +76,19 @@ def register(queue: PgQueuer, database: Database, mail: Mail | None = None) -> N
     async def _send_notices_again(schedule: Schedule) -> None:
         await mailer.send_due()
 
+    if keys is not None:
+        store = keys
+
+        @queue.entrypoint(erasing.JOB, on_failure="hold", executor_factory=retried)
+        async def _destroy_key(job: Job) -> None:
+            await erasing.destroy_key(database, store, msgspec.json.decode(job.payload or b"", type=UUID))
+
+        @queue.schedule("sweep_orphan_keys", "17 3 * * *")
+        async def _sweep_orphan_keys(schedule: Schedule) -> None:
+            swept = await erasing.sweep_orphans(database, store)
+            if swept:
+                log.info("keys of persons who were never taken in were deleted", keys=swept)
+
     @queue.schedule("run_the_clock", "* * * * *")
     async def _run_the_clock(schedule: Schedule) -> None:
         done = await run_the_clock(database)
@@ -95,32 +113,47 @@ def register(queue: PgQueuer, database: Database, mail: Mail | None = None) -> N
                 return
 
 
-async def run_jobs(app_url: str, reader_url: str, stop: asyncio.Event, mail: Mail | None = None) -> None:
-    """Run jobs until ``stop`` is set; a lost database is waited for, and nothing is lost meanwhile."""
+async def run_jobs(
+    app_url: str,
+    reader_url: str,
+    stop: asyncio.Event,
+    mail: Mail | None = None,
+    keys: KeyStore | None = None,
+) -> None:
+    """Run jobs until ``stop`` is set; a lost database is waited for, and nothing is lost meanwhile.
+
+    Nothing is done before the erasures of both sides agree. Raises MasterKeyWrong and KeyStoreOutdated.
+    """
     if mail is None:
         log.warning("mail is off: SPURWECHSEL_SMTP_URL is not set; notices are marked as not sent")
     database = Database(app_url, reader_url, pool_size=4)
     await database.start()
+    opening = Opening(database, keys)
     pause = 1.0
     try:
         while not stop.is_set():
             try:
-                await _run_queue(database, app_url, stop, mail)
+                await opening.ensure()
+                await _run_queue(database, app_url, stop, mail, keys)
                 pause = 1.0
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (OSError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("jobs wait for the database", error=type(error).__name__, seconds=pause)
                 pause = min(pause * 2, 30.0)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
     finally:
+        if keys is not None:
+            await keys.stop()
         await database.stop()
 
 
-async def _run_queue(database: Database, app_url: str, stop: asyncio.Event, mail: Mail | None) -> None:
+async def _run_queue(
+    database: Database, app_url: str, stop: asyncio.Event, mail: Mail | None, keys: KeyStore | None
+) -> None:
     connection = await asyncpg.connect(app_url, timeout=5)
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
-        register(queue, database, mail)
+        register(queue, database, mail, keys)
 
         async def stop_the_queue() -> None:
             await stop.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -14,7 +15,8 @@ from granian.log import LogLevels
 from litestar import Litestar
 
 from graphapi.app import create_app
-from graphapi.connecting import master_key_text, reached_database
+from graphapi.connecting import key_store, master_key_text, reached_database
+from graphapi.opening import refuse_what_cannot_open
 from graphapi.settings import Settings
 
 SERVER_PROCESS: Final = "SPURWECHSEL_SERVER_PROCESS"
@@ -25,9 +27,10 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; the workers read the same settings from the environment.
 
     What was not in the environment but found (the embedded database, the demo's master key) is put there for
-    the workers, never on a command line.
+    the workers, never on a command line. Raises MasterKeyWrong and KeyStoreOutdated before it serves.
     """
     with reached_database(settings) as addresses:
+        asyncio.run(refuse_what_cannot_open(key_store(settings, addresses.keys)))
         os.environ["DATABASE_URL"] = addresses.app
         os.environ["DATABASE_READER_URL"] = addresses.reader
         os.environ["KEYS_DATABASE_URL"] = addresses.keys

@@ -35,6 +35,7 @@ from directory.models import Member
 from graphapi.connecting import Addresses, cluster_folder, key_store, master_key_text, prepare
 from graphapi.embedded import Cluster
 from graphapi.importing import import_network
+from graphapi.opening import Opening
 from graphapi.settings import Environment, Settings, SettingsRefused
 
 NETWORK: Final = Path(__file__).parent / "network.json"
@@ -258,6 +259,7 @@ async def _load(settings: Settings, addresses: Addresses) -> dict[str, str]:
     keys = key_store(settings, addresses.keys)
     await database.start()
     try:
+        await Opening(database, keys).ensure()
         report = await import_network(database, keys, NETWORK, publish=True)
         return await _tokens(database, settings, report.source)
     finally:

@@ -16,7 +16,7 @@ from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, ru
 from graphapi.relay import global_id, target_id
 from graphapi.types.client import Client
 from graphapi.types.exchange_problems import ErasedProblem
-from referrals import clients
+from referrals import clients, erasing
 from referrals.vocabulary import ClientPhase, WorkPermission
 
 
@@ -41,6 +41,8 @@ async def client_saved(info: Info, client_id: UUID) -> ClientSaved | None:
 
 
 async def _client_erased(info: Info, client_id: UUID) -> ClientErased:
+    # Committed: the key goes now. Should that fail, the promised job does it.
+    await info.context.people.keys.erase(client_id, info.context.clock())
     return ClientErased(client_id=global_id("Client", client_id))
 
 
@@ -291,7 +293,7 @@ class ClientMutations:
         async def act(work: Work, given: Given) -> UUID:
             client_id = target_id(input.id, "Client")
             with renaming({"clientId": "id"}):
-                await clients.erase_client(work, info.context.people.keys, client_id, input.expected_version)
+                await erasing.erase_client(work, client_id, input.expected_version)
             return client_id
 
         return await run(info, input, act, read=_client_erased)
