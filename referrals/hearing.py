@@ -24,17 +24,17 @@ from referrals.moving import course_of, depth_of, happened, history_if_needed
 from referrals.policy import must_work_with_people
 from referrals.reporting import shown_to_sender
 from referrals.states import Move
-from referrals.vocabulary import EventActor, FeedbackAnswer, FollowUpKind, FollowUpState, ReferralState
-from referrals.voices import (
-    SPEAKING_STATES,
+from referrals.vocabulary import (
+    EventActor,
+    FeedbackAnswer,
+    FollowUpKind,
+    FollowUpState,
     PartnerVoice,
     PersonVoice,
+    ReferralState,
     SenderVoice,
-    VoiceFacts,
-    Voices,
-    as_recipient,
-    voices,
 )
+from referrals.voices import SPEAKING_STATES, VoiceFacts, Voices, as_recipient, voices
 
 COUNTED: Final = (ReferralState.CLOSED, ReferralState.DECLINED, ReferralState.EXPIRED)
 """Ends at which the voices are counted: whoever has not spoken by then has not answered."""

@@ -466,6 +466,54 @@ class NoticeKind(StrEnum):
 
     REFERRAL_WAITS = "REFERRAL_WAITS"
     QUESTION_ASKED = "QUESTION_ASKED"
+class PartnerVoice(StrEnum):
+    """What the receiving organisation says came of it."""
+
+    NEED_MET = "NEED_MET"
+    PARTLY_MET = "PARTLY_MET"
+    NOT_MET = "NOT_MET"
+    PERSON_LEFT = "PERSON_LEFT"
+    NOT_REACHED = "NOT_REACHED"
+    DECLINED = "DECLINED"
+    NOT_DISCLOSED = "NOT_DISCLOSED"
+    NO_ANSWER = "NO_ANSWER"
+    NOT_YET = "NOT_YET"
+
+
+class SenderVoice(StrEnum):
+    """What the sending organisation says to that."""
+
+    AGREED = "AGREED"
+    CONTESTED = "CONTESTED"
+    NO_ANSWER = "NO_ANSWER"
+    NOT_YET = "NOT_YET"
+
+
+class PersonVoice(StrEnum):
+    """What the person says; CONTESTED: they do not agree with the outcome, and it goes on."""
+
+    HELPED = "HELPED"
+    HELPED_PARTLY = "HELPED_PARTLY"
+    DID_NOT_HELP = "DID_NOT_HELP"
+    NEVER_HAPPENED = "NEVER_HAPPENED"
+    CONTESTED = "CONTESTED"
+    DID_NOT_WANT_TO_SAY = "DID_NOT_WANT_TO_SAY"
+    ANSWERED_UNRECORDED = "ANSWERED_UNRECORDED"
+    NOT_DISCLOSED = "NOT_DISCLOSED"
+    NO_ANSWER = "NO_ANSWER"
+    NOT_YET = "NOT_YET"
+
+
+class Disagreement(StrEnum):
+    """Where the voices part."""
+
+    MET_BUT_DID_NOT_HELP = "MET_BUT_DID_NOT_HELP"
+    NOT_MET_BUT_HELPED = "NOT_MET_BUT_HELPED"
+    HAPPENED_OR_NOT = "HAPPENED_OR_NOT"
+    SENDER_CONTESTS = "SENDER_CONTESTS"
+    PERSON_CONTESTS = "PERSON_CONTESTS"
+
+
     QUESTION_ANSWERED = "QUESTION_ANSWERED"
     NEWS = "NEWS"
     GOES_ON = "GOES_ON"
@@ -816,6 +864,49 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(NoticeAbout.CONSENT): {"de": "Einwilligung", "en": "consent"},
     _key(NoticeAbout.SERVICE): {"de": "Angebot", "en": "service"},
     _key(NoticeState.PENDING): {"de": "wird gesendet", "en": "to be sent"},
+    _key(PartnerVoice.NEED_MET): {"de": "Bedarf gedeckt", "en": "need met"},
+    _key(PartnerVoice.PARTLY_MET): {"de": "teilweise gedeckt", "en": "partly met"},
+    _key(PartnerVoice.NOT_MET): {"de": "nicht gedeckt", "en": "not met"},
+    _key(PartnerVoice.PERSON_LEFT): {"de": "Person hat abgebrochen", "en": "the person left"},
+    _key(PartnerVoice.NOT_REACHED): {"de": "Person nicht erreicht", "en": "the person was not reached"},
+    _key(PartnerVoice.DECLINED): {"de": "abgelehnt", "en": "declined"},
+    _key(PartnerVoice.NOT_DISCLOSED): {"de": "nicht mitgeteilt", "en": "not disclosed"},
+    _key(PartnerVoice.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
+    _key(PartnerVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
+    _key(SenderVoice.AGREED): {"de": "bestätigt", "en": "agreed"},
+    _key(SenderVoice.CONTESTED): {"de": "bestritten", "en": "contested"},
+    _key(SenderVoice.NO_ANSWER): {"de": "nicht bestätigt", "en": "not confirmed"},
+    _key(SenderVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
+    _key(PersonVoice.HELPED): {"de": "hat geholfen", "en": "it helped"},
+    _key(PersonVoice.HELPED_PARTLY): {"de": "hat teilweise geholfen", "en": "it helped in part"},
+    _key(PersonVoice.DID_NOT_HELP): {"de": "hat nicht geholfen", "en": "it did not help"},
+    _key(PersonVoice.NEVER_HAPPENED): {"de": "hat nicht stattgefunden", "en": "it never happened"},
+    _key(PersonVoice.CONTESTED): {"de": "bestritten", "en": "contested"},
+    _key(PersonVoice.DID_NOT_WANT_TO_SAY): {"de": "möchte nichts sagen", "en": "did not want to say"},
+    _key(PersonVoice.ANSWERED_UNRECORDED): {
+        "de": "hat geantwortet, nicht erfasst",
+        "en": "answered, not recorded",
+    },
+    _key(PersonVoice.NOT_DISCLOSED): {"de": "nicht mitgeteilt", "en": "not disclosed"},
+    _key(PersonVoice.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
+    _key(PersonVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
+    _key(Disagreement.MET_BUT_DID_NOT_HELP): {
+        "de": "gedeckt, aber nicht geholfen",
+        "en": "met, but it did not help",
+    },
+    _key(Disagreement.NOT_MET_BUT_HELPED): {
+        "de": "nicht gedeckt, aber geholfen",
+        "en": "not met, but it helped",
+    },
+    _key(Disagreement.HAPPENED_OR_NOT): {
+        "de": "uneins, ob es stattfand",
+        "en": "at odds whether it took place",
+    },
+    _key(Disagreement.SENDER_CONTESTS): {"de": "vom Sender bestritten", "en": "contested by the sender"},
+    _key(Disagreement.PERSON_CONTESTS): {
+        "de": "von der Person bestritten",
+        "en": "contested by the person",
+    },
     _key(NoticeState.SENT): {"de": "gesendet", "en": "sent"},
     _key(NoticeState.UNDELIVERABLE): {"de": "keine Adresse: bitte anrufen", "en": "no address: please phone"},
     _key(NoticeState.BOUNCED): {"de": "abgewiesen: bitte anrufen", "en": "refused: please phone"},

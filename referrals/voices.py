@@ -6,66 +6,21 @@ worked out here, the disagreement either, can tell it. That nobody answered is a
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
 
 from directory.values import Value
 from referrals.vocabulary import (
     UNSENT_STATES,
+    Disagreement,
     EventActor,
     FeedbackAnswer,
     FeedbackAsked,
     OutcomeCode,
+    PartnerVoice,
+    PersonVoice,
     ReferralState,
+    SenderVoice,
 )
-
-
-class PartnerVoice(StrEnum):
-    """What the receiving organisation says came of it."""
-
-    NEED_MET = "NEED_MET"
-    PARTLY_MET = "PARTLY_MET"
-    NOT_MET = "NOT_MET"
-    PERSON_LEFT = "PERSON_LEFT"
-    NOT_REACHED = "NOT_REACHED"
-    DECLINED = "DECLINED"
-    NOT_DISCLOSED = "NOT_DISCLOSED"
-    NO_ANSWER = "NO_ANSWER"
-    NOT_YET = "NOT_YET"
-
-
-class SenderVoice(StrEnum):
-    """What the sending organisation says to that."""
-
-    AGREED = "AGREED"
-    CONTESTED = "CONTESTED"
-    NO_ANSWER = "NO_ANSWER"
-    NOT_YET = "NOT_YET"
-
-
-class PersonVoice(StrEnum):
-    """What the person says; CONTESTED: they do not agree with the outcome, and it goes on."""
-
-    HELPED = "HELPED"
-    HELPED_PARTLY = "HELPED_PARTLY"
-    DID_NOT_HELP = "DID_NOT_HELP"
-    NEVER_HAPPENED = "NEVER_HAPPENED"
-    CONTESTED = "CONTESTED"
-    DID_NOT_WANT_TO_SAY = "DID_NOT_WANT_TO_SAY"
-    ANSWERED_UNRECORDED = "ANSWERED_UNRECORDED"
-    NOT_DISCLOSED = "NOT_DISCLOSED"
-    NO_ANSWER = "NO_ANSWER"
-    NOT_YET = "NOT_YET"
-
-
-class Disagreement(StrEnum):
-    """Where the voices part."""
-
-    MET_BUT_DID_NOT_HELP = "MET_BUT_DID_NOT_HELP"
-    NOT_MET_BUT_HELPED = "NOT_MET_BUT_HELPED"
-    HAPPENED_OR_NOT = "HAPPENED_OR_NOT"
-    SENDER_CONTESTS = "SENDER_CONTESTS"
-    PERSON_CONTESTS = "PERSON_CONTESTS"
 
 
 class VoiceFacts(Value, frozen=True, kw_only=True):

@@ -15,18 +15,33 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from strawberry.dataloader import DataLoader
 
-from directory.actors import Actor
+from directory.actors import ANONYMOUS, Actor
 from directory.database import Database
 from directory.problems import NotAllowed, NotFound
 from directory.sources import Page
-from referrals import answer_links, approvals, bookings, clients, consents, feedback, inbox, outbox
+from referrals import (
+    answer_links,
+    approvals,
+    bookings,
+    clients,
+    consents,
+    feedback,
+    follow_ups,
+    hearing,
+    inbox,
+    outbox,
+)
 from referrals.answer_links import LinkView
 from referrals.approvals import ApprovalView
 from referrals.bookings import BookingView
+from referrals.card_page import CardPage, Receipt, open_card, receipt_of
+from referrals.cards import CardView, card_of
 from referrals.clients import ClientFile, ClientSummary, ExclusionView
 from referrals.consents import ConsentView
 from referrals.eligibility import Situation, Verdict, judge
 from referrals.feedback import FeedbackView
+from referrals.follow_ups import FollowUpView
+from referrals.hearing import VoiceCounts
 from referrals.inbox import Box, EventView, ReferralView
 from referrals.keystore import KeyStore
 from referrals.outbox import NoticeView
@@ -36,6 +51,7 @@ from referrals.requirements import Requirements, requirements
 from referrals.values import ConsentEvidence
 from referrals.vocabulary import BookingState, ClientPhase, DataCategory, ReferralState, ReportDepth
 
+from referrals.voices import Voices
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -65,6 +81,8 @@ class People:
 
     @property
     def keys(self) -> KeyStore:
+        self.voices: DataLoader[UUID, Voices | None] = DataLoader(self._each(self._voices))
+        self.later_follow_ups: DataLoader[UUID, Sequence[FollowUpView]] = DataLoader(self._later_follow_ups)
         """Where every person's data key is kept."""
         if self._keys is None:
             raise KeyStoreMissing
@@ -289,6 +307,97 @@ class People:
 
     async def approval(self, approval_id: UUID) -> ApprovalView | None:
         """Return one request for four eyes that this actor sees, else None."""
+    # --- Cards, voices and later follow-ups -------------------------------------------------------------
+
+    async def card_page(self, code: str, language: str | None = None) -> CardPage:
+        """Return the page of whoever presents a card's code; raises CodeNotValid."""
+        async with self._database.view(ANONYMOUS) as session:
+            return await open_card(session, code, self.now, language=language)
+
+    async def card_receipt(self, code: str, number: UUID) -> Receipt:
+        """Return the receipt of what was withdrawn with this card; raises CodeNotValid."""
+        async with self._database.view(ANONYMOUS) as session:
+            return await receipt_of(session, code, number, self.now)
+
+    async def code_card(self, client_id: UUID) -> CardView | None:
+        """Return the living code card of an own client, without its code."""
+        async with self.view() as session:
+            return await card_of(session, self._actor, client_id, self.now)
+
+    async def _voices(self, session: AsyncSession, referral_id: UUID) -> Voices | None:
+        try:
+            return await hearing.voices_of(session, self._actor, referral_id, self.now)
+        except NotFound:
+            return None
+
+    async def voice_counts(self, year: int, quarter: int) -> VoiceCounts:
+        """Return what was heard about the own organisation's referrals in a quarter."""
+        async with self.view() as session:
+            return await hearing.count_voices(session, self._actor, year, quarter, self.now)
+
+    async def _later_follow_ups(self, referral_ids: list[UUID]) -> list[Sequence[FollowUpView]]:
+        async with self.view() as session:
+            found = await follow_ups.follow_ups_of(session, self._actor, referral_ids)
+        return [found[referral_id] for referral_id in referral_ids]
+
+    async def follow_up(self, follow_up_id: UUID) -> FollowUpView | None:
+        """Return one later follow-up of the own organisation, or None."""
+        async with self.view() as session:
+            try:
+                return await follow_ups.view_follow_up(session, self._actor, follow_up_id)
+            except NotFound:
+                return None
+
+    async def due_follow_ups(self, *, first: int) -> Sequence[FollowUpView]:
+        """Return whom the own organisation is to ask again now."""
+        async with self.view() as session:
+            return await follow_ups.due_follow_ups(session, self._actor, self.now, first=first)
+
+    # --- Threads, appointments, waiting lists, exports ---------------------------------------------------
+
+    async def _thread(self, session: AsyncSession, referral_id: UUID) -> Sequence[Entry]:
+        try:
+            return await thread.read_thread(session, self._actor, self.keys, referral_id, self.now)
+        except NotFound:
+            return ()
+
+    async def _lineage(self, session: AsyncSession, referral_id: UUID) -> Sequence[ReferralView]:
+        try:
+            return await inbox.lineage(session, self._actor, referral_id, self.now)
+        except NotFound:
+            return ()
+
+    async def _appointments(self, referral_ids: list[UUID]) -> list[Sequence[AppointmentView]]:
+        async with self.view() as session:
+            found = await appointments.list_appointments(session, self._actor, referral_ids, self.now)
+        return [found[referral_id] for referral_id in referral_ids]
+
+    async def appointments_between(
+        self, start: datetime, end: datetime, *, first: int
+    ) -> tuple[AppointmentView, ...]:
+        """Return the own organisation's appointments of a period, as sender and as recipient."""
+        async with self.view() as session:
+            return await appointments.appointments_between(
+                session, self._actor, start, end, self.now, first=first
+            )
+
+    async def calendar(self, start: datetime, end: datetime, language: str) -> bytes:
+        """Return the own organisation's appointments of a period as iCalendar."""
+        async with self.view() as session:
+            found = await appointments.appointments_between(session, self._actor, start, end, self.now)
+            places = await appointments.places_of(session, found)
+        return appointments.as_calendar(found, places, language, self.now)
+
+    async def waiting_list(self, service_id: UUID, *, first: int) -> tuple[ReferralView, ...]:
+        """Return who waits for a place of an own service, in order."""
+        async with self.view() as session:
+            return await inbox.waiting_list(session, self._actor, service_id, self.now, first=first)
+
+    async def sheet(self, referral_id: UUID, language: str) -> Sheet:
+        """Return what an export of a referral is made of; raises NotFound."""
+        async with self.view() as session:
+            return await read_sheet(session, self._actor, self.keys, referral_id, self.now, language)
+
         return next((found for found in await self.approvals() if found.id == approval_id), None)
 
     async def booking(self, booking_id: UUID) -> BookingView | None:

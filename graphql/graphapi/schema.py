@@ -17,22 +17,38 @@ from graphapi.limits import Judged
 from graphapi.mutations.answer_links import AnswerLinkMutations
 from graphapi.mutations.approvals import ApprovalMutations
 from graphapi.mutations.bookings import BookingMutations
+from graphapi.mutations.cards import CardMutations
+from graphapi.mutations.change_requests import ChangeRequestMutations
 from graphapi.mutations.clients import ClientMutations
 from graphapi.mutations.consents import ConsentMutations
 from graphapi.mutations.feedback import FeedbackMutations
+from graphapi.mutations.follow_ups import FollowUpMutations
 from graphapi.mutations.members import MemberMutations
 from graphapi.mutations.partners import PartnerMutations
 from graphapi.mutations.referrals import ReferralMutations
 from graphapi.mutations.services import ServiceMutations
 from graphapi.types.answer_link import AnswerLinkQueries
+from graphapi.types.card import CardQueries
 from graphapi.types.exchange_query import ExchangeQueries
+from graphapi.types.follow_up import FollowUpQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.search import SearchQueries
 from graphapi.types.subscription import Subscription
+from graphapi.types.upkeep import UpkeepQueries
+from graphapi.types.voices import VoiceQueries
 
 
 @strawberry.type(description="What can be read.")
-class Query(DirectoryQueries, SearchQueries, ExchangeQueries, AnswerLinkQueries):
+class Query(
+    DirectoryQueries,
+    SearchQueries,
+    ExchangeQueries,
+    AnswerLinkQueries,
+    UpkeepQueries,
+    CardQueries,
+    VoiceQueries,
+    FollowUpQueries,
+):
     """What can be read; one mixin per room."""
 
 
@@ -46,6 +62,8 @@ class Mutation(
     ReferralMutations,
     BookingMutations,
     FeedbackMutations,
+    CardMutations,
+    FollowUpMutations,
     ApprovalMutations,
     AnswerLinkMutations,
 ):

@@ -51,11 +51,13 @@ async def run(
     act: Callable[[Work, Given], Awaitable[UUID]],
     *,
     read: Callable[[Info, UUID], Awaitable[object | None]],
+    actor: Actor | None = None,
 ) -> object:
     """Run one mutation; return what ``read`` gives, or the problem as data.
 
     ``act`` changes something and returns the id of what it made or changed; ``read`` gets that id after
-    the commit (None means the actor may not see it: NotFound).
+    the commit (None means the actor may not see it: NotFound). ``actor``: as whom in place of who asks
+    (ANONYMOUS for what a code alone decides; the idempotency key is then kept by ``act``).
     """
     context = info.context
     operation = info.field_name
@@ -65,7 +67,7 @@ async def run(
         key = input_.idempotency_key
         if not 8 <= len(key) <= 200:
             raise InvalidInput("idempotencyKey", "length", minimum="8", maximum="200")
-        made = await _committed(context.database, context.actor, operation, key, given, act)
+        made = await _committed(context.database, actor or context.actor, operation, key, given, act)
         context.fresh()
         result = await read(info, made)
         if result is None:

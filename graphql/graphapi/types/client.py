@@ -24,6 +24,7 @@ from referrals.inbox import Box
 from referrals.vocabulary import ClientPhase, SupportAdvice, WorkPermission
 
 if TYPE_CHECKING:
+    from graphapi.types.card import CodeCard
     from graphapi.types.consent import Consent
     from graphapi.types.referral import Referral
 
@@ -189,6 +190,10 @@ async def _exclusion(root: Parent[ClientFile], info: Info) -> Any:
     return await info.context.people.exclusion(root.id)
 
 
+async def _code_card(root: Parent[ClientFile], info: Info) -> Any:
+    return await info.context.people.code_card(root.id)
+
+
 async def _consents(root: Parent[ClientFile], info: Info) -> Any:
     return await info.context.people.consents(root.id)
 
@@ -248,6 +253,11 @@ class Client(Node):
         resolver=_consents,
         graphql_type=list[Annotated["Consent", strawberry.lazy("graphapi.types.consent")]],
         description="Their consent records, newest first, at most 100.",
+    )
+    code_card: CodeCard | None = strawberry.field(
+        resolver=_code_card,
+        graphql_type=Annotated["CodeCard", strawberry.lazy("graphapi.types.card")] | None,
+        description="Their living code card, without its code; null when there is none.",
     )
     referrals: Connection[Annotated[Referral, strawberry.lazy("graphapi.types.referral")]] = strawberry.field(
         resolver=_referrals,

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 describe(Warned, "What the sender is warned about.")
 
+    from graphapi.types.follow_up import FollowUp
+    from graphapi.types.voices import Voices
 
 def named(type_name: str, attribute: str) -> Any:
     """Return a resolver that shows an id (or none) of the parent as a global id."""
@@ -236,6 +238,14 @@ class Referral(Node):
             "What your organisation is told about it by mail, and whether what it waits for arrived: "
             "when it did not, phone the partner."
         ),
+def _voices(root: Parent[ReferralView], info: Info) -> Any:
+    return info.context.people.voices.load(root.id)
+
+
+def _later_follow_ups(root: Parent[ReferralView], info: Info) -> Any:
+    return info.context.people.later_follow_ups.load(root.id)
+
+
     )
     seen_as: EventActor = strawberry.field(description="As whom you see it: SENDER, RECIPIENT or LEAD.")
     state: ReferralState = strawberry.field(description="The state, as judged at this moment.")
@@ -375,3 +385,13 @@ class Referral(Node):
     def is_type_of(cls, value: object, info: Any) -> bool:
         """Tell referrals from other nodes: behind the type stands one side's view."""
         return isinstance(value, inbox.ReferralView | cls)
+    voices: Voices | None = strawberry.field(
+        resolver=_voices,
+        graphql_type=Annotated["Voices", strawberry.lazy("graphapi.types.voices")] | None,
+        description="Partner, sender and person side by side, as far as you may know them.",
+    )
+    later_follow_ups: list[FollowUp] = strawberry.field(
+        resolver=_later_follow_ups,
+        graphql_type=list[Annotated["FollowUp", strawberry.lazy("graphapi.types.follow_up")]],
+        description="Asking the person again after it was closed; for the sender.",
+    )
