@@ -95,6 +95,7 @@ class ConsentView(msgspec.Struct, frozen=True, kw_only=True):
     valid_from: datetime | None
     valid_until: datetime | None
     renewal_from: datetime | None
+    renewal_offered_at: datetime | None
     withdrawal: Withdrawal | None
     supersedes_id: UUID | None
     superseded_by_id: UUID | None
@@ -146,6 +147,7 @@ def view_of(consent: Consent, reader: UUID | None, at: datetime) -> ConsentView:
         valid_from=consent.valid_from,
         valid_until=consent.valid_until,
         renewal_from=consent.valid_until - timedelta(days=RENEWAL_DAYS) if consent.valid_until else None,
+        renewal_offered_at=consent.renewal_offered_at if own else None,
         withdrawal=consent.withdrawal if own else None,
         supersedes_id=consent.supersedes_id if own else None,
         superseded_by_id=consent.superseded_by_id if own else None,

@@ -19,13 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from directory.actors import Actor, Role
-from directory.models import Audit
+from directory.models import Audit, Service
 from directory.paging import cursor_of, place_of
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
+from referrals.clock import Action, MakeMove, Remind, local_day, upcoming
 from referrals.consents import facts_of as consent_facts
 from referrals.keystore import KeyStore
-from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralPackage
+from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralPackage, clock_facts
 from referrals.moving import (
     NOBODYS,
     course_of,
@@ -37,7 +38,7 @@ from referrals.moving import (
     shown_state_expression,
     text_place,
 )
-from referrals.noted import Noted
+from referrals.noted import TAKEN, Noted
 from referrals.package import Package, decoder
 from referrals.policy import act_on_referral, must_work_with_people, see_referral
 from referrals.problems import Erased, PackageClosed
@@ -51,7 +52,8 @@ from referrals.reporting import (
     who_reported_is_hidden,
 )
 from referrals.sealing import Place
-from referrals.states import FOLLOW_UP_STATES, Move, Step, allowed
+from referrals.states import FOLLOW_UP_STATES, Move, RemindedParty, Step, allowed
+from referrals.useful_start import LatestUsefulStart, latest_useful_start, start_warnings
 from referrals.values import Kept
 from referrals.vocabulary import (
     READABLE_STATES,
@@ -64,24 +66,25 @@ from referrals.vocabulary import (
     DeclineReason,
     EventActor,
     FeedbackAsked,
+    NextStepKind,
     OutcomeCode,
     OutcomeReason,
     Priority,
     Reason,
     ReferralState,
     ReportDepth,
+    Warned,
 )
 
 MOST: Final = 100
 """Entries on a page at most."""
 
 
-class Warned(StrEnum):
-    """What the sender is warned about."""
+class NextStep(Value, frozen=True, kw_only=True):
+    """What happens next when nobody does anything, and when."""
 
-    WAIT_AFTER_STATUS_END = "WAIT_AFTER_STATUS_END"
-    END_AFTER_STATUS_END = "END_AFTER_STATUS_END"
-    ANSWER_OVERDUE = "ANSWER_OVERDUE"
+    what: NextStepKind
+    at: Instant
 
 
 class ReferralView(Value, frozen=True, kw_only=True):
@@ -92,7 +95,8 @@ class ReferralView(Value, frozen=True, kw_only=True):
     the sender may record. ``outcome_withheld``: the person does not let the sender know outcomes (any more);
     then the sender reads everything as if what it may not know had not happened (``referrals.reporting``).
     ``no_shows`` is None where it is not told. ``unread``: questions, answers and remarks of the other side.
-    ``client_id``, ``consent_id`` and ``parent_id`` are the sender's alone.
+    ``client_id``, ``consent_id``, ``parent_id`` and ``latest_useful_start``, which tells when the status
+    ends, are the sender's alone. ``next_step``: what the clock does next, as far as this side is concerned.
     """
 
     id: UUID
@@ -103,6 +107,8 @@ class ReferralView(Value, frozen=True, kw_only=True):
     allowed: tuple[Move, ...]
     recordable: tuple[Move, ...] = ()
     warnings: tuple[Warned, ...] = ()
+    latest_useful_start: LatestUsefulStart | None = None
+    next_step: NextStep | None = None
     sender_partner_id: UUID
     recipient_partner_id: UUID
     service_id: UUID
@@ -240,12 +246,15 @@ def _statement(actor: Actor) -> Select[Any, Any, Any, Any, Any, Any, Any]:
             Consent,
             _opened.label("opened"),
             Client.status_valid_until,
+            Service.kind.label("service_kind"),
+            Service.course,
             history_if_needed(),
             _unread(actor),
             taken_over.label("taken_over"),
         )
         .outerjoin(Consent, Consent.id == Referral.consent_id)
         .outerjoin(Client, Client.id == Referral.client_id)
+        .join(Service, Service.id == Referral.service_id)
     )
 
 
@@ -310,6 +319,7 @@ def _view(row: Any, actor: Actor, at: datetime, box: Box | None) -> ReferralView
     for name in _BOTH:
         shown[name] = getattr(referral, name)
     shown["unread"] = row.unread
+    shown["next_step"] = _next_step(referral, consent, state, at, sends=sends, depth=depth)
     if sends:
         for name in _SENDERS:
             shown[name] = getattr(referral, name)
@@ -317,7 +327,9 @@ def _view(row: Any, actor: Actor, at: datetime, box: Box | None) -> ReferralView
         shown["recordable"] = possible if shown["allowed"] else ()
         shown["follow_up_offered"] = offers_follow_up(course) and _looks_after(actor, referral)
         shown["package_readable"] = referral.sent_at is not None and state in READABLE_STATES
-        shown["warnings"] = _warnings(referral, state, row.status_valid_until, at)
+        latest = latest_useful_start(row.status_valid_until, row.service_kind, row.course)
+        shown["latest_useful_start"] = latest
+        shown["warnings"] = _warnings(referral, state, row, latest, at)
         shown["outcome_withheld"] = depth is not ReportDepth.OUTCOME
         return ReferralView(**shown)
     shown["recipient_member_id"] = referral.recipient_member_id
@@ -407,9 +419,59 @@ def _own_moves(
     return tuple(dict.fromkeys(moves))
 
 
+_STEPS: Final[dict[Move, NextStepKind]] = {
+    Move.REPLY: NextStepKind.QUESTION_RETURNED,
+    Move.ABANDON: NextStepKind.ABANDONED,
+    Move.EXPIRE: NextStepKind.EXPIRED,
+    Move.REPORT_OUTCOME: NextStepKind.OUTCOME_UNKNOWN,
+    Move.CLOSE: NextStepKind.CLOSED_UNCONFIRMED,
+}
+
+
+def _next_step(
+    referral: Referral,
+    consent: Consent | None,
+    state: ReferralState,
+    at: datetime,
+    *,
+    sends: bool,
+    depth: ReportDepth,
+) -> NextStep | None:
+    """Return what happens next, for one side: the clock's next act, its own reminders, the consent's end.
+
+    Where the sender may not know whether work has begun, it does not read what the clock waits for either.
+    """
+    if state is not referral.state or (sends and depth is not ReportDepth.OUTCOME and state in TAKEN):
+        return None
+    side = RemindedParty.SENDER if sends else RemindedParty.RECIPIENT
+    for action in upcoming(clock_facts(referral), at):
+        if isinstance(action, Remind) and side not in action.whom:
+            continue
+        found = NextStep(what=_kind(action), at=max(action.at, at))
+        break
+    else:
+        return None
+    ends = consent.valid_until if consent is not None and consent.state is ConsentState.GIVEN else None
+    if ends is not None and ends < found.at:
+        return NextStep(what=NextStepKind.CONSENT_ENDS, at=ends)
+    return found
+
+
+def _kind(action: Action) -> NextStepKind:
+    if isinstance(action, MakeMove):
+        return _STEPS[action.move]
+    return NextStepKind.REMINDER if isinstance(action, Remind) else NextStepKind.OVERDUE
+
+
 def _warnings(
-    referral: Referral, state: ReferralState, status_end: date | None, at: datetime
+    referral: Referral, state: ReferralState, row: Any, latest: LatestUsefulStart | None, at: datetime
 ) -> tuple[Warned, ...]:
+    status_end: date | None = row.status_valid_until
+    begins = row.course.starts_on if row.course is not None else None
+    planned = {
+        ReferralState.WAITLISTED: referral.expected_week,
+        ReferralState.ACCEPTED: referral.first_contact_on,
+    }.get(state, begins)
     found: list[Warned] = []
     if status_end is not None:
         if (
@@ -424,6 +486,7 @@ def _warnings(
             and referral.expected_end > status_end
         ):
             found.append(Warned.END_AFTER_STATUS_END)
+    found.extend(start_warnings(latest, state, local_day(at), planned=(planned,)))
     if (
         state in {ReferralState.SENT, ReferralState.ACKNOWLEDGED}
         and referral.answer_due_at is not None
@@ -444,6 +507,7 @@ async def list_referrals(
     *,
     states: Collection[ReferralState] = (),
     due_before: datetime | None = None,
+    overdue: bool | None = None,
     client_id: UUID | None = None,
     service_id: UUID | None = None,
     first: int = 50,
@@ -452,7 +516,8 @@ async def list_referrals(
 ) -> ReferralPage:
     """Return a page of the own organisation's inbox, or of what it drafted and sent; latest change first.
 
-    ``states`` are as judged at reading; ``due_before``: the recipient's answer is due before that moment.
+    ``states`` are as judged at reading; ``due_before``: the recipient's answer is due before that moment;
+    ``overdue``: it was not there when it was due.
     One statement (two with the total). Raises InvalidInput for a wrong cursor or page size.
     """
     must_work_with_people(actor)
@@ -468,6 +533,8 @@ async def list_referrals(
         conditions.append(Referral.client_id == client_id)
     if service_id is not None:
         conditions.append(Referral.service_id == service_id)
+    if overdue is not None:
+        conditions.append(Referral.overdue == overdue)
     if due_before is not None:
         if due_before.tzinfo is None:
             raise InvalidInput("dueBefore", "wrong-type")

@@ -18,6 +18,7 @@ from directory.models import Audit, Partner, Service
 from directory.problems import InvalidInput, NotFound
 from directory.values import Value
 from directory.vocabulary import PublicationState
+from referrals.clock import local_day
 from referrals.consent import LARGEST, covers, section_87_applies, terms_of
 from referrals.consents import facts_of, party_of
 from referrals.exchange import facts_of_client
@@ -26,8 +27,17 @@ from referrals.models import Client, Consent, Referral
 from referrals.package import Package, package_for
 from referrals.policy import ClientFacts, must_work_with_people, see_client
 from referrals.problems import Erased
+from referrals.useful_start import LatestUsefulStart, latest_useful_start, start_warnings
 from referrals.values import ConsentTerms, PurposeTerms
-from referrals.vocabulary import OPEN_STATES, ConsentState, DataCategory, Purpose, ReportDepth
+from referrals.vocabulary import (
+    OPEN_STATES,
+    ConsentState,
+    DataCategory,
+    Purpose,
+    ReferralState,
+    ReportDepth,
+    Warned,
+)
 
 
 class Requirements(Value, frozen=True, kw_only=True):
@@ -37,6 +47,7 @@ class Requirements(Value, frozen=True, kw_only=True):
     ``terms``: the consent to put before the person, with the releases (§ 203 StGB) and the legal bases.
     ``section_87_notice``: the notice about § 87 AufenthG must be shown before data are entered.
     ``open_referral_id``: the person's open referral to this service, which makes another one a duplicate.
+    ``warnings``: whether it begins too late to be useful before the residence status ends.
     """
 
     recipient_partner_id: UUID
@@ -48,6 +59,8 @@ class Requirements(Value, frozen=True, kw_only=True):
     consent_id: UUID | None
     open_referral_id: UUID | None
     preview: Package
+    latest_useful_start: LatestUsefulStart | None
+    warnings: tuple[Warned, ...]
 
 
 async def requirements(
@@ -80,17 +93,20 @@ async def requirements(
     if not categories:
         raise InvalidInput("categories", "required")
     sender = await session.get_one(Partner, client.partner_id)
-    recipient = await session.scalar(
-        select(Partner)
-        .join(Service, Service.partner_id == Partner.id)
-        .where(
-            Service.id == service_id,
-            Service.state == PublicationState.PUBLISHED,
-            Partner.state == PublicationState.PUBLISHED,
+    ends = (
+        await session.execute(
+            select(Partner, Service)
+            .join(Service, Service.partner_id == Partner.id)
+            .where(
+                Service.id == service_id,
+                Service.state == PublicationState.PUBLISHED,
+                Partner.state == PublicationState.PUBLISHED,
+            )
         )
-    )
-    if recipient is None:
+    ).one_or_none()
+    if ends is None:
         raise InvalidInput("serviceId", "not-published")
+    recipient, service = ends
     if not recipient.active:
         raise InvalidInput("serviceId", "partner-inactive")
     asked = tuple(category for category in DataCategory if category in categories)
@@ -107,6 +123,8 @@ async def requirements(
             Referral.state.in_(OPEN_STATES),
         )
     )
+    latest = latest_useful_start(client.status_valid_until, service.kind, service.course)
+    begins = service.course.starts_on if service.course is not None else None
     key = await keys.of(client_id)
     preview = package_for(facts_of_client(key, client), chosen)
     await session.execute(
@@ -132,6 +150,8 @@ async def requirements(
         consent_id=None if missing else consent_id,
         open_referral_id=open_referral,
         preview=preview,
+        latest_useful_start=latest,
+        warnings=start_warnings(latest, ReferralState.DRAFT, local_day(at), planned=(begins,)),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from directory.values import CourseFacts, Texts, Value
 from directory.vocabulary import ServiceKind
-from referrals.vocabulary import OPEN_STATES, ReferralState
+from referrals.vocabulary import OPEN_STATES, ReferralState, Warned
 
 LESSONS_PER_WEEK: Final = 25
 """Lessons (45 minutes) of a full-time course in a week: what integration courses usually have."""
@@ -147,13 +147,6 @@ def latest_useful_start(
     )
 
 
-class StartWarned(StrEnum):
-    """What the sender is warned about when time is short."""
-
-    LATEST_USEFUL_START_PASSED = "LATEST_USEFUL_START_PASSED"
-    START_AFTER_LATEST_USEFUL = "START_AFTER_LATEST_USEFUL"
-
-
 NOT_BEGUN: Final = OPEN_STATES - {
     ReferralState.IN_PROGRESS,
     ReferralState.ON_HOLD,
@@ -168,7 +161,7 @@ def start_warnings(
     today: date,
     *,
     planned: tuple[date | None, ...] = (),
-) -> tuple[StartWarned, ...]:
+) -> tuple[Warned, ...]:
     """Return what to warn of: the day has passed, or what is planned lies after it.
 
     ``planned``: when it is to begin as far as it is stated (course, waiting list, first contact).
@@ -177,7 +170,7 @@ def start_warnings(
         return ()
     found = []
     if today > latest.on:
-        found.append(StartWarned.LATEST_USEFUL_START_PASSED)
+        found.append(Warned.LATEST_USEFUL_START_PASSED)
     if any(day is not None and day > latest.on for day in planned):
-        found.append(StartWarned.START_AFTER_LATEST_USEFUL)
+        found.append(Warned.START_AFTER_LATEST_USEFUL)
     return tuple(found)

@@ -245,6 +245,29 @@ class DeclinedBy(StrEnum):
     PERSON = "PERSON"
 
 
+class Warned(StrEnum):
+    """What the sender is warned about; a warning never blocks."""
+
+    WAIT_AFTER_STATUS_END = "WAIT_AFTER_STATUS_END"
+    END_AFTER_STATUS_END = "END_AFTER_STATUS_END"
+    LATEST_USEFUL_START_PASSED = "LATEST_USEFUL_START_PASSED"
+    START_AFTER_LATEST_USEFUL = "START_AFTER_LATEST_USEFUL"
+    ANSWER_OVERDUE = "ANSWER_OVERDUE"
+
+
+class NextStepKind(StrEnum):
+    """What happens next to a referral when nobody does anything."""
+
+    REMINDER = "REMINDER"
+    OVERDUE = "OVERDUE"
+    QUESTION_RETURNED = "QUESTION_RETURNED"
+    ABANDONED = "ABANDONED"
+    EXPIRED = "EXPIRED"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    CLOSED_UNCONFIRMED = "CLOSED_UNCONFIRMED"
+    CONSENT_ENDS = "CONSENT_ENDS"
+
+
 class CapacityReason(StrEnum):
     """Why somebody is sent although the service says it has no places."""
 
@@ -713,6 +736,40 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(Reason.WRONG_PERSON): {"de": "falsche Person", "en": "wrong person"},
     _key(Reason.WRONG_SERVICE): {"de": "falsches Angebot", "en": "wrong service"},
     _key(Reason.DUPLICATE): {"de": "doppelt", "en": "duplicate"},
+    _key(Warned.WAIT_AFTER_STATUS_END): {
+        "de": "Der Platz wird erst nach dem Ende des Aufenthaltsstatus frei.",
+        "en": "The place is expected only after the residence status ends.",
+    },
+    _key(Warned.END_AFTER_STATUS_END): {
+        "de": "Das Angebot endet erst nach dem Ende des Aufenthaltsstatus.",
+        "en": "The service ends only after the residence status does.",
+    },
+    _key(Warned.LATEST_USEFUL_START_PASSED): {
+        "de": "Der späteste sinnvolle Beginn ist vorbei: Das Ergebnis kommt voraussichtlich zu spät.",
+        "en": "The latest useful start has passed: the result is likely to come too late.",
+    },
+    _key(Warned.START_AFTER_LATEST_USEFUL): {
+        "de": "Der Beginn liegt nach dem spätesten sinnvollen: Das Ergebnis kommt voraussichtlich zu spät.",
+        "en": "It begins later than is useful: the result is likely to come too late.",
+    },
+    _key(Warned.ANSWER_OVERDUE): {"de": "Die Antwort ist überfällig.", "en": "The answer is overdue."},
+    _key(NextStepKind.REMINDER): {"de": "Sie werden erinnert", "en": "you are reminded"},
+    _key(NextStepKind.OVERDUE): {"de": "die Antwort ist überfällig", "en": "the answer is overdue"},
+    _key(NextStepKind.QUESTION_RETURNED): {
+        "de": "die Rückfrage geht unbeantwortet zurück",
+        "en": "the question goes back unanswered",
+    },
+    _key(NextStepKind.ABANDONED): {"de": "der Entwurf wird aufgegeben", "en": "the draft is abandoned"},
+    _key(NextStepKind.EXPIRED): {"de": "läuft ohne Antwort ab", "en": "expires without an answer"},
+    _key(NextStepKind.OUTCOME_UNKNOWN): {
+        "de": "endet mit unbekanntem Ergebnis",
+        "en": "ends with an unknown outcome",
+    },
+    _key(NextStepKind.CLOSED_UNCONFIRMED): {
+        "de": "wird unbestätigt abgeschlossen",
+        "en": "is closed unconfirmed",
+    },
+    _key(NextStepKind.CONSENT_ENDS): {"de": "die Einwilligung endet", "en": "the consent ends"},
     _key(Reason.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
     _key(Reason.IDLE): {"de": "liegen geblieben", "en": "left lying idle"},
     _key(Reason.CONSENT_WITHDRAWN): {"de": "Einwilligung widerrufen", "en": "consent withdrawn"},

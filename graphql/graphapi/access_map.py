@@ -332,6 +332,12 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "booking bookings approvals",
     ),
     Entry(Rule.OWN, "Referral", "id"),
+    Entry(Rule.MEMBER, "Referral", "warningTexts latestUsefulStart nextStep"),
+    Entry(Rule.MEMBER, "LatestUsefulStart", "on durationDays neededDays reckoned reason source"),
+    Entry(Rule.MEMBER, "NextStep", "what whatLabel at"),
+    Entry(Rule.MEMBER, "ReferralRequirements", "latestUsefulStart warnings warningTexts"),
+    Entry(Rule.MEMBER, "Consent", "renewalOfferedAt"),
+    Entry(Rule.MEMBER, "Query", "renewalsDue"),
     Entry(
         Rule.MEMBER,
         "Referral",

@@ -47,6 +47,7 @@ from referrals.keystore import KeyStore
 from referrals.outbox import NoticeView
 from referrals.package import Package
 from referrals.problems import Erased, PackageClosed
+from referrals.renewals import list_renewals
 from referrals.requirements import Requirements, requirements
 from referrals.values import ConsentEvidence
 from referrals.vocabulary import BookingState, ClientPhase, DataCategory, ReferralState, ReportDepth
@@ -195,6 +196,11 @@ class People:
 
     # --- Referrals --------------------------------------------------------------------------------------
 
+    async def renewals(self, *, first: int) -> Sequence[ConsentView]:
+        """Return the own consents that end within 30 days."""
+        async with self.view() as session:
+            return await list_renewals(session, self._actor, self.now, first=first)
+
     async def requirements(
         self,
         *,
@@ -225,6 +231,7 @@ class People:
         total: bool,
         states: Sequence[ReferralState] = (),
         due_before: datetime | None = None,
+        overdue: bool | None = None,
         client_id: UUID | None = None,
         service_id: UUID | None = None,
     ) -> Page[ReferralView]:
@@ -237,6 +244,7 @@ class People:
                 box,
                 states=states,
                 due_before=due_before,
+                overdue=overdue,
                 client_id=client_id,
                 service_id=service_id,
                 first=first,

@@ -14,11 +14,10 @@ from referrals.useful_start import (
     DURATIONS,
     NOT_BEGUN,
     Reckoned,
-    StartWarned,
     latest_useful_start,
     start_warnings,
 )
-from referrals.vocabulary import ReferralState
+from referrals.vocabulary import ReferralState, Warned
 
 END = date(2027, 6, 30)
 ONCE = CourseFacts(starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28))
@@ -64,18 +63,18 @@ def test_every_duration_says_why_in_both_languages_and_from_where() -> None:
     ("today", "planned", "warned"),
     [
         (date(2026, 11, 19), (date(2026, 11, 19), None), ()),
-        (date(2026, 11, 20), (), (StartWarned.LATEST_USEFUL_START_PASSED,)),
-        (date(2026, 10, 1), (date(2026, 11, 23),), (StartWarned.START_AFTER_LATEST_USEFUL,)),
+        (date(2026, 11, 20), (), (Warned.LATEST_USEFUL_START_PASSED,)),
+        (date(2026, 10, 1), (date(2026, 11, 23),), (Warned.START_AFTER_LATEST_USEFUL,)),
         (
             date(2026, 12, 1),
             (date(2026, 12, 7),),
-            (StartWarned.LATEST_USEFUL_START_PASSED, StartWarned.START_AFTER_LATEST_USEFUL),
+            (Warned.LATEST_USEFUL_START_PASSED, Warned.START_AFTER_LATEST_USEFUL),
         ),
     ],
 )
 @pytest.mark.parametrize("state", sorted(NOT_BEGUN))
 def test_the_sender_is_warned_while_nothing_has_begun(
-    today: date, planned: tuple[date | None, ...], warned: tuple[StartWarned, ...], state: ReferralState
+    today: date, planned: tuple[date | None, ...], warned: tuple[Warned, ...], state: ReferralState
 ) -> None:
     latest = latest_useful_start(END, ServiceKind.QUALIFICATION, ONCE)
 

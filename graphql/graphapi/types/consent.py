@@ -246,6 +246,9 @@ class Consent(Node):
     valid_from: datetime | None = strawberry.field(description="From when it counts.")
     valid_until: datetime | None = strawberry.field(description="Until before when it counts.")
     renewal_from: datetime | None = strawberry.field(description="From when a renewal is offered.")
+    renewal_offered_at: datetime | None = strawberry.field(
+        description="When a renewal was offered to the controller."
+    )
     withdrawal: Withdrawal | None = strawberry.field(description="That it was withdrawn.")
     supersedes_id: strawberry.ID | None = strawberry.field(
         resolver=_supersedes, description="The record that this one replaced."

@@ -19,7 +19,7 @@ from graphapi.types.consent import Consent, ConsentParty, ConsentPurpose, Secrec
 from graphapi.types.notice import Notice
 from graphapi.types.paging import PAGE_SIZE, After, Connection, First, connection
 from graphapi.types.query import NODES, ThingId
-from graphapi.types.referral import Package, Referral, named
+from graphapi.types.referral import LatestUsefulStart, Package, Referral, named, texts_of_warnings
 from graphapi.types.words import label
 from referrals.inbox import Box
 from referrals.requirements import Requirements
@@ -31,6 +31,7 @@ from referrals.vocabulary import (
     ReferralState,
     ReportDepth,
     SpecialBasis,
+    Warned,
 )
 
 
@@ -103,6 +104,13 @@ class ReferralRequirements:
     special_basis: SpecialBasis | None = strawberry.field(
         resolver=_special_basis, description="Legal basis for special categories, when there are any."
     )
+    latest_useful_start: LatestUsefulStart | None = strawberry.field(
+        description="Until when beginning is useful before the residence status ends; null: not known."
+    )
+    warnings: list[Warned] = strawberry.field(description="Whether it would begin too late.")
+    warning_texts: list[str] = strawberry.field(
+        resolver=texts_of_warnings, graphql_type=list[str], description="The warnings, for people."
+    )
     preview: Package = strawberry.field(
         graphql_type=Package, description="This is what the partner would see; showing it is recorded."
     )
@@ -129,6 +137,9 @@ class InboxFilterInput:
     states: list[ReferralState] | None = strawberry.field(default=None, description="In one of these states.")
     due_before: datetime | None = strawberry.field(
         default=None, description="The answer is due before this moment."
+    )
+    overdue: bool | None = strawberry.field(
+        default=None, description="True: an answer was not there when it was due."
     )
     service_id: strawberry.ID | None = strawberry.field(default=None, description="To this service.")
 
@@ -205,6 +216,14 @@ class ExchangeQueries:
         return None if key is None else await info.context.people.consent(key)
 
     @strawberry.field(
+        graphql_type=list[Consent],
+        description="The own organisation's consents that end within 30 days, the next to end first.",
+    )
+    async def renewals_due(self, info: Info, first: First = 100) -> object:
+        """Return the consents to renew."""
+        return await info.context.people.renewals(first=first)
+
+    @strawberry.field(
         graphql_type=ReferralRequirements,
         description=(
             "Before a referral: which consent, releases and notices it needs, and what the partner would see."
@@ -251,6 +270,7 @@ class ExchangeQueries:
             Box.INBOX,
             states=wanted.states or (),
             due_before=wanted.due_before,
+            overdue=wanted.overdue,
             service_id=_wanted(wanted.service_id, "Service", "serviceId"),
             first=first,
             after=after,
@@ -275,6 +295,7 @@ class ExchangeQueries:
             Box.SENT,
             states=wanted.states or (),
             due_before=wanted.due_before,
+            overdue=wanted.overdue,
             client_id=_wanted(wanted.client_id, "Client", "clientId"),
             service_id=_wanted(wanted.service_id, "Service", "serviceId"),
             first=first,

@@ -18,11 +18,12 @@ from graphapi.types.notice import Notice
 from graphapi.types.partner import Partner
 from graphapi.types.service import Service
 from graphapi.types.words import describe, label
-from referrals import inbox, package
-from referrals.inbox import EventView, ReferralView, Warned
+from referrals import inbox, package, useful_start
+from referrals.inbox import EventView, ReferralView
 from referrals.outbox import reference_of
 from referrals.problems import PackageClosed
 from referrals.states import Move
+from referrals.useful_start import Reckoned
 from referrals.vocabulary import (
     AnswerSource,
     CapacityReason,
@@ -31,12 +32,14 @@ from referrals.vocabulary import (
     DeclineReason,
     EventActor,
     FeedbackAsked,
+    NextStepKind,
     OutcomeCode,
     OutcomeReason,
     Priority,
     Reason,
     ReferralState,
     RevocationAnswer,
+    Warned,
     WorkPermission,
 )
 
@@ -45,7 +48,9 @@ if TYPE_CHECKING:
     from graphapi.types.client import ClientSummary
     from graphapi.types.feedback import Feedback
 
-describe(Warned, "What the sender is warned about.")
+describe(Warned, "What the sender is warned about; a warning never blocks.")
+describe(NextStepKind, "What happens next to a referral when nobody does anything.")
+describe(Reckoned, "From what it is known how long a service takes.")
 
     from graphapi.types.follow_up import FollowUp
     from graphapi.types.voices import Voices
@@ -151,6 +156,40 @@ class Kept:
     what: list[DataCategory] = strawberry.field(description="What is kept.")
     legal_basis: str | None = strawberry.field(description="On which basis.")
     until: date | None = strawberry.field(description="Until when.")
+
+
+def _reason(root: Parent[useful_start.LatestUsefulStart], info: Info) -> str:
+    return root.reason[info.context.language]
+
+
+@strawberry.type(
+    description="Until when it is useful to begin, reckoned back from the end of the residence status."
+)
+class LatestUsefulStart:
+    """Until when it is useful to begin."""
+
+    on: date = strawberry.field(description="The last day on which beginning is useful.")
+    duration_days: int = strawberry.field(description="How long the service takes, in days.")
+    needed_days: int = strawberry.field(description="Days that are needed to use its result.")
+    reckoned: Reckoned = strawberry.field(description="From what the length is known.")
+    reason: str = strawberry.field(resolver=_reason, graphql_type=str, description="Why, for people.")
+    source: str = strawberry.field(description="The rule behind it, or that it is experience.")
+
+
+@strawberry.type(description="What happens next to a referral when nobody does anything.")
+class NextStep:
+    """What happens next, and when."""
+
+    what: NextStepKind = strawberry.field(description="What happens.")
+    what_label: str = strawberry.field(
+        resolver=labelled("what"), graphql_type=str, description="What happens, for people."
+    )
+    at: datetime = strawberry.field(description="When.")
+
+
+def texts_of_warnings(root: Parent[Any], info: Info) -> list[str]:
+    """Return the parent's warnings in the reader's language."""
+    return [label(warned, info.context.language) for warned in root.warnings]
 
 
 def _id(root: Parent[ReferralView]) -> strawberry.ID:
@@ -264,6 +303,15 @@ def _later_follow_ups(root: Parent[ReferralView], info: Info) -> Any:
         description="What you, the sender, can record as the partner's answer (recordPartnerAnswer).",
     )
     warnings: list[Warned] = strawberry.field(description="What the sender is warned about.")
+    warning_texts: list[str] = strawberry.field(
+        resolver=texts_of_warnings, graphql_type=list[str], description="The warnings, for people."
+    )
+    latest_useful_start: LatestUsefulStart | None = strawberry.field(
+        description="Until when beginning is useful; for the sender, it tells when the status ends."
+    )
+    next_step: NextStep | None = strawberry.field(
+        description="What happens next on your side when nobody does anything, and when."
+    )
     service: Service | None = strawberry.field(
         resolver=_service, graphql_type=Service | None, description="To which service; null when hidden."
     )
