@@ -18,7 +18,7 @@ from directory.documents import PartnerDocument, ServiceDocument
 from directory.keeping import PartnerSettings
 from directory.membership import MemberEntry
 from directory.problems import NotFound
-from directory.sources import MunicipalityTerm, Page, ServiceFilter
+from directory.sources import MunicipalityTerm, Page, ServiceFilter, TopicEntry
 
 
 class Loaders:
@@ -46,11 +46,16 @@ class Loaders:
         self._municipalities: DataLoader[None, Mapping[UUID, MunicipalityTerm]] = DataLoader(
             self._all_municipalities
         )
+        self._topics: DataLoader[None, Mapping[str, TopicEntry]] = DataLoader(self._all_topics)
         self._services_of: dict[tuple[int, bool], DataLoader[UUID, Page[ServiceDocument]]] = {}
 
     async def municipalities(self) -> Mapping[UUID, MunicipalityTerm]:
         """Return the municipalities by their key: they are few, and read together."""
         return await self._municipalities.load(None)
+
+    async def topics(self) -> Mapping[str, TopicEntry]:
+        """Return the topics by their code: they are few, and read together."""
+        return await self._topics.load(None)
 
     async def services_of(self, partner_id: UUID, first: int, *, total: bool) -> Page[ServiceDocument]:
         """Return a page of a partner's services; pages of the same size are read together."""
@@ -92,6 +97,10 @@ class Loaders:
                 except NotFound:
                     found.append(None)
         return found
+
+    async def _all_topics(self, keys: list[None]) -> list[Mapping[str, TopicEntry]]:
+        topics = {topic.code: topic for topic in await sources.topics(self._database)}
+        return [topics for _ in keys]
 
     async def _all_municipalities(self, keys: list[None]) -> list[Mapping[UUID, MunicipalityTerm]]:
         terms = {term.id: term for term in await sources.municipalities(self._database)}

@@ -67,6 +67,11 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "de": "Dieser Code gilt nicht oder nicht mehr.",
         "en": "This code is not valid, or not any more.",
     },
+    "BOOKING_TOO_LATE": {
+        "de": "So kurzfristig fragt man diese Sprachmittlung nicht an; frühestens für {earliest}, "
+        "sonst mit einem Grund.",
+        "en": "This service wants to be asked earlier; for {earliest} at the earliest, or give a reason.",
+    },
     "ANSWER_LINK_CLOSED": {
         "de": "Dieser Link gilt nicht mehr: beantwortet, ersetzt oder zurückgenommen. Bitte fragen Sie nach.",
         "en": "This link is over: answered, replaced or taken back. Please ask the sender.",
@@ -263,6 +268,14 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“: Darum wurde schon gebeten.",
         "en": "“{field}”: this has been requested already.",
     },
+    "decided-already": {
+        "de": "„{field}“: Darüber ist schon entschieden.",
+        "en": "“{field}”: this has been decided already.",
+    },
+    "contradicts-decision": {
+        "de": "„{field}“ passt nicht zur Entscheidung: angenommen heißt, der Eintrag wird geändert.",
+        "en": "“{field}” contradicts the decision: accepted means that the entry is changed.",
+    },
     "answered-already": {
         "de": "„{field}“: Das ist schon beantwortet.",
         "en": "“{field}”: this is answered already.",
@@ -299,6 +312,10 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ passt nicht zum Umfang des Widerrufs.",
         "en": "“{field}” does not agree with the scope of the withdrawal.",
     },
+    "after-the-decision": {
+        "de": "„{field}“: Der Hinweis wurde erst nach der Entscheidung gezeigt; fragen Sie noch einmal.",
+        "en": "“{field}”: the notice was shown only after the decision; ask again.",
+    },
     "in-the-future": {
         "de": "„{field}“ liegt in der Zukunft.",
         "en": "“{field}” is in the future.",
@@ -306,6 +323,18 @@ REASONS: Final[Mapping[str, Sentence]] = {
     "in-the-past": {
         "de": "„{field}“ liegt in der Vergangenheit.",
         "en": "“{field}” is in the past.",
+    },
+    "no-notice-text": {
+        "de": "„{field}“: In dieser Sprache gibt es den Text nicht, nur in: {languages}. Lassen Sie dolmetschen.",
+        "en": "“{field}”: there is no text in this language, only in: {languages}. Have it interpreted.",
+    },
+    "notice-changed": {
+        "de": "„{field}“ gehört nicht zum Text dieser Einwilligung: Zeigen Sie den jetzigen (`notice`).",
+        "en": "“{field}” is not of the text of this consent: show the present one (`notice`) again.",
+    },
+    "notice-unknown": {
+        "de": "„{field}“: Diesen Text oder diese Fassung gibt es nicht; siehe `notice` der Einwilligung.",
+        "en": "“{field}”: there is no such text or version; see `notice` of the consent.",
     },
     "must-be-shown": {
         "de": "„{field}“: Dieser Hinweis muss gezeigt worden sein.",
@@ -358,6 +387,10 @@ REASONS: Final[Mapping[str, Sentence]] = {
     "open-referrals": {
         "de": "„{field}“: Es laufen noch Überleitungen ({count}).",
         "en": "“{field}”: there are open referrals ({count}).",
+    },
+    "required-when-represented": {
+        "de": "„{field}“ ist nötig, wenn jemand anderes für die Person erklärt.",
+        "en": "“{field}” is needed when somebody else declares for the person.",
     },
     "required-when-oral": {
         "de": "„{field}“ ist bei mündlicher Einwilligung nötig.",

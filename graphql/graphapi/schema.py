@@ -19,6 +19,7 @@ from graphapi.mutations.approvals import ApprovalMutations
 from graphapi.mutations.bookings import BookingMutations
 from graphapi.mutations.cards import CardMutations
 from graphapi.mutations.change_requests import ChangeRequestMutations
+from graphapi.mutations.change_requests import ChangeRequestMutations
 from graphapi.mutations.clients import ClientMutations
 from graphapi.mutations.consents import ConsentMutations
 from graphapi.mutations.feedback import FeedbackMutations
@@ -34,6 +35,7 @@ from graphapi.types.follow_up import FollowUpQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.search import SearchQueries
 from graphapi.types.subscription import Subscription
+from graphapi.types.upkeep import UpkeepQueries
 from graphapi.types.upkeep import UpkeepQueries
 from graphapi.types.voices import VoiceQueries
 
@@ -65,6 +67,7 @@ class Mutation(
     CardMutations,
     FollowUpMutations,
     ApprovalMutations,
+    ChangeRequestMutations,
     AnswerLinkMutations,
 ):
     """What can be changed; one mixin per family of verbs."""

@@ -40,6 +40,7 @@ PAYLOADS = {
     "ConsentWithdrawn": f"consent {{ {CONSENT} }} remaining {{ id state }}",
     "ReferralSaved": f"referral {{ {REFERRAL} }}",
     "ApprovalRequested": "approval { id version state move referralId }",
+    "ChangeRequestSaved": "changeRequest { id version state }",
     "ApprovalSaved": "approval { id version state move referral { id state } }",
     "BookingSaved": "booking { id version state allowedMoves person interpreter }",
     "FeedbackCodeIssued": "feedbackCode expiresAt",

@@ -15,8 +15,10 @@ import pytest
 
 from directory import membership
 from directory.actors import SYSTEM, Role
+from directory.change_requests import open_request
 from directory.database import Database
 from directory.models import Base
+from directory.vocabulary import ChangeField, ChangeReason
 from graphapi.schema import schema
 from tests.graphapi.asking import Answer, Api
 from tests.graphapi.conftest import make_member, make_partner, make_service
@@ -84,6 +86,10 @@ hideService            service:PUBLISHED        in   no     no       no    ok   
 assureService          service:PUBLISHED        in   no     no       no    ok    ok        ok          ok
 setCapacity            service:PUBLISHED        in   no     no       no    ok    ok        ok          ok
 hidePartner            partner:DRAFT            in   no     gone     gone  gone  ok        ok          ok
+changeRequests         change_request           in   no     none     none  yes   yes       yes         yes
+decideChangeRequest    change_request           in   no     gone     gone  ok    ok        ok          ok
+node                   change_request           gone gone   gone     gone  yes   yes       yes         yes
+structuralGaps         -                        in   no     yes      yes   yes   yes       yes         yes
 addMember              partner:PUBLISHED        in   no     no       no    ok    no        no          ok
 changeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
 removeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
@@ -404,9 +410,21 @@ READS: dict[str, str] = {
     "inbox": "{ inbox(first: 100) { nodes { id } } }",
     "sentReferrals": "{ sentReferrals(first: 100) { nodes { id } } }",
     "approvals": "{ approvals { id } }",
+    "changeRequests": "{ changeRequests(first: 100) { nodes { id } } }",
+    "structuralGaps": '{ structuralGaps(since: "2020-01-01T00:00:00Z") { code } }',
 }
 BY_ID = ("partner", "service", "node", "client", "consent", "referral", "booking")
-LISTS = ("partners", "services", "clients", "inbox", "sentReferrals", "bookings", "approvals", "members")
+LISTS = (
+    "partners",
+    "services",
+    "clients",
+    "inbox",
+    "sentReferrals",
+    "bookings",
+    "approvals",
+    "members",
+    "changeRequests",
+)
 
 
 def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str, Any]]:
@@ -483,6 +501,7 @@ CHANGES: dict[str, Input] = {
     "publishService": version_and(),
     "hideService": version_and(),
     "assureService": version_and(),
+    "decideChangeRequest": version_and(accept=False, reason="EXCEPTION"),
     "setCapacity": version_and(capacity={"state": "OPEN"}),
     "addMember": lambda town, thing: {"partnerId": thing["id"], "name": "Neu"},
     "changeMember": version_and(name="Anders"),

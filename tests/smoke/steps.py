@@ -380,6 +380,19 @@ TABLE: Final = (
     ),
     Step("refer-client", "jobcenter", referred("theirs", "clearing"), R, "declined"),
     Step("decline-referral", "coordinator", of("declined", reason="NOT_ELIGIBLE"), R),
+    Step("find-gaps", "jobcenter", lambda seen: {"since": moment(hours=-1), "until": moment(hours=1)}),
+    Step("browse-change-requests", "coordinator", nothing, keep="requests", retry=True),
+    Step(
+        "decide-change-request",
+        "coordinator",
+        lambda seen: {
+            "id": seen["requests"]["nodes"][0]["id"],
+            "expectedVersion": seen["requests"]["nodes"][0]["version"],
+            "accept": False,
+            "reason": "EXCEPTION",
+        },
+        "ChangeRequestSaved",
+    ),
     Step(
         "follow-up-referral",
         "jobcenter",

@@ -47,6 +47,10 @@ _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.InterpretingMode: "How an interpreter takes part.",
     vocabulary.ContactKind: "Channel of a contact point.",
     vocabulary.DataProtectionLaw: "Which data protection law binds an organisation.",
+    vocabulary.ChangeField: "What of a service's entry a change request is about.",
+    vocabulary.ChangeReason: "Why an entry seems to be wrong.",
+    vocabulary.ChangeRequestState: "What became of a change request.",
+    vocabulary.ChangeDecision: "Why a change request was accepted or rejected.",
     actors.Role: "What a member may do at most.",
 }
 
