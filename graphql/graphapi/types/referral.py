@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from graphapi.types.answer_link import AnswerLink
     from graphapi.types.client import ClientSummary
     from graphapi.types.feedback import Feedback
+    from graphapi.types.follow_up import FollowUp
+    from graphapi.types.voices import Voices
 
 describe(Warned, "What the sender is warned about; a warning never blocks.")
 describe(NextStepKind, "What happens next to a referral when nobody does anything.")
 describe(Reckoned, "From what it is known how long a service takes.")
 
-    from graphapi.types.follow_up import FollowUp
-    from graphapi.types.voices import Voices
 
 def named(type_name: str, attribute: str) -> Any:
     """Return a resolver that shows an id (or none) of the parent as a global id."""
@@ -239,6 +239,14 @@ def _answer_links(root: Parent[ReferralView], info: Info) -> Any:
     return info.context.people.answer_links.load(root.id)
 
 
+def _voices(root: Parent[ReferralView], info: Info) -> Any:
+    return info.context.people.voices.load(root.id)
+
+
+def _later_follow_ups(root: Parent[ReferralView], info: Info) -> Any:
+    return info.context.people.later_follow_ups.load(root.id)
+
+
 def _feedback(root: Parent[ReferralView], info: Info) -> Any:
     return info.context.people.feedback.load(root.id)
 
@@ -277,14 +285,6 @@ class Referral(Node):
             "What your organisation is told about it by mail, and whether what it waits for arrived: "
             "when it did not, phone the partner."
         ),
-def _voices(root: Parent[ReferralView], info: Info) -> Any:
-    return info.context.people.voices.load(root.id)
-
-
-def _later_follow_ups(root: Parent[ReferralView], info: Info) -> Any:
-    return info.context.people.later_follow_ups.load(root.id)
-
-
     )
     seen_as: EventActor = strawberry.field(description="As whom you see it: SENDER, RECIPIENT or LEAD.")
     state: ReferralState = strawberry.field(description="The state, as judged at this moment.")
@@ -413,6 +413,16 @@ def _later_follow_ups(root: Parent[ReferralView], info: Info) -> Any:
             description="Links for the recipient to answer without an account, newest first; sender only.",
         )
     )
+    voices: Voices | None = strawberry.field(
+        resolver=_voices,
+        graphql_type=Annotated["Voices", strawberry.lazy("graphapi.types.voices")] | None,
+        description="Partner, sender and person side by side, as far as you may know them.",
+    )
+    later_follow_ups: list[FollowUp] = strawberry.field(
+        resolver=_later_follow_ups,
+        graphql_type=list[Annotated["FollowUp", strawberry.lazy("graphapi.types.follow_up")]],
+        description="Asking the person again after it was closed; for the sender.",
+    )
     feedback: list[Annotated[Feedback, strawberry.lazy("graphapi.types.feedback")]] = strawberry.field(
         resolver=_feedback,
         graphql_type=list[Annotated["Feedback", strawberry.lazy("graphapi.types.feedback")]],
@@ -433,13 +443,3 @@ def _later_follow_ups(root: Parent[ReferralView], info: Info) -> Any:
     def is_type_of(cls, value: object, info: Any) -> bool:
         """Tell referrals from other nodes: behind the type stands one side's view."""
         return isinstance(value, inbox.ReferralView | cls)
-    voices: Voices | None = strawberry.field(
-        resolver=_voices,
-        graphql_type=Annotated["Voices", strawberry.lazy("graphapi.types.voices")] | None,
-        description="Partner, sender and person side by side, as far as you may know them.",
-    )
-    later_follow_ups: list[FollowUp] = strawberry.field(
-        resolver=_later_follow_ups,
-        graphql_type=list[Annotated["FollowUp", strawberry.lazy("graphapi.types.follow_up")]],
-        description="Asking the person again after it was closed; for the sender.",
-    )
