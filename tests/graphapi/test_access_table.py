@@ -96,6 +96,7 @@ removeMember           member                   in   gone   gone     gone  ok   
 createToken            member                   in   gone   gone     gone  ok    gone      gone        no
 revokeToken            token                    in   gone   gone     gone  ok    gone      gone        ok
 # --- reading the exchange
+renewalsDue            -                        in   no     yes      yes   yes   yes       yes         yes
 client                 client                   in   no     gone     gone  gone  yes       yes         yes
 clients                client                   in   no     none     none  none  yes       yes         yes
 clientPhaseCounts      -                        in   no     yes      yes   yes   yes       yes         yes
@@ -410,6 +411,7 @@ READS: dict[str, str] = {
     "inbox": "{ inbox(first: 100) { nodes { id } } }",
     "sentReferrals": "{ sentReferrals(first: 100) { nodes { id } } }",
     "approvals": "{ approvals { id } }",
+    "renewalsDue": "{ renewalsDue(first: 100) { id } }",
     "changeRequests": "{ changeRequests(first: 100) { nodes { id } } }",
     "structuralGaps": '{ structuralGaps(since: "2020-01-01T00:00:00Z") { code } }',
 }

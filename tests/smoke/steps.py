@@ -360,6 +360,7 @@ TABLE: Final = (
         "approval",
     ),
     Step("browse-approvals", "lead", nothing),
+    Step("browse-renewals", "coordinator", nothing),
     Step("refuse-approval", "lead", of("approval"), "ApprovalSaved"),
     Step("read-referral", "coordinator", lambda seen: {"id": seen["referral"]["id"]}, keep="referral"),
     Step(
