@@ -425,12 +425,15 @@ async def without_mail(work: Work, claimed: Sequence[Claimed]) -> None:
         await _close(work, one, NoticeState.NOT_SENT_NO_MAIL, code=None)
 
 
-async def again(work: Work, claimed: Claimed, code: int | None) -> None:
-    """Say that the recipient's server refused it for now: it is tried again later, for some days."""
+async def again(work: Work, claimed: Claimed, code: int | None) -> bool:
+    """Say that the recipient's server refused it for now: it is tried again later, for some days.
+
+    Returns False, and changes nothing, when these days are over.
+    """
     if work.now - claimed.created_at >= GIVE_UP_AFTER:
-        await bounced(work, claimed, code)
-        return
+        return False
     await _put_off(work, claimed, PAUSES[min(claimed.attempt, len(PAUSES)) - 1], code)
+    return True
 
 
 async def out_of_reach(work: Work, claimed: Sequence[Claimed]) -> None:

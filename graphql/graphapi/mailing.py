@@ -139,8 +139,8 @@ def compose(mail: Mail, claimed: Claimed, now: datetime, code: str | None) -> Em
     message["Message-ID"] = f"<{claimed.id}@{mail.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office notes in return
     message["X-Auto-Response-Suppress"] = "All"
-    message["Content-Language"] = mail_texts.language_for(claimed.language)
     message.set_content(text.body, charset="utf-8")
+    message["Content-Language"] = mail_texts.language_for(claimed.language)
     return message
 
 
@@ -252,11 +252,10 @@ class Mailer:
         except _Refused as refused:
             log.warning("notice refused", notice=str(one.id), code=refused.code, for_good=refused.for_good)
             async with self._database.work(SYSTEM) as work:
-                if refused.for_good:
+                if refused.for_good or not await outbox.again(work, one, refused.code):
                     await outbox.bounced(work, one, refused.code)
                     tally.bounced += 1
                 else:
-                    await outbox.again(work, one, refused.code)
                     tally.put_off += 1
             return
         async with self._database.work(SYSTEM) as work:
@@ -283,8 +282,7 @@ async def _connected(server: MailServer) -> AsyncIterator[aiosmtplib.SMTP]:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _OutOfReach(type(error).__name__) from None
         yield smtp
-    finally:
         with suppress(aiosmtplib.SMTPException, OSError):
-            if smtp.is_connected:
-                await smtp.quit()
-        smtp.close()
+            await smtp.quit()
+    finally:
+        smtp.close()  # whoever is stopped does not wait for a goodbye
