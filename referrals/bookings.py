@@ -1,18 +1,19 @@
 """Interpreter bookings: language, time, place, topic, wish; no name before the confirmation.
 
-REQUESTED to CONFIRMED to DONE, NO_SHOW or CANCELLED; declining needs no reason and tells none ("I know this
-person"). Confirming is serialised per service, so that one interpreter is never confirmed twice at a time.
+REQUESTED to CONFIRMED to DONE, NO_SHOW or CANCELLED. Only who has confirmed reads the name, and only then can
+know the person: declining is possible up to the appointment, no reason is asked, stored or told, and it looks
+like every other. That nobody is confirmed twice at a time is a rule of the database (``booking_no_overlap``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, func, select, tuple_
+from sqlalchemy import Text, cast, exists, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
@@ -37,10 +38,10 @@ from referrals.policy import (
     see_booked_person,
     see_booking,
 )
-from referrals.problems import TransitionNotAllowed
+from referrals.problems import BookingTooLate, TransitionNotAllowed
 from referrals.sealing import Place
 from referrals.values import Identity
-from referrals.vocabulary import BookingState, GenderWish
+from referrals.vocabulary import BookingState, GenderWish, LateReason
 
 MOST: Final = 100
 SHORTEST: Final = 15
@@ -65,6 +66,7 @@ TABLE: Final[dict[tuple[BookingState, BookingMove], BookingState]] = {
     (BookingState.REQUESTED, BookingMove.CONFIRM): BookingState.CONFIRMED,
     (BookingState.REQUESTED, BookingMove.DECLINE): BookingState.DECLINED,
     (BookingState.REQUESTED, BookingMove.CANCEL): BookingState.CANCELLED,
+    (BookingState.CONFIRMED, BookingMove.DECLINE): BookingState.DECLINED,
     (BookingState.CONFIRMED, BookingMove.CANCEL): BookingState.CANCELLED,
     (BookingState.CONFIRMED, BookingMove.COMPLETE): BookingState.DONE,
     (BookingState.CONFIRMED, BookingMove.NO_SHOW): BookingState.NO_SHOW,
@@ -84,6 +86,7 @@ def allowed_moves(state: BookingState, *, recipient: bool) -> tuple[BookingMove,
 class BookingGiven(Value, frozen=True, kw_only=True):
     """What is booked. ``client_id``: hand the name over once it is confirmed, if the person agreed to that.
 
+    ``late_reason``: ask although the service wants to be asked earlier.
     ``place`` is where the appointment is (an office, a link), read before the confirmation too: no names.
     """
 
@@ -96,6 +99,7 @@ class BookingGiven(Value, frozen=True, kw_only=True):
     place: ShortText | None = None
     topic: TopicCode | None = None
     gender_wish: GenderWish = GenderWish.NONE
+    late_reason: LateReason | None = None
     client_id: UUID | None = None
     person_agreed: bool = False
 
@@ -119,6 +123,7 @@ class BookingView(Value, frozen=True, kw_only=True):
     topic: str | None
     gender_wish: GenderWish
     interpreter: str | None
+    late_reason: LateReason | None = None
     requester_member_id: UUID | None = None
     recipient_member_id: UUID | None = None
     created_at: Instant
@@ -166,6 +171,7 @@ def _view(booking: Booking, actor: Actor) -> BookingView:
         topic=booking.topic,
         gender_wish=booking.gender_wish,
         interpreter=booking.interpreter,
+        late_reason=booking.late_reason,
         requester_member_id=booking.requester_member_id if requests else None,
         recipient_member_id=booking.recipient_member_id if answers else None,
         created_at=booking.created_at,
@@ -176,7 +182,8 @@ def _view(booking: Booking, actor: Actor) -> BookingView:
 async def request_booking(work: Work, keys: KeyStore, given: BookingGiven) -> BookingView:
     """Ask an interpreting service for an appointment; nothing about the person but language, topic and wish.
 
-    Raises InvalidInput for what cannot be booked, NotFound for a foreign client.
+    Raises InvalidInput for what cannot be booked, NotFound for a foreign client, and BookingTooLate when the
+    service wants to be asked earlier and no reason is given why it is asked all the same.
     """
     must_work_with_people(work.actor)
     if given.starts_at <= work.now:
@@ -206,6 +213,9 @@ async def request_booking(work: Work, keys: KeyStore, given: BookingGiven) -> Bo
     if service.kind is not ServiceKind.LANGUAGE_MEDIATION and service.interpreting is None:
         raise InvalidInput("serviceId", "not-interpreting")
     _check_offer(service, given)
+    late = _too_late(service, given.starts_at, work.now)
+    if late is not None and given.late_reason is None:
+        raise late
     if given.topic is not None and not topic_known:
         raise InvalidInput("topic", "unknown-value")
     booking = Booking(
@@ -223,6 +233,7 @@ async def request_booking(work: Work, keys: KeyStore, given: BookingGiven) -> Bo
         place=given.place,
         topic=given.topic,
         gender_wish=given.gender_wish,
+        late_reason=given.late_reason if late else None,
         version=1,
         created_at=work.now,
         updated_at=work.now,
@@ -248,6 +259,15 @@ def _check_offer(service: Service, given: BookingGiven) -> None:
         raise InvalidInput("language", "not-offered")
     if service.interpreting.modes and given.mode not in service.interpreting.modes:
         raise InvalidInput("mode", "not-offered")
+
+
+def _too_late(service: Service, starts_at: datetime, now: datetime) -> BookingTooLate | None:
+    """Return that the service wants to be asked earlier, or None."""
+    facts = service.interpreting
+    if facts is None or not facts.lead_time_hours:
+        return None
+    earliest = now + timedelta(hours=facts.lead_time_hours)
+    return BookingTooLate(earliest) if starts_at < earliest else None
 
 
 async def hand_over_name(
@@ -330,12 +350,13 @@ async def confirm_booking(
     """Move from REQUESTED to CONFIRMED, by the interpreter's organisation.
 
     ``interpreter``: who will come, if the organisation has several; nobody is confirmed for two appointments
-    that overlap, and a service that names nobody counts as one interpreter. Parallel confirmations of a
-    service wait for each other. Raises InvalidInput("interpreter", "overlap").
+    that overlap, for whichever of its services, and a service that names nobody counts as one interpreter.
+    Parallel confirmations of an organisation wait for each other. Raises InvalidInput("interpreter",
+    "overlap").
     """
     booking = await _hold(work, booking_id)
     answer_booking(work.actor, _facts(booking))
-    named = (interpreter or "").strip()
+    named = " ".join((interpreter or "").split())
     if len(named) > 200:
         raise InvalidInput("interpreter", "too-long", maximum="200")
     if booking.version != expected_version:
@@ -343,9 +364,11 @@ async def confirm_booking(
     if booking.state is BookingState.REQUESTED:
         if booking.starts_at + timedelta(minutes=booking.minutes) <= work.now:
             raise InvalidInput("startsAt", "in-the-past")
-        # One confirmation of a service at a time: the check below then sees every other one.
+        # One confirmation of an organisation at a time: the check below then sees every other one.
         await work.session.execute(
-            select(Service.id).where(Service.id == booking.service_id).with_for_update(key_share=True)
+            select(Partner.id)
+            .where(Partner.id == booking.recipient_partner_id)
+            .with_for_update(key_share=True)
         )
         if await _taken(work, booking, named):
             raise InvalidInput("interpreter", "overlap")
@@ -357,13 +380,15 @@ async def confirm_booking(
 async def _taken(work: Work, booking: Booking, interpreter: str) -> bool:
     ends_at = booking.starts_at + timedelta(minutes=booking.minutes)
     other_end = Booking.starts_at + func.make_interval(0, 0, 0, 0, 0, Booking.minutes)
+    # as the constraint ``booking_no_overlap`` tells interpreters apart
+    who = func.coalesce(func.lower(Booking.interpreter), cast(Booking.service_id, Text))
     found = await work.session.execute(
         select(
             exists().where(
-                Booking.service_id == booking.service_id,
+                Booking.recipient_partner_id == booking.recipient_partner_id,
                 Booking.id != booking.id,
                 Booking.state == BookingState.CONFIRMED,
-                func.lower(func.coalesce(Booking.interpreter, "")) == interpreter.lower(),
+                who == (func.lower(interpreter) if interpreter else str(booking.service_id)),
                 Booking.starts_at < ends_at,
                 other_end > booking.starts_at,
             )
@@ -373,9 +398,17 @@ async def _taken(work: Work, booking: Booking, interpreter: str) -> bool:
 
 
 async def decline_booking(work: Work, booking_id: UUID, expected_version: int) -> BookingView:
-    """Move from REQUESTED to DECLINED; no reason is asked, none is told."""
+    """Move from REQUESTED or CONFIRMED to DECLINED, up to the appointment; no reason is asked, none is told.
+
+    The name is hidden again at once. Who was to come is forgotten, so that nothing tells why: to know the
+    person is known after the confirmation only, and then this is what is done about it.
+    """
     booking = await _hold(work, booking_id)
     answer_booking(work.actor, _facts(booking))
+    if booking.state is BookingState.CONFIRMED and booking.starts_at <= work.now:
+        raise InvalidInput("startsAt", "in-the-past")
+    if booking.version == expected_version:
+        booking.interpreter = None
     await _move(work, booking, expected_version, BookingMove.DECLINE)
     return _view(booking, work.actor)
 

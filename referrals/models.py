@@ -55,6 +55,7 @@ from referrals.vocabulary import (
     FollowUpState,
     GenderWish,
     HoldReason,
+    LateReason,
     NeedNow,
     NoticeAbout,
     NoticeKind,
@@ -117,6 +118,7 @@ Base.registry.update_type_annotation_map(
                 GenderWish,
                 HoldReason,
                 InterpretingMode,
+                LateReason,
                 LegalCircle,
                 NoticeAbout,
                 NoticeKind,
@@ -521,7 +523,10 @@ class Appointment(Base):
 
 
 class Booking(Base):
-    """An interpreter booking (Sprachmittlung): language, time, place, topic, wish; no name in this row."""
+    """An interpreter booking (Sprachmittlung): language, time, place, topic, wish; no name in this row.
+
+    The database excludes that confirmed ones of one interpreter overlap (``booking_no_overlap``).
+    """
 
     __tablename__ = "booking"
     __table_args__ = (
@@ -545,6 +550,7 @@ class Booking(Base):
     topic: Mapped[str | None] = mapped_column(ForeignKey("topic.code"))
     gender_wish: Mapped[GenderWish] = mapped_column(default=GenderWish.NONE)
     interpreter: Mapped[str | None]
+    late_reason: Mapped[LateReason | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -70,6 +71,21 @@ class CodeNotValid(Problem):
     """The person's code is unknown, used or past its end; which of these is not told."""
 
     code = "CODE_NOT_VALID"
+
+
+class BookingTooLate(Problem):
+    """The service wants to be asked earlier; ``earliest``: the first moment for which it can be asked now."""
+
+    code = "BOOKING_TOO_LATE"
+
+    def __init__(self, earliest: datetime) -> None:
+        super().__init__(earliest.isoformat())
+        self.earliest = earliest
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """What fills the template."""
+        return {"earliest": self.earliest.isoformat()}
 
 
 class AnswerLinkClosed(Problem):

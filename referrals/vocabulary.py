@@ -390,6 +390,15 @@ class BookingState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class LateReason(StrEnum):
+    """Why an interpreter is asked for later than the service would like."""
+
+    EMERGENCY = "EMERGENCY"
+    DATE_SET_BY_OTHERS = "DATE_SET_BY_OTHERS"
+    INTERPRETER_FELL_OUT = "INTERPRETER_FELL_OUT"
+    AGREED_WITH_SERVICE = "AGREED_WITH_SERVICE"
+
+
 class GenderWish(StrEnum):
     """Which interpreter the person would like."""
 

@@ -194,9 +194,10 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         Rule.MEMBER,
         "Booking",
         "version state stateLabel allowedMoves service requester requesterId recipient recipientId "
-        "language variety mode startsAt minutes place topic genderWish interpreter person "
+        "language variety mode startsAt minutes place topic genderWish interpreter lateReason person "
         "requesterMemberId recipientMemberId createdAt updatedAt",
     ),
+    Entry(Rule.PUBLIC, "BookingTooLateProblem", "message code earliest"),
     Entry(Rule.MEMBER, "BookingConnection", "edges nodes pageInfo totalCount"),
     Entry(Rule.MEMBER, "BookingEdge", "cursor node"),
     Entry(Rule.MEMBER, "BookingSaved", "booking"),

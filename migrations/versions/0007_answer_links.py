@@ -52,6 +52,24 @@ CREATE TABLE answer_link_use (
 )
 """
 
+# The end is counted in minutes, which no time zone changes: so it may stand in an index.
+BOOKED_TIME = """
+CREATE FUNCTION booked_time(starts_at timestamptz, minutes integer) RETURNS tstzrange
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT tstzrange(starts_at, starts_at + make_interval(mins => minutes))
+$$"""
+
+# Who is named is one person in the whole organisation; a service that names nobody counts as one.
+BOOKINGS = """
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+ALTER TABLE booking ADD COLUMN late_reason TEXT;
+ALTER TABLE booking ADD CONSTRAINT booking_no_overlap EXCLUDE USING gist (
+  recipient_partner_id WITH =,
+  coalesce(lower(interpreter), service_id::text) WITH =,
+  booked_time(starts_at, minutes) WITH &&
+) WHERE (state = 'CONFIRMED')
+"""
+
 GRANTS = """
 GRANT SELECT, INSERT, UPDATE, DELETE ON code_attempt TO spurwechsel_app;
 GRANT SELECT, INSERT, UPDATE (used_at, revoked_at) ON answer_link TO spurwechsel_app;
@@ -111,7 +129,8 @@ POLICIES = (
 
 
 def upgrade() -> None:
-    for block in (TABLES, GRANTS):
+    op.execute(BOOKED_TIME)
+    for block in (TABLES, BOOKINGS, GRANTS):
         for statement in block.split(";\n"):
             op.execute(statement)
     for table in ("answer_link", "answer_link_use"):

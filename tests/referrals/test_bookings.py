@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from msgspec import structs
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from directory.actors import SYSTEM, Actor
 from directory.database import Database
@@ -18,8 +20,8 @@ from directory.vocabulary import InterpretingMode, ServiceKind
 from referrals import bookings
 from referrals.bookings import TABLE, BookingGiven, BookingMove, BookingView, allowed_moves
 from referrals.keystore import KeyStore
-from referrals.problems import TransitionNotAllowed
-from referrals.vocabulary import BookingState, GenderWish
+from referrals.problems import BookingTooLate, TransitionNotAllowed
+from referrals.vocabulary import BookingState, GenderWish, LateReason
 from tests.referrals.desk import at
 from tests.referrals.town import Town
 
@@ -52,6 +54,10 @@ class Counter:
         async with self.database.work(self.interpreters) as work:
             return await bookings.confirm_booking(work, booking.id, booking.version, interpreter=interpreter)
 
+    async def decline(self, booking: BookingView) -> BookingView:
+        async with self.database.work(self.interpreters) as work:
+            return await bookings.decline_booking(work, booking.id, booking.version)
+
     async def name(self, actor: Actor, booking: BookingView) -> str | None:
         async with self.database.view(actor) as session:
             return await bookings.view_booked_person(session, actor, self.keys, booking.id)
@@ -79,7 +85,12 @@ async def counter(database: Database, keys: KeyStore, town: Town) -> Counter:
 def test_only_the_stated_moves_lead_anywhere(state: BookingState, move: BookingMove) -> None:
     specified = {
         BookingState.REQUESTED: {BookingMove.CONFIRM, BookingMove.DECLINE, BookingMove.CANCEL},
-        BookingState.CONFIRMED: {BookingMove.CANCEL, BookingMove.COMPLETE, BookingMove.NO_SHOW},
+        BookingState.CONFIRMED: {
+            BookingMove.DECLINE,
+            BookingMove.CANCEL,
+            BookingMove.COMPLETE,
+            BookingMove.NO_SHOW,
+        },
     }
     assert ((state, move) in TABLE) is (move in specified.get(state, set()))
     assert (move in allowed_moves(state, recipient=True)) is ((state, move) in TABLE)
@@ -149,6 +160,111 @@ async def test_declining_tells_no_reason(counter: Counter) -> None:
     with pytest.raises(TransitionNotAllowed) as refused:
         await counter.confirm(declined)
     assert refused.value.allowed == ()
+
+
+async def test_who_knows_the_person_declines_like_everybody_else(
+    counter: Counter, town: Town, client_id: UUID
+) -> None:
+    """Only the confirmed see the name, so only they know the person; what they do then tells no reason."""
+    soon = TOMORROW + timedelta(days=1)
+    ill = await counter.confirm(await counter.request(), "Frau A")
+    knows = await counter.confirm(
+        await counter.request(soon, client_id=client_id, person_agreed=True), "Frau A"
+    )
+    assert await counter.name(counter.interpreters, knows) == "Musterfrau, Erika Änn"
+    declined = [await counter.decline(booking) for booking in (ill, knows)]
+
+    with pytest.raises(NotFound):
+        await counter.name(counter.interpreters, knows)
+    assert await counter.raw_people(counter.interpreters) == 0
+    left_behind = []
+    for booking in declined:
+        async with counter.database.view(town.coordinator) as session:
+            seen = await bookings.view_booking(session, town.coordinator, booking.id)
+        assert (seen.state, seen.interpreter) == (BookingState.DECLINED, None)
+        async with counter.database.view(SYSTEM) as session:
+            row = (
+                await session.execute(
+                    text(
+                        "SELECT to_jsonb(b) - ARRAY['id', 'starts_at', 'created_at', 'updated_at']"
+                        " FROM booking b WHERE id = :id"
+                    ),
+                    {"id": booking.id},
+                )
+            ).scalar_one()
+            told = await session.execute(
+                text("SELECT kind, addressee, dedupe FROM notice WHERE about_id = :id ORDER BY kind"),
+                {"id": booking.id},
+            )
+            audit = await session.execute(
+                text(
+                    "SELECT action, details::text FROM audit WHERE object_id = :id"
+                    " AND action IN ('booking.confirm', 'booking.decline') ORDER BY id"
+                ),
+                {"id": booking.id},
+            )
+            left_behind.append((row, [tuple(r) for r in told], [tuple(r) for r in audit]))
+    assert left_behind[0] == left_behind[1]
+
+
+async def test_nobody_declines_once_the_appointment_has_begun(counter: Counter) -> None:
+    confirmed = await counter.confirm(await counter.request())
+    async with at(counter.database, TOMORROW):
+        with pytest.raises(InvalidInput) as refused:
+            await counter.decline(confirmed)
+    assert (refused.value.field, refused.value.reason) == ("startsAt", "in-the-past")
+
+
+async def test_the_declined_appointment_frees_the_interpreter(counter: Counter) -> None:
+    first, second = await counter.request(), await counter.request()
+    await counter.decline(await counter.confirm(first))
+    assert (await counter.confirm(second)).state is BookingState.CONFIRMED
+
+
+async def test_the_database_itself_refuses_what_overlaps(counter: Counter, town: Town) -> None:
+    """For one named interpreter in the whole organisation, and for a service that names nobody."""
+    for name in ("Frau A", None):
+        first, second = await counter.request(), await counter.request()
+        await counter.confirm(first, name)
+        with pytest.raises(IntegrityError) as refused:
+            async with counter.database.work(counter.interpreters) as work:
+                await work.session.execute(
+                    text("UPDATE booking SET state = 'CONFIRMED', interpreter = :name WHERE id = :id"),
+                    {"id": second.id, "name": name and name.upper()},
+                )
+        assert "booking_no_overlap" in str(refused.value.orig)
+
+
+async def test_one_interpreter_is_booked_once_over_all_services_of_the_organisation(
+    counter: Counter, town: Town
+) -> None:
+    async with counter.database.work(SYSTEM) as work:
+        known = await work.session.get_one(Service, town.counselling.service)
+        columns = [column.name for column in Service.__table__.columns if column.name != "id"]
+        other = Service(id=uuid4(), **{name: getattr(known, name) for name in columns})
+        work.session.add(other)
+    first, second = await counter.request(), await counter.request(service_id=other.id)
+    third = await counter.request(service_id=other.id)
+    await counter.confirm(first, "Frau A")
+    with pytest.raises(InvalidInput):
+        await counter.confirm(second, "Frau  A")
+    assert (await counter.confirm(third)).state is BookingState.CONFIRMED
+
+
+async def test_who_asks_too_late_is_told_when_or_says_why(counter: Counter) -> None:
+    async with counter.database.work(SYSTEM) as work:
+        service = await work.session.get_one(Service, counter.town.counselling.service)
+        assert service.interpreting is not None
+        service.interpreting = structs.replace(service.interpreting, lead_time_hours=48)
+    now = datetime.now(UTC)
+    async with at(counter.database, now):
+        with pytest.raises(BookingTooLate) as refused:
+            await counter.request(now + timedelta(hours=47, minutes=59))
+        assert refused.value.earliest == now + timedelta(hours=48)
+        on_time = await counter.request(refused.value.earliest, late_reason=LateReason.EMERGENCY)
+        urgent = await counter.request(now + timedelta(hours=3), late_reason=LateReason.EMERGENCY)
+
+    assert (on_time.late_reason, urgent.late_reason) == (None, LateReason.EMERGENCY)
 
 
 async def test_of_fifty_parallel_confirmations_of_one_booking_one_counts(counter: Counter) -> None:

@@ -14,10 +14,14 @@ from graphapi.context import Info
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
 from graphapi.relay import require_id, target_id
 from graphapi.types.booking import Booking
-from graphapi.types.exchange_problems import ErasedProblem, TransitionNotAllowedProblem
+from graphapi.types.exchange_problems import (
+    BookingTooLateProblem,
+    ErasedProblem,
+    TransitionNotAllowedProblem,
+)
 from referrals import bookings
 from referrals.bookings import BookingGiven
-from referrals.vocabulary import GenderWish
+from referrals.vocabulary import GenderWish, LateReason
 
 
 @strawberry.type(description="The booking as it is now.")
@@ -47,6 +51,9 @@ class RequestBookingInput:
     place: str | None = strawberry.field(default=strawberry.UNSET, description="Where; no names of persons.")
     topic: str | None = strawberry.field(default=strawberry.UNSET, description="Topic code.")
     gender_wish: GenderWish = strawberry.field(default=GenderWish.NONE, description="Which interpreter.")
+    late_reason: LateReason | None = strawberry.field(
+        default=strawberry.UNSET, description="Ask although the service wants to be asked earlier."
+    )
     client_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Hand over this person's name once it is confirmed."
     )
@@ -91,7 +98,8 @@ class NameBookedPersonInput:
 
 
 RequestBookingResult: TypeAlias = Annotated[
-    BookingSaved | CreateProblems | ErasedProblem, strawberry.union(name="RequestBookingResult")
+    BookingSaved | CreateProblems | BookingTooLateProblem | ErasedProblem,
+    strawberry.union(name="RequestBookingResult"),
 ]
 MoveBookingResult: TypeAlias = Annotated[
     BookingSaved | ChangeProblems | TransitionNotAllowedProblem, strawberry.union(name="MoveBookingResult")
@@ -134,7 +142,9 @@ class BookingMutations:
         return await run(info, input, act, read=booking_saved)
 
     @strawberry.mutation(
-        graphql_type=MoveBookingResult, description="Interpreter's side: we cannot come; no reason is asked."
+        graphql_type=MoveBookingResult,
+        description="Interpreter's side: we cannot come, up to the appointment; no reason is asked. The name "
+        "is hidden again at once.",
     )
     async def decline_booking(self, info: Info, input: BookingVersionInput) -> object:
         """Decline a booking."""

@@ -18,7 +18,7 @@ from graphapi.types.referral import labelled, named
 from graphapi.types.service import Service
 from graphapi.types.words import describe
 from referrals.bookings import BookingMove, BookingView
-from referrals.vocabulary import BookingState, GenderWish
+from referrals.vocabulary import BookingState, GenderWish, LateReason
 
 describe(BookingMove, "What can be done with a booking.")
 
@@ -88,6 +88,9 @@ class Booking(Node):
     topic: str | None = strawberry.field(description="What it is about: topic code.")
     gender_wish: GenderWish = strawberry.field(description="Which interpreter the person would like.")
     interpreter: str | None = strawberry.field(description="Who will come.")
+    late_reason: LateReason | None = strawberry.field(
+        description="Why it was asked for later than the service would like."
+    )
     person: str | None = strawberry.field(
         resolver=_person,
         graphql_type=str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Self
 
 import strawberry
@@ -95,6 +96,19 @@ class NoPlaceLeftProblem(Problem):
 @strawberry.type(description="The code is unknown, used or past its end; which of these is not told.")
 class CodeNotValidProblem(Problem):
     """The person's code is unknown, used or past its end."""
+
+
+@presents(problems.BookingTooLate)
+@strawberry.type(description="The service wants to be asked earlier; give lateReason to ask all the same.")
+class BookingTooLateProblem(Problem):
+    """The service wants to be asked earlier."""
+
+    earliest: datetime = strawberry.field(description="The first moment for which it can be asked now.")
+
+    @classmethod
+    def of(cls, problem: Any, message: str) -> Self:
+        """Return the problem as callers see it."""
+        return cls(message=message, code=problem.code, earliest=problem.earliest)
 
 
 @presents(problems.AnswerLinkClosed)

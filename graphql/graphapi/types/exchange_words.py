@@ -38,6 +38,7 @@ _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.InterimResult: "Coded intermediate result that a recipient reports.",
     vocabulary.RevocationAnswer: "What a recipient did with the data after the consent ended.",
     vocabulary.BookingState: "The states of an interpreter booking.",
+    vocabulary.LateReason: "Why an interpreter is asked for later than the service would like.",
     vocabulary.GenderWish: "Which interpreter the person would like.",
     vocabulary.FeedbackAsked: "Whether the person was asked how it went.",
     vocabulary.FeedbackAnswer: "How it went, in the person's own view.",
