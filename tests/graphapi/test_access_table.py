@@ -97,6 +97,7 @@ createToken            member                   in   gone   gone     gone  ok   
 revokeToken            token                    in   gone   gone     gone  ok    gone      gone        ok
 # --- reading the exchange
 renewalsDue            -                        in   no     yes      yes   yes   yes       yes         yes
+noticesNotArrived      -                        in   no     yes      yes   yes   yes       yes         yes
 client                 client                   in   no     gone     gone  gone  yes       yes         yes
 clients                client                   in   no     none     none  none  yes       yes         yes
 clientPhaseCounts      -                        in   no     yes      yes   yes   yes       yes         yes
@@ -412,6 +413,7 @@ READS: dict[str, str] = {
     "sentReferrals": "{ sentReferrals(first: 100) { nodes { id } } }",
     "approvals": "{ approvals { id } }",
     "renewalsDue": "{ renewalsDue(first: 100) { id } }",
+    "noticesNotArrived": "{ noticesNotArrived(first: 100) { kind } }",
     "changeRequests": "{ changeRequests(first: 100) { nodes { id } } }",
     "structuralGaps": '{ structuralGaps(since: "2020-01-01T00:00:00Z") { code } }',
 }

@@ -361,6 +361,7 @@ TABLE: Final = (
     ),
     Step("browse-approvals", "lead", nothing),
     Step("browse-renewals", "coordinator", nothing),
+    Step("browse-notices", "coordinator", nothing),
     Step("refuse-approval", "lead", of("approval"), "ApprovalSaved"),
     Step("read-referral", "coordinator", lambda seen: {"id": seen["referral"]["id"]}, keep="referral"),
     Step(
