@@ -34,7 +34,7 @@ from graphapi.migrating import newest_revision
 from graphapi.opening import Opening
 from graphapi.schema import schema
 from graphapi.settings import Settings, SettingsRefused, read_settings
-from graphapi.subscriptions import SubscriptionsFace
+from graphapi.subscriptions import Bounds, SubscriptionsFace
 from graphapi.watching import Watchers
 from search.follower import Follower
 from search.local import LocalEngine
@@ -106,7 +106,9 @@ def create_app(settings: Settings | None = None) -> Litestar:
     return application(services, Follower(engine, database, reader))
 
 
-def application(services: Services, follower: Follower | None = None) -> Litestar:
+def application(
+    services: Services, follower: Follower | None = None, *, watching_bounds: Bounds | None = None
+) -> Litestar:
     """Return the application around services that are made but not started; tests bring their own.
 
     ``follower`` keeps the search index up while the application runs.
@@ -130,7 +132,9 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
     )
 
     watchers = Watchers(database.engine.url.render_as_string(hide_password=False))
-    watching = SubscriptionsFace(schema, services, authenticated, watchers, endpoint.documents)
+    watching = SubscriptionsFace(
+        schema, services, authenticated, watchers, endpoint.documents, bounds=watching_bounds
+    )
 
     @asgi("/graphql", copy_scope=True)
     async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
@@ -186,6 +190,7 @@ def application(services: Services, follower: Follower | None = None) -> Litesta
     return Litestar(
         [graphql, watching.handler(), live, ready, page, query_asset],
         lifespan=[running],
+        state=State({"watchers": watchers}),
         openapi_config=None,
         response_headers=[ResponseHeader(name=name, value=value) for name, value in SECURITY_HEADERS.items()],
     )
