@@ -283,8 +283,13 @@ async def check_members(session: AsyncSession, partner_id: UUID, members: dict[s
         raise InvalidInput("deputyId", "same-as-responsible")
 
 
-async def create_client(work: Work, keys: KeyStore, draft: ClientDraft) -> UUID:
-    """Take in a person; the own organisation is responsible. Raises NotSignedIn, NotAllowed, InvalidInput."""
+async def create_client(
+    work: Work, keys: KeyStore, draft: ClientDraft, *, from_referral_id: UUID | None = None
+) -> UUID:
+    """Take in a person; the own organisation is responsible. Raises NotSignedIn, NotAllowed, InvalidInput.
+
+    ``from_referral_id``: the referral that came in with them; one client per referral.
+    """
     policy.must_work_with_people(work.actor)
     partner_id = work.actor.partner_id
     if partner_id is None:
@@ -307,6 +312,7 @@ async def create_client(work: Work, keys: KeyStore, draft: ClientDraft) -> UUID:
         needs=draft.needs,
         supported_before=draft.supported_before,
         name_index=_name_index(index_key, draft.identity),
+        from_referral_id=from_referral_id,
         created_at=work.now,
         updated_at=work.now,
     )

@@ -235,7 +235,7 @@ def _unread(actor: Actor) -> ColumnElement[int]:
     )
 
 
-def _statement(actor: Actor) -> Select[Any, Any, Any, Any, Any, Any, Any]:
+def _statement(actor: Actor) -> Select[*tuple[Any, ...]]:
     # For a recipient row-level security leaves the sender's client empty: the status end is the sender's.
     # What a recipient has taken over is its own client.
     own = aliased(Client)
@@ -582,6 +582,67 @@ async def list_referrals(
         has_next=len(rows) > first,
         total=total,
     )
+
+
+async def waiting_list(
+    session: AsyncSession, actor: Actor, service_id: UUID, at: datetime, *, first: int = 50
+) -> tuple[ReferralView, ...]:
+    """Return who waits for a place of an own service, in the fair order: by priority, then by day of sending.
+
+    Whoever's consent has ended does not wait any more. Raises InvalidInput for a wrong size.
+    """
+    must_work_with_people(actor)
+    if not 1 <= first <= MOST:
+        raise InvalidInput(
+            "first", "too-large" if first > MOST else "too-small", maximum=str(MOST), minimum="1"
+        )
+    urgency = case(*((Referral.priority == priority, n) for n, priority in enumerate(Priority)))
+    rows = await session.execute(
+        _statement(actor)
+        .where(
+            Referral.recipient_partner_id == actor.partner_id,
+            Referral.service_id == service_id,
+            Referral.state == ReferralState.WAITLISTED,
+            Consent.state == ConsentState.GIVEN,
+            Consent.valid_until > at,
+        )
+        .order_by(urgency, Referral.sent_at, Referral.id)
+        .limit(first)
+        .execution_options(populate_existing=True)
+    )
+    views = (_view(row, actor, at, Box.INBOX) for row in rows)
+    return tuple(view for view in views if view.state is ReferralState.WAITLISTED)
+
+
+async def lineage(
+    session: AsyncSession, actor: Actor, referral_id: UUID, at: datetime
+) -> tuple[ReferralView, ...]:
+    """Return the sender's chain that a referral stands in, oldest first: what came before, and what followed.
+
+    Empty for everybody else: a recipient never learns that there was another referral.
+    """
+    own = await view_referral(session, actor, referral_id, at)
+    if own.seen_as is not EventActor.SENDER:
+        return ()
+    rows = await session.execute(
+        _statement(actor)
+        .where(Referral.sender_partner_id == actor.partner_id, Referral.client_id == own.client_id)
+        .order_by(Referral.created_at, Referral.id)
+        .limit(5 * MOST)
+        .execution_options(populate_existing=True)
+    )
+    known = {view.id: view for view in (_view(row, actor, at, Box.SENT) for row in rows)}
+    root = own
+    for _ in known:
+        before = known.get(root.parent_id) if root.parent_id else None
+        if before is None:
+            break
+        root = before
+    chain = {root.id}
+    for view in known.values():  # in order of time: a parent stands before what follows it
+        if view.parent_id in chain:
+            chain.add(view.id)
+    return tuple(view for view in known.values() if view.id in chain)[:MOST]
 
 
 # --- History ------------------------------------------------------------------------------------------------

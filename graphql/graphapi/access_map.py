@@ -176,8 +176,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         Rule.PUBLIC,
         "AnswerPage",
-        "sender recipient serviceTitle topic language area priority state stateLabel sentAt dueAt "
-        "expiresAt allowedMoves callsLeft opened",
+        "sender recipient lettersIn serviceTitle topic language area areaName priority state stateLabel "
+        "sentAt dueAt expiresAt allowedMoves callsLeft opened",
     ),
     Entry(Rule.PUBLIC, "AnswerTaken", "answer at linkEnded"),
     Entry(Rule.PUBLIC, "PackageOpened", "package"),
@@ -187,6 +187,11 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.PUBLIC, "Query", "answerPage"),
     Entry(Rule.MEMBER, "Referral", "answerLinks"),
     Entry(Rule.PUBLIC, "ApprovalLapsedProblem", "message code"),
+    Entry(
+        Rule.MEMBER,
+        "Appointment",
+        "id referralId referral received kind kindLabel startsAt minutes locationId place bring state",
+    ),
     Entry(Rule.MEMBER, "ApprovalRequested", "approval"),
     Entry(Rule.MEMBER, "ApprovalSaved", "approval"),
     Entry(Rule.OWN, "Booking", "id"),
@@ -201,6 +206,10 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.MEMBER, "BookingConnection", "edges nodes pageInfo totalCount"),
     Entry(Rule.MEMBER, "BookingEdge", "cursor node"),
     Entry(Rule.MEMBER, "BookingSaved", "booking"),
+    Entry(Rule.MEMBER, "BulkClientItem", "id result"),
+    Entry(Rule.MEMBER, "BulkClients", "items done failed"),
+    Entry(Rule.MEMBER, "BulkReferralItem", "id result"),
+    Entry(Rule.MEMBER, "BulkReferrals", "items done failed"),
     Entry(Rule.OWN, "Client", "id"),
     Entry(
         Rule.MEMBER,
@@ -221,20 +230,6 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.MEMBER, "ClientSummaryConnection", "edges nodes pageInfo totalCount"),
     Entry(Rule.MEMBER, "ClientSummaryEdge", "cursor node"),
     Entry(Rule.PUBLIC, "CodeNotValidProblem", "message code"),
-    Entry(Rule.OWN, "Consent", "id"),
-    Entry(
-        Rule.MEMBER,
-        "Consent",
-        "version subject clientId state stateLabel controller recipients purposes legalBasis "
-        "specialBasis releases record evidenceKept evidence decidedAt recordedById validFrom "
-        "validUntil renewalFrom withdrawal supersedesId supersededById receipt createdAt",
-    ),
-    Entry(Rule.MEMBER, "ConsentEvidence", "reference witness"),
-    Entry(Rule.PUBLIC, "ConsentMissingProblem", "message code missing"),
-    Entry(Rule.PUBLIC, "ConsentNotOpenProblem", "message code state"),
-    Entry(
-        Rule.MEMBER,
-        "ConsentParty",
     Entry(Rule.PUBLIC, "Query", "codeCard"),
     Entry(Rule.PUBLIC, "Mutation", "withdrawByCard moveByCard answerByCard answerFollowUpByCard"),
     Entry(Rule.MEMBER, "Query", "voiceCounts dueFollowUps"),
@@ -289,6 +284,31 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "source",
     ),
     Entry(Rule.MEMBER, "FollowUpSaved", "followUp"),
+    Entry(Rule.OWN, "Consent", "id"),
+    Entry(
+        Rule.MEMBER,
+        "Consent",
+        "version subject clientId state stateLabel controller recipients purposes legalBasis "
+        "specialBasis releases record evidenceKept evidence decidedAt recordedById validFrom "
+        "validUntil renewalFrom withdrawal supersedesId supersededById receipt createdAt",
+    ),
+    Entry(Rule.MEMBER, "Consent", "notice withdrawalReceipt warnings"),
+    Entry(Rule.MEMBER, "ConsentEvidence", "reference witness representative representationProof"),
+    Entry(
+        Rule.MEMBER,
+        "ConsentNotice",
+        "textId version language sha256 rightToLeft title sections bindingTitle binding text pages",
+    ),
+    Entry(Rule.MEMBER, "ConsentNoticeLine", "kind label text options"),
+    Entry(Rule.MEMBER, "ConsentNoticeSection", "key heading lines"),
+    Entry(Rule.MEMBER, "PrintedPages", "mediaType fileName base64"),
+    Entry(Rule.MEMBER, "Mutation", "renewConsent"),
+    Entry(Rule.MEMBER, "Query", "consentNotice section87Notice revocationsUnanswered"),
+    Entry(Rule.PUBLIC, "ConsentMissingProblem", "message code missing"),
+    Entry(Rule.PUBLIC, "ConsentNotOpenProblem", "message code state"),
+    Entry(
+        Rule.MEMBER,
+        "ConsentParty",
         "partnerId name kind law contact professionalSecrecy publicBody school",
     ),
     Entry(Rule.MEMBER, "ConsentPurpose", "purpose purposeLabel categories granted reportDepth endsOn"),
@@ -317,6 +337,10 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "draftReferral changeDraftReferral awaitConsent sendReferral referClient followUpReferral "
         "acknowledgeReferral askAboutReferral waitlistReferral acceptReferral declineReferral "
         "startReferral holdReferral resumeReferral reportOutcome recordPartnerAnswer answerQuestion "
+        "setAppointment moveAppointment cancelAppointment noteNoShow reportInterim giveSignOfLife "
+        "updateWaitingList writeRemark markThreadRead setFileNumber takeOverClient referOn sendReferrals "
+        "acknowledgeReferrals declineReferrals closeReferrals cancelReferrals reassignReferrals "
+        "reassignClients "
         "answerRevocation closeReferral contestOutcome cancelReferral abandonReferral correctReferral "
         "reopenReferral requestBooking confirmBooking declineBooking cancelBooking finishBooking "
         "nameBookedPerson issueFeedbackCode recordFeedback",
@@ -343,6 +367,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         Rule.MEMBER,
         "Query",
+        "waitingList appointments appointmentCalendar "
         "client clients clientPhaseCounts consent referralRequirements referral inbox sentReferrals "
         "booking bookings approvals",
     ),
@@ -359,6 +384,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "version seenAs state stateLabel stateSince allowedMoves recordableMoves warnings service "
         "serviceId sender senderId recipient recipientId topic language area priority categories "
         "pseudonym clientId client consentId package packageClosedBecause events parent followUps "
+        "lineage followUpOffered thread unread appointments appointmentAt noShows interimReportOn "
+        "lastSignOfLife takenOverClientId export "
         "senderMemberId senderDeputyId recipientMemberId senderFileNumber recipientFileNumber "
         "recipientContact capacityReason sentAt answerDueAt questionDueAt expectedWeek firstContactOn "
         "firstContactMadeOn expectedEnd resumeOn declineReason declinedBy betterService reason outcome "
@@ -379,6 +406,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "recipients purposes releases legalBasis specialBasis preview",
     ),
     Entry(Rule.MEMBER, "ReferralSaved", "referral"),
+    Entry(Rule.MEMBER, "ExportedFile", "mediaType fileName text base64"),
+    Entry(Rule.MEMBER, "ThreadEntry", "ordinal at side kind text asksFor"),
     Entry(Rule.MEMBER, "SecrecyRelease", "released towards about aboutOutcome"),
     Entry(
         Rule.MEMBER,

@@ -325,7 +325,7 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "en": "“{field}” is in the past.",
     },
     "no-notice-text": {
-        "de": "„{field}“: In dieser Sprache gibt es den Text nicht, nur in: {languages}. Lassen Sie dolmetschen.",
+        "de": "„{field}“: Diesen Text gibt es nur in: {languages}. Sonst lassen Sie dolmetschen.",
         "en": "“{field}”: there is no text in this language, only in: {languages}. Have it interpreted.",
     },
     "notice-changed": {
@@ -439,6 +439,34 @@ REASONS: Final[Mapping[str, Sentence]] = {
     "no-coordination": {
         "de": "„{field}“: Die Kommune hat keine Koordination.",
         "en": "“{field}”: the municipality has no coordination.",
+    },
+    "own-service": {
+        "de": "„{field}“ ist ein eigenes Angebot: Innerhalb einer Organisation wird nicht übergeleitet.",
+        "en": "“{field}” is a service of your own: nobody is referred within one organisation.",
+    },
+    "in-the-chain": {
+        "de": "„{field}“: Dorthin wurde in dieser Kette schon übergeleitet.",
+        "en": "“{field}”: this chain of referrals has been there already.",
+    },
+    "chain-too-long": {
+        "de": "„{field}“: Diese Kette ist zu lang (höchstens {maximum}). Klären Sie den Bedarf neu.",
+        "en": "“{field}”: this chain is too long (at most {maximum}). Find out anew what is needed.",
+    },
+    "identity-not-shared": {
+        "de": "„{field}“: Der Name wurde nicht geteilt; ohne ihn lässt sich keine Akte anlegen.",
+        "en": "“{field}”: the name was not shared; no file can be made without it.",
+    },
+    "not-for-recipients": {
+        "de": "„{field}“ gibt es auf der empfangenden Seite nicht.",
+        "en": "“{field}” does not exist on the receiving side.",
+    },
+    "location-given": {
+        "de": "„{field}“: Es ist schon ein Standort angegeben.",
+        "en": "“{field}”: a location is given already.",
+    },
+    "over": {
+        "de": "„{field}“: Das ist schon erledigt.",
+        "en": "“{field}”: this is over already.",
     },
     "wrong-shape": {
         "de": "„{field}“ hat nicht die erwartete Form ({where}).",

@@ -21,6 +21,7 @@ from directory.problems import NotAllowed, NotFound
 from directory.sources import Page
 from referrals import (
     answer_links,
+    appointments,
     approvals,
     bookings,
     clients,
@@ -30,8 +31,11 @@ from referrals import (
     hearing,
     inbox,
     outbox,
+    thread,
 )
+from referrals import notice as words
 from referrals.answer_links import LinkView
+from referrals.appointments import AppointmentView
 from referrals.approvals import ApprovalView
 from referrals.bookings import BookingView
 from referrals.card_page import CardPage, Receipt, open_card, receipt_of
@@ -39,6 +43,8 @@ from referrals.cards import CardView, card_of
 from referrals.clients import ClientFile, ClientSummary, ExclusionView
 from referrals.consents import ConsentView
 from referrals.eligibility import Situation, Verdict, judge
+from referrals.export import Sheet
+from referrals.exporting import read_sheet
 from referrals.feedback import FeedbackView
 from referrals.follow_ups import FollowUpView
 from referrals.hearing import VoiceCounts
@@ -49,10 +55,18 @@ from referrals.package import Package
 from referrals.problems import Erased, PackageClosed
 from referrals.renewals import list_renewals
 from referrals.requirements import Requirements, requirements
-from referrals.values import ConsentEvidence
-from referrals.vocabulary import BookingState, ClientPhase, DataCategory, ReferralState, ReportDepth
-
+from referrals.thread import Entry
+from referrals.values import ConsentEvidence, PurposeTerms
+from referrals.vocabulary import (
+    BookingState,
+    ClientPhase,
+    ConsentWarning,
+    DataCategory,
+    ReferralState,
+    ReportDepth,
+)
 from referrals.voices import Voices
+
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -75,15 +89,18 @@ class People:
         self.follow_ups: DataLoader[tuple[UUID, UUID], Sequence[ReferralView]] = DataLoader(
             self._each(self._follow_ups)
         )
+        self.thread: DataLoader[UUID, Sequence[Entry]] = DataLoader(self._each(self._thread))
+        self.lineage: DataLoader[UUID, Sequence[ReferralView]] = DataLoader(self._each(self._lineage))
+        self.appointments: DataLoader[UUID, Sequence[AppointmentView]] = DataLoader(self._appointments)
         self.notices: DataLoader[UUID, Sequence[NoticeView]] = DataLoader(self._notices)
         self.feedback: DataLoader[UUID, Sequence[FeedbackView]] = DataLoader(self._each(self._feedback))
         self.answer_links: DataLoader[UUID, Sequence[LinkView]] = DataLoader(self._each(self._answer_links))
+        self.voices: DataLoader[UUID, Voices | None] = DataLoader(self._each(self._voices))
+        self.later_follow_ups: DataLoader[UUID, Sequence[FollowUpView]] = DataLoader(self._later_follow_ups)
         self.booked_person: DataLoader[UUID, str | None] = DataLoader(self._each(self._booked_person))
 
     @property
     def keys(self) -> KeyStore:
-        self.voices: DataLoader[UUID, Voices | None] = DataLoader(self._each(self._voices))
-        self.later_follow_ups: DataLoader[UUID, Sequence[FollowUpView]] = DataLoader(self._later_follow_ups)
         """Where every person's data key is kept."""
         if self._keys is None:
             raise KeyStoreMissing
@@ -193,6 +210,53 @@ class People:
                 return await consents.open_evidence(session, self._actor, self.keys, consent.id)
             except (NotFound, Erased):
                 return None
+
+    async def notice(self, consent: ConsentView, language: str | None) -> words.Notice | None:
+        """Return what is or was shown of a record, to its controller; None for others."""
+        async with self.view() as session:
+            try:
+                return await consents.shown_notice(session, self._actor, consent.id, language)
+            except NotFound:
+                return None
+
+    async def receipt(self, consent: ConsentView, language: str | None) -> words.Notice | None:
+        """Return the person's receipt of a withdrawal, to its controller; None for others."""
+        async with self.view() as session:
+            try:
+                return await consents.withdrawal_receipt(session, self._actor, consent.id, language)
+            except NotFound:
+                return None
+
+    async def consent_warnings(self, consent: ConsentView) -> Sequence[ConsentWarning]:
+        """Return what to think of before a record is decided; nothing for others, and once it is erased."""
+        async with self.view() as session:
+            try:
+                return await consents.warnings_of(session, self._actor, self.keys, consent.id)
+            except (NotFound, Erased):
+                return ()
+
+    async def planned_notice(
+        self, *, recipients: Sequence[UUID], purposes: Sequence[PurposeTerms], language: str
+    ) -> words.Notice:
+        """Return the notice for a consent that the own organisation is going to ask for."""
+        async with self.view() as session:
+            return await consents.planned_notice(
+                session, self._actor, recipients=recipients, purposes=purposes, language=language
+            )
+
+    async def section_87_notice(
+        self, *, language: str, service_id: UUID | None, recipient_id: UUID | None
+    ) -> words.Notice | None:
+        """Return the notice about § 87 AufenthG, or None where none is due."""
+        async with self.view() as session:
+            return await consents.section_87_notice(
+                session, self._actor, language=language, service_id=service_id, recipient_id=recipient_id
+            )
+
+    async def revocations_unanswered(self, first: int) -> list[UUID]:
+        """Return the own referrals whose recipient owes an answer after the consent ended."""
+        async with self.view() as session:
+            return await consents.unanswered_revocations(session, self._actor, limit=first)
 
     # --- Referrals --------------------------------------------------------------------------------------
 
@@ -304,17 +368,6 @@ class People:
     async def _answer_links(self, session: AsyncSession, referral_id: UUID) -> Sequence[LinkView]:
         return await answer_links.list_links(session, self._actor, referral_id, self.now)
 
-    # --- Approvals and bookings -------------------------------------------------------------------------
-
-    async def approvals(self, referral_id: UUID | None = None, *, first: int = 100) -> Sequence[ApprovalView]:
-        """Return the requests for four eyes that this actor sees, open ones first."""
-        async with self.view() as session:
-            return await approvals.list_approvals(
-                session, self._actor, self.now, referral_id=referral_id, first=first
-            )
-
-    async def approval(self, approval_id: UUID) -> ApprovalView | None:
-        """Return one request for four eyes that this actor sees, else None."""
     # --- Cards, voices and later follow-ups -------------------------------------------------------------
 
     async def card_page(self, code: str, language: str | None = None) -> CardPage:
@@ -406,6 +459,17 @@ class People:
         async with self.view() as session:
             return await read_sheet(session, self._actor, self.keys, referral_id, self.now, language)
 
+    # --- Approvals and bookings -------------------------------------------------------------------------
+
+    async def approvals(self, referral_id: UUID | None = None, *, first: int = 100) -> Sequence[ApprovalView]:
+        """Return the requests for four eyes that this actor sees, open ones first."""
+        async with self.view() as session:
+            return await approvals.list_approvals(
+                session, self._actor, self.now, referral_id=referral_id, first=first
+            )
+
+    async def approval(self, approval_id: UUID) -> ApprovalView | None:
+        """Return one request for four eyes that this actor sees, else None."""
         return next((found for found in await self.approvals() if found.id == approval_id), None)
 
     async def booking(self, booking_id: UUID) -> BookingView | None:

@@ -16,9 +16,10 @@ from graphapi.endpoint import Schema
 from graphapi.limits import Judged
 from graphapi.mutations.answer_links import AnswerLinkMutations
 from graphapi.mutations.approvals import ApprovalMutations
+from graphapi.mutations.beside import NoteMutations
 from graphapi.mutations.bookings import BookingMutations
+from graphapi.mutations.bulk import BulkMutations
 from graphapi.mutations.cards import CardMutations
-from graphapi.mutations.change_requests import ChangeRequestMutations
 from graphapi.mutations.change_requests import ChangeRequestMutations
 from graphapi.mutations.clients import ClientMutations
 from graphapi.mutations.consents import ConsentMutations
@@ -30,12 +31,12 @@ from graphapi.mutations.referrals import ReferralMutations
 from graphapi.mutations.services import ServiceMutations
 from graphapi.types.answer_link import AnswerLinkQueries
 from graphapi.types.card import CardQueries
+from graphapi.types.consent_query import ConsentQueries
 from graphapi.types.exchange_query import ExchangeQueries
 from graphapi.types.follow_up import FollowUpQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.search import SearchQueries
 from graphapi.types.subscription import Subscription
-from graphapi.types.upkeep import UpkeepQueries
 from graphapi.types.upkeep import UpkeepQueries
 from graphapi.types.voices import VoiceQueries
 
@@ -45,6 +46,7 @@ class Query(
     DirectoryQueries,
     SearchQueries,
     ExchangeQueries,
+    ConsentQueries,
     AnswerLinkQueries,
     UpkeepQueries,
     CardQueries,
@@ -62,6 +64,8 @@ class Mutation(
     ClientMutations,
     ConsentMutations,
     ReferralMutations,
+    NoteMutations,
+    BulkMutations,
     BookingMutations,
     FeedbackMutations,
     CardMutations,

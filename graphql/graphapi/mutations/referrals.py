@@ -169,7 +169,10 @@ class FollowUpReferralInput:
 
     idempotency_key: str = strawberry.field(description="Chosen by you, 8 to 200 characters: acts once.")
     id: strawberry.ID = strawberry.field(description="The referral that came before.")
-    service_id: strawberry.ID = strawberry.field(description="Where to now.")
+    service_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Where to now; left out: to the better service that the partner named.",
+    )
     topic: str | None = strawberry.field(default=strawberry.UNSET, description="Topic code.")
     categories: list[DataCategory] | None = strawberry.field(
         default=strawberry.UNSET, description="Which data; left out: as before, as far as the partner may."
@@ -186,6 +189,10 @@ class QuestionInput:
 
     question: str = strawberry.field(
         description="At most 600 characters; about the person only what is needed."
+    )
+    categories: list[DataCategory] = strawberry.field(
+        default_factory=list,
+        description="Which data you ask for; what was not sent needs the person's consent again.",
     )
 
 
@@ -339,6 +346,12 @@ class AnswerQuestionInput(ReferralVersionInput):
     answer: str = strawberry.field(
         description="At most 600 characters; about the person only what is needed."
     )
+    adds: list[DataCategory] = strawberry.field(
+        default_factory=list, description="Data that the package gets too; the consent must cover them."
+    )
+    consent_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="The consent that covers them; left out: the one it rests on."
+    )
 
 
 @strawberry.input(description="That the person was asked how it went.")
@@ -393,6 +406,9 @@ RecordPartnerAnswerResult: TypeAlias = Annotated[
     ReferralSaved | SealedMoveProblems | NoPlaceLeftProblem,
     strawberry.union(name="RecordPartnerAnswerResult"),
 ]
+AnswerQuestionResult: TypeAlias = Annotated[
+    ReferralSaved | SealedMoveProblems | ConsentMissingProblem, strawberry.union(name="AnswerQuestionResult")
+]
 ReopenReferralResult: TypeAlias = Annotated[
     ApprovalRequested | MoveProblems | ConsentMissingProblem, strawberry.union(name="ReopenReferralResult")
 ]
@@ -404,6 +420,11 @@ _OF_CONSENT: Final = {
     name: f"consent.{name}" for name in ("record", "evidence", "validUntil", "granted", "released")
 }
 _ENDS: Final = {"client_id": "Client", "service_id": "Service"}
+
+
+def consent_fields() -> dict[str, str]:
+    """Return where fields of a consent given on the spot stand in an input, by their name in the room."""
+    return _OF_CONSENT | {f"purposes.{n + 1}": f"consent.purposes.{n}" for n in range(10)}
 
 
 async def _answer(
@@ -523,7 +544,7 @@ class ReferralMutations:
         async def act(work: Work, given: Given) -> UUID:
             draft = given.read(DraftGiven, ids=_ENDS, without=frozenset({"consent", "capacity_reason"}))
             consent = given.part("consent", ConsentGiven)
-            with renaming(_OF_CONSENT | {f"purposes.{n + 1}": f"consent.purposes.{n}" for n in range(10)}):
+            with renaming(consent_fields()):
                 moved = await exchange.refer(
                     work,
                     info.context.people.keys,
@@ -653,7 +674,10 @@ class ReferralMutations:
 
         return await run(info, input, act, read=referral_saved)
 
-    @strawberry.mutation(graphql_type=MoveReferralResult, description="Sender: answer the partner.")
+    @strawberry.mutation(
+        graphql_type=AnswerQuestionResult,
+        description="Sender: answer the partner; new data go only where the person consented to them.",
+    )
     async def answer_question(self, info: Info, input: AnswerQuestionInput) -> object:
         """Answer the partner's question."""
 
@@ -664,6 +688,8 @@ class ReferralMutations:
                 target_id(input.id, "Referral"),
                 input.expected_version,
                 input.answer,
+                adds=input.adds,
+                consent_id=require_id(input.consent_id, "Consent", "consentId") if input.consent_id else None,
             )
             return moved.id
 

@@ -12,6 +12,7 @@ from strawberry import Parent
 from graphapi.context import Info
 from graphapi.relay import read_id, require_id
 from graphapi.types import exchange_words as exchange_words
+from graphapi.types.appointment import Appointment, ExportedFile
 from graphapi.types.approval import Approval
 from graphapi.types.booking import Booking
 from graphapi.types.client import Client, ClientPhaseCount, ClientSummary
@@ -156,6 +157,14 @@ class BookingFilterInput:
     """Which bookings."""
 
     states: list[BookingState] | None = strawberry.field(default=None, description="In one of these states.")
+
+
+@strawberry.input(description="A period of at most 100 days.")
+class PeriodInput:
+    """A period."""
+
+    from_: datetime = strawberry.field(name="from", description="From this moment on.")
+    to: datetime = strawberry.field(description="Before this moment.")
 
 
 def _wanted(given: strawberry.ID | None, type_name: str, field: str) -> UUID | None:
@@ -303,6 +312,45 @@ class ExchangeQueries:
             total=info.context.asks("ReferralConnection", "totalCount"),
         )
         return connection(page, after=after)
+
+    @strawberry.field(
+        graphql_type=list[Referral],
+        description=(
+            "Who waits for a place of an own service, in the fair order: by priority, then by day of sending."
+        ),
+    )
+    async def waiting_list(
+        self,
+        info: Info,
+        service_id: Annotated[strawberry.ID, strawberry.argument(description="The service.")],
+        first: First = PAGE_SIZE,
+    ) -> object:
+        """Return the waiting list of an own service."""
+        key = require_id(service_id, "Service", "serviceId")
+        return await info.context.people.waiting_list(key, first=first)
+
+    @strawberry.field(
+        graphql_type=list[Appointment],
+        description="Planned appointments of the own organisation, as sender and recipient, in a period.",
+    )
+    async def appointments(self, info: Info, period: PeriodInput, first: First = PAGE_SIZE) -> object:
+        """Return the appointments of a period."""
+        return await info.context.people.appointments_between(period.from_, period.to, first=first)
+
+    @strawberry.field(
+        graphql_type=ExportedFile,
+        description="The same appointments as iCalendar; it names no person, only the reference.",
+    )
+    async def appointment_calendar(self, info: Info, period: PeriodInput) -> ExportedFile:
+        """Return the appointments of a period as a calendar."""
+        language = info.context.language
+        written = await info.context.people.calendar(period.from_, period.to, language)
+        return ExportedFile(
+            media_type="text/calendar; charset=utf-8",
+            file_name="appointments.ics",
+            text=written.decode(),
+            base64=None,
+        )
 
     @strawberry.field(graphql_type=Booking | None, description="One interpreter booking, or null.")
     async def booking(self, info: Info, id: ThingId) -> object | None:

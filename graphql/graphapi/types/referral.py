@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from strawberry import Parent
 
+from directory.problems import InvalidInput, NotFound
 from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus
 from graphapi.context import Info
 from graphapi.messages import message_for
 from graphapi.relay import global_id
 from graphapi.types import exchange_words as exchange_words
+from graphapi.types.appointment import Appointment, ExportedFile, ThreadEntry, exported
+from graphapi.types.ids import labelled as labelled
+from graphapi.types.ids import named as named
 from graphapi.types.node import Node
 from graphapi.types.notice import Notice
 from graphapi.types.partner import Partner
 from graphapi.types.service import Service
 from graphapi.types.words import describe, label
 from referrals import inbox, package, useful_start
+from referrals.export import ExportFormat
 from referrals.inbox import EventView, ReferralView
 from referrals.outbox import reference_of
 from referrals.problems import PackageClosed
@@ -53,26 +58,6 @@ if TYPE_CHECKING:
 describe(Warned, "What the sender is warned about; a warning never blocks.")
 describe(NextStepKind, "What happens next to a referral when nobody does anything.")
 describe(Reckoned, "From what it is known how long a service takes.")
-
-
-def named(type_name: str, attribute: str) -> Any:
-    """Return a resolver that shows an id (or none) of the parent as a global id."""
-
-    def resolve(root: Parent[Any]) -> strawberry.ID | None:
-        found = getattr(root, attribute)
-        return None if found is None else global_id(type_name, found)
-
-    return resolve
-
-
-def labelled(attribute: str) -> Any:
-    """Return a resolver that shows the label of one of the parent's words for people."""
-
-    def resolve(root: Parent[Any], info: Info) -> str | None:
-        found = getattr(root, attribute)
-        return None if found is None else label(found, info.context.language)
-
-    return resolve
 
 
 @strawberry.type(description="What a package can hold about a person; what was not consented to is null.")
@@ -261,6 +246,40 @@ async def _follow_ups(root: Parent[ReferralView], info: Info) -> Any:
     return await info.context.people.follow_ups.load((root.client_id, root.id))
 
 
+def _taken_over(root: Parent[ReferralView]) -> strawberry.ID | None:
+    made = root.taken_over_client_id
+    return None if made is None else global_id("Client", made)
+
+
+def _thread(root: Parent[ReferralView], info: Info) -> Any:
+    return info.context.people.thread.load(root.id)
+
+
+def _appointments(root: Parent[ReferralView], info: Info) -> Any:
+    return info.context.people.appointments.load(root.id)
+
+
+async def _lineage(root: Parent[ReferralView], info: Info) -> Any:
+    return [] if root.client_id is None else await info.context.people.lineage.load(root.id)
+
+
+async def _export(
+    root: Parent[ReferralView],
+    info: Info,
+    format: Annotated[ExportFormat, strawberry.argument(description="As what.")],
+    language: Annotated[
+        str, strawberry.argument(description="de or en; of the labels, not of what people wrote.")
+    ] = "de",
+) -> ExportedFile | None:
+    if language not in {"de", "en"}:
+        raise InvalidInput("language", "unknown-value")
+    try:
+        sheet = await info.context.people.sheet(root.id, language)
+    except NotFound:
+        return None
+    return await exported(sheet, format, language)
+
+
 @strawberry.type(
     description=(
         "That a person is sent to a service of a partner, and what came of it (Vermittlung). Sender and "
@@ -367,6 +386,44 @@ class Referral(Node):
         resolver=_follow_ups,
         graphql_type=list[Annotated["Referral", strawberry.lazy("graphapi.types.referral")]],
         description="The referrals that follow this one; for the sender.",
+    )
+    lineage: list[Referral] = strawberry.field(
+        resolver=_lineage,
+        graphql_type=list[Annotated["Referral", strawberry.lazy("graphapi.types.referral")]],
+        description="The whole chain of follow-ups that this one stands in, oldest first; for the sender.",
+    )
+    follow_up_offered: bool = strawberry.field(
+        description="It ended without the need being met: followUpReferral or referOn leads on."
+    )
+    thread: list[ThreadEntry] = strawberry.field(
+        resolver=_thread,
+        graphql_type=list[ThreadEntry],
+        description="Questions, answers and remarks, oldest first; opening them is recorded.",
+    )
+    unread: int = strawberry.field(description="Texts of the other side since markThreadRead.")
+    appointments: list[Appointment] = strawberry.field(
+        resolver=_appointments,
+        graphql_type=list[Appointment],
+        description="Appointments with the person, in order of time, as far as you may know of them.",
+    )
+    appointment_at: datetime | None = strawberry.field(description="The next planned appointment.")
+    no_shows: int | None = strawberry.field(
+        description="How often the person did not come; null where the person does not let you know."
+    )
+    interim_report_on: date | None = strawberry.field(description="The day of the last interim report.")
+    last_sign_of_life: date | None = strawberry.field(
+        description="When the recipient last said that it is at it."
+    )
+    taken_over_client_id: strawberry.ID | None = strawberry.field(
+        resolver=_taken_over, description="Your own client that takeOverClient has made of it (Client)."
+    )
+    export: ExportedFile | None = strawberry.field(
+        resolver=_export,
+        graphql_type=ExportedFile | None,
+        description=(
+            "Exactly what you may see of it now, as pages (PDF), FHIR words (JSON) or a block of text; "
+            "it is recorded."
+        ),
     )
     sender_member_id: strawberry.ID | None = strawberry.field(
         resolver=named("Member", "sender_member_id"), description="Who looks after it at the sender."
