@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -89,6 +90,7 @@ class PostOffice:
 @asynccontextmanager
 async def post_office() -> AsyncIterator[PostOffice]:
     """Run a mail server."""
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd would log what it receives
     office = PostOffice(free_port())
     await office.open()
     try:
