@@ -259,6 +259,7 @@ class Consent(Base):
     __tablename__ = "consent"
     __table_args__ = (
         Index("consent_client", "client_id"),
+        Index("consent_supersedes", "supersedes_id", postgresql_where=text("supersedes_id IS NOT NULL")),
         Index("consent_end", "valid_until", postgresql_where=text("state = 'GIVEN'")),
         Index(
             "consent_renewal",

@@ -24,12 +24,15 @@ from referrals.vocabulary import ConsentState, NoticeAbout, NoticeKind
 BEFORE: Final = timedelta(days=RENEWAL_DAYS)
 
 
+_UNDER_WAY: Final = (ConsentState.REQUESTED, ConsentState.GIVEN)
+
+
 def _ending(at: datetime) -> tuple[ColumnElement[bool], ...]:
     """Consents in force that end within 30 days, of people who are known, not being renewed already."""
     newer = aliased(Consent)
     renewed = exists().where(
         newer.supersedes_id == Consent.id,
-        newer.state.in_([ConsentState.REQUESTED, ConsentState.GIVEN]),
+        newer.state.in_(_UNDER_WAY),
     )
     erased = exists().where(Client.id == Consent.client_id, Client.erased_at.is_not(None))
     return (
@@ -42,45 +45,63 @@ def _ending(at: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 async def offer_renewals(work: Work, limit: int) -> int:
-    """Offer the renewal of consents that end within 30 days, once each; return how many were offered.
+    """Offer the renewal of consents that end within 30 days, once each; return how many were looked at.
 
-    For the clock (SYSTEM). The offer changes neither terms nor version: who is just withdrawing is not held
-    up by it.
+    For the clock (SYSTEM). Who is renewing already, and who looked after somebody that was erased, gets no
+    notice. The offer changes neither terms nor version: who is just withdrawing is not held up by it.
     """
-    chosen = (
-        select(Consent.id)
-        .where(Consent.renewal_offered_at.is_(None), *_ending(work.now))
-        .order_by(Consent.valid_until, Consent.id)
-        .limit(limit)
-        .with_for_update(of=Consent, skip_locked=True)
-        .cte("chosen")
-        .prefix_with("MATERIALIZED")
-    )
-    rows = (
+    # Three small statements: every table in one brings all of its row-level security to be planned anew.
+    ending = (
         await work.session.execute(
-            update(Consent)
-            .where(Consent.id.in_(select(chosen.c.id)))
-            .values(renewal_offered_at=work.now)
-            .returning(Consent.id, Consent.partner_id, Consent.valid_until)
-            .execution_options(synchronize_session=False)
+            select(Consent.id, Consent.client_id, Consent.partner_id, Consent.valid_until)
+            .where(
+                Consent.state == ConsentState.GIVEN,
+                Consent.renewal_offered_at.is_(None),
+                Consent.valid_until > work.now,
+                Consent.valid_until <= work.now + BEFORE,
+            )
+            .order_by(Consent.valid_until, Consent.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
         )
     ).all()
-    for consent_id, _, _ in rows:
-        work.record("consent.offer_renewal", "consent", consent_id)
-    await promise_all(
-        work,
-        [
+    if not ending:
+        return 0
+    ids = [row.id for row in ending]
+    renewed = set(
+        await work.session.scalars(
+            select(Consent.supersedes_id).where(Consent.supersedes_id.in_(ids), Consent.state.in_(_UNDER_WAY))
+        )
+    )
+    erased = set(
+        await work.session.scalars(
+            select(Client.id).where(
+                Client.id.in_([row.client_id for row in ending]), Client.erased_at.is_not(None)
+            )
+        )
+    )
+    await work.session.execute(
+        update(Consent)
+        .where(Consent.id.in_(ids))
+        .values(renewal_offered_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    told = []
+    for row in ending:
+        if row.id in renewed or row.client_id in erased:
+            continue
+        work.record("consent.offer_renewal", "consent", row.id)
+        told.append(
             Promise(
                 kind=NoticeKind.CONSENT_RENEWAL,
-                to=partner_id,
-                about=consent_id,
+                to=row.partner_id,
+                about=row.id,
                 about_kind=NoticeAbout.CONSENT,
-                due=ends,
+                due=row.valid_until,
             )
-            for consent_id, partner_id, ends in rows
-        ],
-    )
-    return len(rows)
+        )
+    await promise_all(work, told)
+    return len(ending)
 
 
 async def list_renewals(

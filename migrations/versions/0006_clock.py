@@ -11,6 +11,7 @@ CREATE INDEX referral_next_tick ON referral (next_tick_at, id) WHERE next_tick_a
 GRANT UPDATE (next_tick_at) ON referral TO spurwechsel_app;
 ALTER TABLE consent ADD COLUMN renewal_offered_at TIMESTAMP WITH TIME ZONE;
 CREATE INDEX consent_renewal ON consent (valid_until) WHERE state = 'GIVEN' AND renewal_offered_at IS NULL;
+CREATE INDEX consent_supersedes ON consent (supersedes_id) WHERE supersedes_id IS NOT NULL;
 ALTER TABLE approval ADD COLUMN remind_at TIMESTAMP WITH TIME ZONE;
 CREATE INDEX approval_waiting ON approval (lapses_at) WHERE state = 'REQUESTED'
 """
