@@ -81,29 +81,27 @@ GRANT SELECT, INSERT, UPDATE (state, closed_at, due_at, asked_at, ended_at, need
   recorded_by, version, updated_at) ON follow_up TO spurwechsel_app
 """
 
-# Asked first: without a presented code nothing is looked up.
-LIVING = (
-    "acting_code() IS NOT NULL AND EXISTS (SELECT FROM code_card k{join} WHERE k.code_hash = acting_code()"
-    " AND k.ended_at IS NULL AND k.expires_at > acting_now() AND {rows})"
-)
+# A function, so that the tables that refer to one another in their policies do not go round in a circle.
+CARDED = """
+CREATE FUNCTION carded(person uuid, organisation uuid) RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT EXISTS (SELECT FROM code_card k WHERE k.code_hash = acting_code() AND k.client_id = person
+    AND k.partner_id = organisation AND k.ended_at IS NULL AND k.expires_at > acting_now())
+$$"""
 
 
 def carded(table: str, owner: str = "partner_id") -> str:
-    """Return the condition that a row is about the person of the presented card, and its organisation's."""
-    rows = f"k.client_id = {table}.client_id AND k.partner_id = {table}.{owner}"
-    return "(" + LIVING.format(join="", rows=rows) + ")"
+    """Return the condition that a row is about the person of the presented card, and its organisation's.
+
+    Without a presented code nothing is looked up.
+    """
+    return f"(acting_code() IS NOT NULL AND carded({table}.client_id, {table}.{owner}))"
 
 
 OWN_CLIENT = "EXISTS (SELECT FROM client c WHERE c.id = {table}.client_id)"
-OF_CARD = "(" + LIVING.format(join="", rows="k.id = card_act.card_id") + ")"
-REFERRED = (
-    "("
-    + LIVING.format(
-        join=" JOIN referral r ON r.client_id = k.client_id AND r.sender_partner_id = k.partner_id",
-        rows="r.id = {table}.{column}",
-    )
-    + ")"
-)
+OF_CARD = """acting_code() IS NOT NULL AND EXISTS (SELECT FROM code_card k WHERE k.id = card_act.card_id
+  AND k.code_hash = acting_code() AND k.ended_at IS NULL AND k.expires_at > acting_now())"""
+REFERRED = """acting_code() IS NOT NULL AND EXISTS (SELECT FROM referral r WHERE r.id = {table}.{column}
+  AND carded(r.client_id, r.sender_partner_id))"""
 FEEDBACK = REFERRED.format(table="feedback", column="referral_id")
 NOTICE = "about_kind = 'REFERRAL' AND " + REFERRED.format(table="notice", column="about_id")
 
@@ -186,6 +184,7 @@ def upgrade() -> None:
     for block in (TABLES, GRANTS):
         for statement in block.split(";\n"):
             op.execute(statement)
+    op.execute(CARDED)
     for table in ("code_card", "card_act", "follow_up"):
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
