@@ -18,9 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import Actor, Role
 from directory.catalogue import give_back_place
 from directory.database import Work
-from directory.models import Audit, Partner
+from directory.models import Audit, Partner, Service
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.vocabulary import PublicationState
+from referrals import notice as words
 from referrals import notices, policy
 from referrals.consent import (
     BERLIN,
@@ -45,6 +46,7 @@ from referrals.values import (
     ConsentEvidence,
     ConsentRecord,
     ConsentTerms,
+    Identity,
     Party,
     PurposeTerms,
     Withdrawal,
@@ -56,7 +58,9 @@ from referrals.vocabulary import (
     Channel,
     ConsentMedium,
     ConsentState,
+    ConsentWarning,
     EventActor,
+    GivenBy,
     Purpose,
     Reason,
     ReferralState,
@@ -269,6 +273,37 @@ async def request_consent(
     return consent.id
 
 
+async def renew_consent(work: Work, consent_id: UUID, expected_version: int | None = None) -> UUID:
+    """Ask for the same again: a REQUESTED record that supersedes this one once it is given.
+
+    With today's organisations, and only what was granted; purposes whose own end has passed are left out,
+    and FOLLOW_UP, which is not asked for any more. Possible while it is in force. Raises NotFound,
+    StaleVersion, ConsentNotOpen (over, or a renewal is waiting), InvalidInput (nothing left to ask, a
+    recipient that takes nobody any more).
+    """
+    former = await _own(work, consent_id, expected_version)
+    if not in_force(facts_of(former), work.now):
+        raise ConsentNotOpen(view_of(former, former.partner_id, work.now).state)
+    waiting = await work.session.scalar(
+        select(Consent.id).where(Consent.supersedes_id == consent_id, Consent.state == ConsentState.REQUESTED)
+    )
+    if waiting is not None:
+        raise ConsentNotOpen(ConsentState.REQUESTED)
+    today = work.now.astimezone(BERLIN).date()
+    purposes = [
+        msgspec.structs.replace(entry, granted=None)
+        for entry in former.terms.purposes
+        if entry.granted and entry.purpose is not Purpose.FOLLOW_UP and (entry.ends_on or today) >= today
+    ]
+    return await request_consent(
+        work,
+        client_id=former.client_id,
+        recipients=[party.partner_id for party in former.terms.recipients],
+        purposes=purposes,
+        supersedes_id=consent_id,
+    )
+
+
 async def record_consent(
     work: Work,
     keys: KeyStore,
@@ -301,10 +336,12 @@ async def record_consent(
         raise InvalidInput("granted", "not-asked")
     given = bool(granted)
     end: datetime | None = None
+    _check_representation(record, evidence)
     if given:
         _check_record(consent.terms, record, evidence)
-        _check_shown_before(record, work.now)
+        _check_shown_before(record, moment, work.now)
         end = _end(moment, valid_until)
+    _check_notice(consent.terms, record)
     # Everything that reads comes before the first change: a decided record is written in one statement.
     sealed = None
     if evidence is not None:
@@ -342,10 +379,41 @@ def _check_record(terms: ConsentTerms, record: ConsentRecord, evidence: ConsentE
         raise InvalidInput("evidence.witness", "required-when-oral")
 
 
-def _check_shown_before(record: ConsentRecord, now: datetime) -> None:
+def _check_notice(terms: ConsentTerms, record: ConsentRecord) -> None:
+    """Refuse a record of another notice than the one that these terms give in this language and version.
+
+    It may be an older version: what counts is what the person was shown. Its hash is proof only while it is
+    that of the text (GDPR Art. 7(1)).
+    """
+    shown = record.notice
+    if shown.text_id != words.TEXT_ID or shown.version not in words.versions():
+        raise InvalidInput("record.notice.version", "notice-unknown")
+    if words.language_for(shown.language, shown.version) is None:
+        raise InvalidInput(
+            "record.notice.language", "no-notice-text", languages=", ".join(words.languages(shown.version))
+        )
+    if words.render_notice(terms, shown.language, shown.version).sha256 != shown.sha256:
+        raise InvalidInput("record.notice.sha256", "notice-changed")
+
+
+def _check_representation(record: ConsentRecord, evidence: ConsentEvidence | None) -> None:
+    if record.given_by is GivenBy.SELF:
+        return
+    if evidence is None or evidence.representative is None:
+        raise InvalidInput("evidence.representative", "required-when-represented")
+    if evidence.representation_proof is None:
+        raise InvalidInput("evidence.representationProof", "required-when-represented")
+
+
+def _check_shown_before(record: ConsentRecord, decided_at: datetime, now: datetime) -> None:
     # the clock of the desk where the notice was shown may run ahead a little
-    if record.section_87_notice_at is not None and record.section_87_notice_at > now + CLOCKS_DIFFER:
+    shown = record.section_87_notice_at
+    if shown is None:
+        return
+    if shown > now + CLOCKS_DIFFER:
         raise InvalidInput("record.section87NoticeAt", "in-the-future")
+    if shown > decided_at + CLOCKS_DIFFER:
+        raise InvalidInput("record.section87NoticeAt", "after-the-decision")
 
 
 def _end(valid_from: datetime, last_day: date | None) -> datetime:
@@ -456,6 +524,7 @@ async def withdraw_held(
         recipient=recipient,
         receipt=receipt,
         language=language,
+        text_version=words.CURRENT,
     )
     _change(consent, work.now)
     await work.session.flush()
@@ -696,6 +765,184 @@ async def view_consent(session: AsyncSession, actor: Actor, consent_id: UUID, at
             raise NotFound
     await _seen(session, actor, "consent.view", "consent", consent_id)
     return view_of(consent, actor.partner_id, at)
+
+
+# --- What is shown --------------------------------------------------------------------------------------
+
+
+async def planned_notice(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    recipients: Sequence[UUID],
+    purposes: Sequence[PurposeTerms],
+    language: str,
+) -> words.Notice:
+    """Return the notice for a consent that the own organisation is going to ask for; nothing is stored.
+
+    Its hash is what the record needs, also where asking, recording and sending are one operation. Raises
+    InvalidInput (terms with a flaw, no text in this language).
+    """
+    policy.must_work_with_people(actor)
+    own = _organisation(actor)
+    terms = await terms_between(session, own, recipients, purposes, known={own})
+    return words.render_notice(terms, language)
+
+
+async def section_87_notice(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    language: str,
+    service_id: UUID | None = None,
+    recipient_id: UUID | None = None,
+) -> words.Notice | None:
+    """Return the notice about § 87 AufenthG to show before any data are entered; None when none is due.
+
+    It needs no client: who may be at the other end is enough, and without anybody there the own organisation
+    decides. Raises InvalidInput (service or recipient that is not published, no text in this language).
+    """
+    policy.must_work_with_people(actor)
+    parties = [await session.get_one(Partner, _organisation(actor))]
+    if service_id is not None:
+        found = await session.scalar(
+            select(Partner)
+            .join(Service, Service.partner_id == Partner.id)
+            .where(
+                Service.id == service_id,
+                Service.state == PublicationState.PUBLISHED,
+                Partner.state == PublicationState.PUBLISHED,
+            )
+        )
+        if found is None:
+            raise InvalidInput("serviceId", "unknown-value")
+        parties.append(found)
+    if recipient_id is not None:
+        found = await session.get(Partner, recipient_id)
+        if found is None or found.state is not PublicationState.PUBLISHED:
+            raise InvalidInput("recipientId", "unknown-value")
+        parties.append(found)
+    named = {partner.id: party_of(partner) for partner in parties}
+    bodies = [party for party in named.values() if section_87_applies(party, party)]
+    return words.render_section_87(bodies, language) if bodies else None
+
+
+async def shown_notice(
+    session: AsyncSession, actor: Actor, consent_id: UUID, language: str | None = None
+) -> words.Notice:
+    """Return the notice of a record of the own organisation: as it was shown, or as it is to be shown.
+
+    Once decided, and in the language in which it was shown (the default), it is made in the version that was
+    shown: its hash is the one in the record. Before that, and in other languages, it is in today's words.
+    Raises NotFound, InvalidInput (no text in this language).
+    """
+    consent = await _kept(session, actor, consent_id)
+    if consent.record is None:
+        return words.render_notice(consent.terms, language or words.BINDING)
+    shown = consent.record.notice
+    if language is not None and language != shown.language:
+        return words.render_notice(await _terms_shown(session, consent), language)
+    return words.render_notice(await _terms_shown(session, consent), shown.language, shown.version)
+
+
+async def _terms_shown(session: AsyncSession, consent: Consent) -> ConsentTerms:
+    """Return the terms as they were shown: what remains of a partial withdrawal was shown as a whole."""
+    found = consent
+    while found.supersedes_id is not None:
+        former = await session.get(Consent, found.supersedes_id)
+        if former is None or former.withdrawal is None or former.superseded_by_id != found.id:
+            break
+        found = former
+    return found.terms
+
+
+async def withdrawal_receipt(
+    session: AsyncSession, actor: Actor, consent_id: UUID, language: str | None = None
+) -> words.Notice | None:
+    """Return the person's receipt of a withdrawal to its controller; None when it was not withdrawn.
+
+    In the language of the withdrawal unless another is asked for; it can be made again at any time, also
+    after the person's data were erased: it names nobody. Raises NotFound.
+    """
+    consent = await _kept(session, actor, consent_id)
+    if consent.withdrawal is None:
+        return None
+    rest = None
+    if consent.superseded_by_id is not None:
+        rest = await session.get(Consent, consent.superseded_by_id)
+    withdrawal = consent.withdrawal
+    if language is not None:
+        withdrawal = msgspec.structs.replace(withdrawal, language=language)
+    return words.render_receipt(
+        consent.terms,
+        withdrawal,
+        None if rest is None else rest.terms,
+        answer_days=REVOCATION_ANSWER_DAYS,
+    )
+
+
+async def warnings_of(
+    session: AsyncSession, actor: Actor, keys: KeyStore, consent_id: UUID
+) -> tuple[ConsentWarning, ...]:
+    """Return what to think of before this record is decided; empty once it is, and when nothing is known.
+
+    Minors (§ 2 BGB): under 18 the legal representative decides or decides too, under 16 nearly always. How
+    much a young person understands is for those who sit with them to judge, so it is a warning only. Opening
+    the date of birth is recorded. Raises NotFound, Erased.
+    """
+    consent = await _kept(session, actor, consent_id)
+    if consent.state is not ConsentState.REQUESTED:
+        return ()
+    client = await session.get_one(Client, consent.client_id)
+    if client.sealed_identity is None:
+        return ()
+    key = await keys.of(client.id)
+    born = key.open_value(
+        client.sealed_identity, Identity, Place("client", "sealed_identity", client.id)
+    ).date_of_birth
+    await _seen(session, actor, "consent.age", "client", client.id)
+    return () if born is None else _minor(born, consent.created_at.astimezone(BERLIN).date())
+
+
+def _minor(born: date, on: date) -> tuple[ConsentWarning, ...]:
+    age = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+    if age < 16:
+        return (ConsentWarning.UNDER_16,)
+    return (ConsentWarning.UNDER_18,) if age < 18 else ()
+
+
+async def unanswered_revocations(session: AsyncSession, actor: Actor, *, limit: int = 100) -> list[UUID]:
+    """Return the own referrals whose consent ended and whose recipient has not answered, longest due first.
+
+    Each has ``state_since`` (when the consent ended) and ``revocation_due_at``; the clock reminds them.
+    """
+    policy.must_work_with_people(actor)
+    rows = await session.scalars(
+        select(Referral.id)
+        .where(
+            Referral.sender_partner_id == actor.partner_id,
+            Referral.state == ReferralState.CONSENT_REVOKED,
+            Referral.revocation_due_at.is_not(None),
+        )
+        .order_by(Referral.revocation_due_at, Referral.id)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+def _organisation(actor: Actor) -> UUID:
+    if actor.partner_id is None:
+        raise NotFound
+    return actor.partner_id
+
+
+async def _kept(session: AsyncSession, actor: Actor, consent_id: UUID) -> Consent:
+    """Return a record of the own organisation; for everybody else it does not exist."""
+    policy.must_work_with_people(actor)
+    consent = await session.get(Consent, consent_id)
+    if consent is None or consent.partner_id != actor.partner_id:
+        raise NotFound
+    return consent
 
 
 async def open_evidence(

@@ -397,8 +397,16 @@ def public_bodies(terms: ConsentTerms) -> list[Party]:
 
 
 def asked_terms(terms: ConsentTerms) -> ConsentTerms:
-    """Return the terms as they were put before the person, without the decisions that were made since."""
-    return terms_of(terms.controller, terms.recipients, terms.purposes)
+    """Return the terms as they were put before the person, without the decisions that were made since.
+
+    Purposes and categories come in their fixed order: who asks for the same asks in the same words.
+    """
+    order, kinds = list(Purpose), list(DataCategory)
+    purposes = [
+        msgspec.structs.replace(entry, categories=tuple(sorted(entry.categories, key=kinds.index)))
+        for entry in sorted(terms.purposes, key=lambda entry: order.index(entry.purpose))
+    ]
+    return terms_of(terms.controller, terms.recipients, purposes)
 
 
 def _line_text(line: NoticeLine) -> str:

@@ -154,10 +154,16 @@ class ConsentRecord(Value, frozen=True, kw_only=True):
 
 
 class ConsentEvidence(Value, frozen=True, kw_only=True):
-    """Proof of a declaration: where the paper is, who witnessed it. Stored sealed only."""
+    """Proof of a declaration: where the paper is, who witnessed it. Stored sealed only.
+
+    ``representative``: who declared it for the person, in which relation; ``representation_proof``: where the
+    proof of that is (certificate of guardianship, birth certificate). Both are needed unless given by SELF.
+    """
 
     reference: ShortText | None = None
     witness: ShortText | None = None
+    representative: ShortText | None = None
+    representation_proof: ShortText | None = None
 
 
 class Withdrawal(Value, frozen=True, kw_only=True):

@@ -152,6 +152,13 @@ class GivenBy(StrEnum):
     GUARDIAN = "GUARDIAN"
 
 
+class ConsentWarning(StrEnum):
+    """What to think of before a consent is recorded; none of them stops anybody."""
+
+    UNDER_16 = "UNDER_16"
+    UNDER_18 = "UNDER_18"
+
+
 class InterpreterKind(StrEnum):
     """Who interpreted when the consent was explained."""
 
@@ -468,36 +475,6 @@ class CardEnd(StrEnum):
     ERASED = "ERASED"
 
 
-class ApprovalMove(StrEnum):
-    """What needs four eyes: a member of the sender asks, another member with role LEAD confirms."""
-
-    REOPEN = "REOPEN"
-    ENTERED_IN_ERROR = "ENTERED_IN_ERROR"
-
-
-class ApprovalState(StrEnum):
-    """The states of a request for four eyes."""
-
-    REQUESTED = "REQUESTED"
-    CONFIRMED = "CONFIRMED"
-    REFUSED = "REFUSED"
-    LAPSED = "LAPSED"
-
-
-class SupportAdvice(StrEnum):
-    """What the project's own rule advises for a person."""
-
-    SUPPORT = "SUPPORT"
-    CLEARING = "CLEARING"
-    SIGNPOSTING = "SIGNPOSTING"
-    ASK = "ASK"
-
-
-class NoticeKind(StrEnum):
-    """What an organisation is told by mail (Benachrichtigung); who is told when is data in ``notices``."""
-
-    REFERRAL_WAITS = "REFERRAL_WAITS"
-    QUESTION_ASKED = "QUESTION_ASKED"
 class PartnerVoice(StrEnum):
     """What the receiving organisation says came of it."""
 
@@ -546,6 +523,36 @@ class Disagreement(StrEnum):
     PERSON_CONTESTS = "PERSON_CONTESTS"
 
 
+class ApprovalMove(StrEnum):
+    """What needs four eyes: a member of the sender asks, another member with role LEAD confirms."""
+
+    REOPEN = "REOPEN"
+    ENTERED_IN_ERROR = "ENTERED_IN_ERROR"
+
+
+class ApprovalState(StrEnum):
+    """The states of a request for four eyes."""
+
+    REQUESTED = "REQUESTED"
+    CONFIRMED = "CONFIRMED"
+    REFUSED = "REFUSED"
+    LAPSED = "LAPSED"
+
+
+class SupportAdvice(StrEnum):
+    """What the project's own rule advises for a person."""
+
+    SUPPORT = "SUPPORT"
+    CLEARING = "CLEARING"
+    SIGNPOSTING = "SIGNPOSTING"
+    ASK = "ASK"
+
+
+class NoticeKind(StrEnum):
+    """What an organisation is told by mail (Benachrichtigung); who is told when is data in ``notices``."""
+
+    REFERRAL_WAITS = "REFERRAL_WAITS"
+    QUESTION_ASKED = "QUESTION_ASKED"
     QUESTION_ANSWERED = "QUESTION_ANSWERED"
     NEWS = "NEWS"
     GOES_ON = "GOES_ON"
@@ -866,6 +873,49 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     },
     _key(HoldReason.COMPLAINT): {"de": "laufende Beschwerde", "en": "pending complaint"},
     _key(HoldReason.PERSON_ASKED): {"de": "auf Wunsch der Person", "en": "at the person's request"},
+    _key(PartnerVoice.NEED_MET): {"de": "Bedarf gedeckt", "en": "need met"},
+    _key(PartnerVoice.PARTLY_MET): {"de": "teilweise gedeckt", "en": "partly met"},
+    _key(PartnerVoice.NOT_MET): {"de": "nicht gedeckt", "en": "not met"},
+    _key(PartnerVoice.PERSON_LEFT): {"de": "Person hat abgebrochen", "en": "the person left"},
+    _key(PartnerVoice.NOT_REACHED): {"de": "Person nicht erreicht", "en": "the person was not reached"},
+    _key(PartnerVoice.DECLINED): {"de": "abgelehnt", "en": "declined"},
+    _key(PartnerVoice.NOT_DISCLOSED): {"de": "nicht mitgeteilt", "en": "not disclosed"},
+    _key(PartnerVoice.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
+    _key(PartnerVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
+    _key(SenderVoice.AGREED): {"de": "bestätigt", "en": "agreed"},
+    _key(SenderVoice.CONTESTED): {"de": "bestritten", "en": "contested"},
+    _key(SenderVoice.NO_ANSWER): {"de": "nicht bestätigt", "en": "not confirmed"},
+    _key(SenderVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
+    _key(PersonVoice.HELPED): {"de": "hat geholfen", "en": "it helped"},
+    _key(PersonVoice.HELPED_PARTLY): {"de": "hat teilweise geholfen", "en": "it helped in part"},
+    _key(PersonVoice.DID_NOT_HELP): {"de": "hat nicht geholfen", "en": "it did not help"},
+    _key(PersonVoice.NEVER_HAPPENED): {"de": "hat nicht stattgefunden", "en": "it never happened"},
+    _key(PersonVoice.CONTESTED): {"de": "bestritten", "en": "contested"},
+    _key(PersonVoice.DID_NOT_WANT_TO_SAY): {"de": "möchte nichts sagen", "en": "did not want to say"},
+    _key(PersonVoice.ANSWERED_UNRECORDED): {
+        "de": "hat geantwortet, nicht erfasst",
+        "en": "answered, not recorded",
+    },
+    _key(PersonVoice.NOT_DISCLOSED): {"de": "nicht mitgeteilt", "en": "not disclosed"},
+    _key(PersonVoice.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
+    _key(PersonVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
+    _key(Disagreement.MET_BUT_DID_NOT_HELP): {
+        "de": "gedeckt, aber nicht geholfen",
+        "en": "met, but it did not help",
+    },
+    _key(Disagreement.NOT_MET_BUT_HELPED): {
+        "de": "nicht gedeckt, aber geholfen",
+        "en": "not met, but it helped",
+    },
+    _key(Disagreement.HAPPENED_OR_NOT): {
+        "de": "uneins, ob es stattfand",
+        "en": "at odds whether it took place",
+    },
+    _key(Disagreement.SENDER_CONTESTS): {"de": "vom Sender bestritten", "en": "contested by the sender"},
+    _key(Disagreement.PERSON_CONTESTS): {
+        "de": "von der Person bestritten",
+        "en": "contested by the person",
+    },
     _key(SupportAdvice.SUPPORT): {"de": "Begleitung durch Spurwechsel", "en": "support by Spurwechsel"},
     _key(SupportAdvice.CLEARING): {"de": "zuerst Clearing", "en": "clearing first"},
     _key(SupportAdvice.SIGNPOSTING): {"de": "Verweisberatung", "en": "signposting advice"},
@@ -930,49 +980,6 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(NoticeAbout.CONSENT): {"de": "Einwilligung", "en": "consent"},
     _key(NoticeAbout.SERVICE): {"de": "Angebot", "en": "service"},
     _key(NoticeState.PENDING): {"de": "wird gesendet", "en": "to be sent"},
-    _key(PartnerVoice.NEED_MET): {"de": "Bedarf gedeckt", "en": "need met"},
-    _key(PartnerVoice.PARTLY_MET): {"de": "teilweise gedeckt", "en": "partly met"},
-    _key(PartnerVoice.NOT_MET): {"de": "nicht gedeckt", "en": "not met"},
-    _key(PartnerVoice.PERSON_LEFT): {"de": "Person hat abgebrochen", "en": "the person left"},
-    _key(PartnerVoice.NOT_REACHED): {"de": "Person nicht erreicht", "en": "the person was not reached"},
-    _key(PartnerVoice.DECLINED): {"de": "abgelehnt", "en": "declined"},
-    _key(PartnerVoice.NOT_DISCLOSED): {"de": "nicht mitgeteilt", "en": "not disclosed"},
-    _key(PartnerVoice.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
-    _key(PartnerVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
-    _key(SenderVoice.AGREED): {"de": "bestätigt", "en": "agreed"},
-    _key(SenderVoice.CONTESTED): {"de": "bestritten", "en": "contested"},
-    _key(SenderVoice.NO_ANSWER): {"de": "nicht bestätigt", "en": "not confirmed"},
-    _key(SenderVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
-    _key(PersonVoice.HELPED): {"de": "hat geholfen", "en": "it helped"},
-    _key(PersonVoice.HELPED_PARTLY): {"de": "hat teilweise geholfen", "en": "it helped in part"},
-    _key(PersonVoice.DID_NOT_HELP): {"de": "hat nicht geholfen", "en": "it did not help"},
-    _key(PersonVoice.NEVER_HAPPENED): {"de": "hat nicht stattgefunden", "en": "it never happened"},
-    _key(PersonVoice.CONTESTED): {"de": "bestritten", "en": "contested"},
-    _key(PersonVoice.DID_NOT_WANT_TO_SAY): {"de": "möchte nichts sagen", "en": "did not want to say"},
-    _key(PersonVoice.ANSWERED_UNRECORDED): {
-        "de": "hat geantwortet, nicht erfasst",
-        "en": "answered, not recorded",
-    },
-    _key(PersonVoice.NOT_DISCLOSED): {"de": "nicht mitgeteilt", "en": "not disclosed"},
-    _key(PersonVoice.NO_ANSWER): {"de": "keine Antwort", "en": "no answer"},
-    _key(PersonVoice.NOT_YET): {"de": "noch nichts gesagt", "en": "nothing said yet"},
-    _key(Disagreement.MET_BUT_DID_NOT_HELP): {
-        "de": "gedeckt, aber nicht geholfen",
-        "en": "met, but it did not help",
-    },
-    _key(Disagreement.NOT_MET_BUT_HELPED): {
-        "de": "nicht gedeckt, aber geholfen",
-        "en": "not met, but it helped",
-    },
-    _key(Disagreement.HAPPENED_OR_NOT): {
-        "de": "uneins, ob es stattfand",
-        "en": "at odds whether it took place",
-    },
-    _key(Disagreement.SENDER_CONTESTS): {"de": "vom Sender bestritten", "en": "contested by the sender"},
-    _key(Disagreement.PERSON_CONTESTS): {
-        "de": "von der Person bestritten",
-        "en": "contested by the person",
-    },
     _key(NoticeState.SENT): {"de": "gesendet", "en": "sent"},
     _key(NoticeState.UNDELIVERABLE): {"de": "keine Adresse: bitte anrufen", "en": "no address: please phone"},
     _key(NoticeState.BOUNCED): {"de": "abgewiesen: bitte anrufen", "en": "refused: please phone"},

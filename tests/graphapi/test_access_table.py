@@ -98,6 +98,9 @@ revokeToken            token                    in   gone   gone     gone  ok   
 # --- reading the exchange
 renewalsDue            -                        in   no     yes      yes   yes   yes       yes         yes
 noticesNotArrived      -                        in   no     yes      yes   yes   yes       yes         yes
+consentNotice          -                        in   no     yes      yes   yes   yes       yes         yes
+section87Notice        -                        in   no     yes      yes   yes   yes       yes         yes
+revocationsUnanswered  referral:CONSENT_REVOKED in   no     none     none  none  yes       yes         yes
 client                 client                   in   no     gone     gone  gone  yes       yes         yes
 clients                client                   in   no     none     none  none  yes       yes         yes
 clientPhaseCounts      -                        in   no     yes      yes   yes   yes       yes         yes
@@ -127,6 +130,8 @@ excludeClient          client                   in   no     no       no    no   
 liftExclusion          client:EXCLUDED          in   no     no       no    no    no        no          ok
 eraseClient            client                   in   no     no       no    no    no        no          ok
 requestConsent         client                   in   no     gone     gone  gone  no        ok          ok
+renewConsent           consent:REQUESTED        in   no     gone     gone  gone  no        state       state
+renewConsent           consent:SENT             in   no     gone     gone  gone  no        ok          ok
 recordConsent          consent:REQUESTED        in   no     gone     gone  gone  no        ok          ok
 recordConsent          consent:SENT             in   no     gone     gone  gone  no        state       state
 withdrawConsent        consent:REQUESTED        in   no     gone     gone  gone  no        state       state
@@ -412,6 +417,7 @@ READS: dict[str, str] = {
     "inbox": "{ inbox(first: 100) { nodes { id } } }",
     "sentReferrals": "{ sentReferrals(first: 100) { nodes { id } } }",
     "approvals": "{ approvals { id } }",
+    "revocationsUnanswered": "{ revocationsUnanswered(first: 100) { id } }",
     "renewalsDue": "{ renewalsDue(first: 100) { id } }",
     "noticesNotArrived": "{ noticesNotArrived(first: 100) { kind } }",
     "changeRequests": "{ changeRequests(first: 100) { nodes { id } } }",
@@ -428,6 +434,7 @@ LISTS = (
     "approvals",
     "members",
     "changeRequests",
+    "revocationsUnanswered",
 )
 
 
@@ -449,6 +456,17 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
     if name == "bookings":
         received = "true" if who == "staff" else "false"
         return f"{{ bookings(received: {received}, first: 100) {{ nodes {{ id }} }} }}", {}
+    if name == "consentNotice":
+        return (
+            "query($to: ID!) { consentNotice(recipientIds: [$to], purposes: {purpose: FEEDBACK},"
+            ' language: "de") { title } }',
+            {"to": town.other_partner_id},
+        )
+    if name == "section87Notice":
+        return (
+            'query($to: ID!) { section87Notice(language: "de", recipientId: $to) { title } }',
+            {"to": town.world.id("Partner", town.jobcenter_partner)},
+        )
     if name == "referralRequirements":
         return (
             "query($c: ID!, $s: ID!) { referralRequirements(clientId: $c, serviceId: $s,"
@@ -523,6 +541,7 @@ CHANGES: dict[str, Input] = {
         "recipientIds": [town.partner_id],
         "purposes": [{"purpose": "REFERRAL", "categories": CATEGORIES}],
     },
+    "renewConsent": version_and(),
     "recordConsent": version_and(granted=["REFERRAL"], record=RECORD),
     "withdrawConsent": version_and(channel="PHONE"),
     "draftReferral": new_referral,
@@ -602,6 +621,8 @@ async def attempt(town: Town, row: Row, thing: Thing, who: str) -> str:
     """Try a row's operation at an object; return the word for what came of it."""
     if row.operation in CHANGES:
         input_ = {"idempotencyKey": key(), **CHANGES[row.operation](town, thing)}
+        if row.expected[who] == "ok":  # reading the notice is recorded, so only who may decide reads it
+            input_ = await town.explained(who, input_)
         answer = await town.ask(document(row.operation), {"input": input_}, who=who)
         found = answer.data[row.operation]
         kind = found["__typename"]

@@ -408,6 +408,7 @@ class TestNotTwice:
             "categories": CATEGORIES,
             "consent": {"record": RECORD},
         }
+        given = await town.explained("coordinator", given)
         answers = await asyncio.gather(
             *(town.ask(document("referClient"), {"input": given}, who="coordinator") for _ in range(8))
         )

@@ -28,7 +28,7 @@ from referrals.vocabulary import (
     ReferralState,
 )
 from tests.referrals.desk import TODAY, Desk, at, everything
-from tests.referrals.town import ORDINARY, Town, draft, purposes, record
+from tests.referrals.town import ORDINARY, Town, draft, purposes, record, shown_before
 
 
 async def closed(desk: Desk, client_id: UUID) -> Moved:
@@ -114,7 +114,12 @@ async def test_a_lead_confirms_for_another_organisation_without_seeing_the_perso
                 client_id=client_id, service_id=town.provider.service, topic="job", categories=ORDINARY
             ),
             exchange.ConsentGiven(
-                record=record(work.now), purposes=purposes()[1:], evidence=ConsentEvidence(reference="7")
+                record=record(
+                    work.now,
+                    notice=await shown_before(work, town.jobcenter.id, town.provider.id, purposes()),
+                ),
+                purposes=purposes()[1:],
+                evidence=ConsentEvidence(reference="7"),
             ),
         )
     with pytest.raises(NotFound):

@@ -40,7 +40,7 @@ from referrals.vocabulary import (
     ReportDepth,
     WithdrawalScope,
 )
-from tests.referrals.town import Town, give_consent, purposes, record, sent_referral
+from tests.referrals.town import Town, give_consent, purposes, record, sent_referral, shown_of
 
 EVERY = {Purpose.REFERRAL, Purpose.REPORT_BACK, Purpose.FEEDBACK}
 
@@ -105,7 +105,12 @@ async def test_a_refusal_is_recorded_too(
             consent_id=consent_id,
             expected_version=1,
             granted=(),
-            record=record(work.now, no_disadvantage_shown=False, section_87_notice_at=None),
+            record=record(
+                work.now,
+                no_disadvantage_shown=False,
+                section_87_notice_at=None,
+                notice=await shown_of(work, consent_id),
+            ),
         )
 
     assert state is ConsentState.REFUSED
@@ -284,7 +289,9 @@ async def test_withdrawal_ends_everything_that_rests_on_it_at_once(
     consent_id = await give_consent(
         database, keys, town.coordinator, client_id, town.provider.id, town.counselling.id
     )
-    one = await sent_referral(database, keys, town, client_id, consent_id, town.provider)
+    one = await sent_referral(
+        database, keys, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
+    )
     two = await sent_referral(
         database, keys, town, client_id, consent_id, town.counselling, state=ReferralState.IN_PROGRESS
     )
@@ -315,7 +322,7 @@ async def test_withdrawal_ends_everything_that_rests_on_it_at_once(
     assert (referral.state, referral.reason) == (ReferralState.CONSENT_REVOKED, Reason.CONSENT_WITHDRAWN)
     assert referral.revocation_due_at is not None
     assert (event.from_state, event.to_state, event.actor, event.source, event.ordinal) == (
-        ReferralState.SENT,
+        ReferralState.ACKNOWLEDGED,
         ReferralState.CONSENT_REVOKED,
         EventActor.CONSENT,
         AnswerSource.MEMBER,
@@ -337,8 +344,12 @@ async def test_withdrawing_one_recipient_leaves_the_others(
     consent_id = await give_consent(
         database, keys, town.coordinator, client_id, town.provider.id, town.counselling.id
     )
-    gone = await sent_referral(database, keys, town, client_id, consent_id, town.provider)
-    stays = await sent_referral(database, keys, town, client_id, consent_id, town.counselling)
+    gone = await sent_referral(
+        database, keys, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
+    )
+    stays = await sent_referral(
+        database, keys, town, client_id, consent_id, town.counselling, state=ReferralState.ACKNOWLEDGED
+    )
 
     async with database.work(town.coordinator) as work:
         withdrawn = await withdraw_consent(
@@ -436,14 +447,16 @@ async def test_an_expired_consent_closes_access_before_the_clock_comes(
     consent_id = await give_consent(
         database, keys, town.coordinator, client_id, town.provider.id, valid_until=last_day
     )
-    referral_id = await sent_referral(database, keys, town, client_id, consent_id, town.provider)
+    referral_id = await sent_referral(
+        database, keys, town, client_id, consent_id, town.provider, state=ReferralState.ACKNOWLEDGED
+    )
     assert await readable(database, town.provider.member, referral_id)
     async with database.work(SYSTEM) as work:
         assert await expire_due(work) == 0
 
     database.clock = lambda: datetime.now(UTC) + timedelta(days=11)
     assert not await readable(database, town.provider.member, referral_id)
-    assert await state_of(database, Referral, referral_id) == "SENT"
+    assert await state_of(database, Referral, referral_id) == "ACKNOWLEDGED"
     async with database.view(town.coordinator) as session:
         seen = await view_consent(session, town.coordinator, consent_id, database.clock())
     assert seen.state is ConsentState.EXPIRED
@@ -463,8 +476,12 @@ async def test_a_renewal_supersedes_and_referrals_move_over(
     former = await give_consent(
         database, keys, town.coordinator, client_id, town.provider.id, town.counselling.id
     )
-    stays = await sent_referral(database, keys, town, client_id, former, town.provider)
-    ends = await sent_referral(database, keys, town, client_id, former, town.counselling)
+    stays = await sent_referral(
+        database, keys, town, client_id, former, town.provider, state=ReferralState.ACKNOWLEDGED
+    )
+    ends = await sent_referral(
+        database, keys, town, client_id, former, town.counselling, state=ReferralState.ACKNOWLEDGED
+    )
     async with database.work(town.coordinator) as work:
         renewal = await request_consent(
             work,
@@ -481,7 +498,7 @@ async def test_a_renewal_supersedes_and_referrals_move_over(
             consent_id=renewal,
             expected_version=1,
             granted=EVERY,
-            record=record(work.now),
+            record=record(work.now, notice=await shown_of(work, renewal)),
         )
 
     assert await state_of(database, Consent, former) == "SUPERSEDED"
@@ -543,7 +560,7 @@ async def test_a_person_decides_once(database: Database, keys: KeyStore, town: T
                     consent_id=consent_id,
                     expected_version=1,
                     granted=granted,
-                    record=record(work.now),
+                    record=record(work.now, notice=await shown_of(work, consent_id)),
                 )
         except (StaleVersion, ConsentNotOpen):
             return "late"

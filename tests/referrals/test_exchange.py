@@ -41,7 +41,7 @@ from referrals.vocabulary import (
     WithdrawalScope,
 )
 from tests.referrals.desk import LATER, SOON, TODAY, Desk, accept, at, everything
-from tests.referrals.town import ORDINARY, Town, draft, give_consent, purposes, record
+from tests.referrals.town import ORDINARY, Town, draft, give_consent, purposes, record, shown_before
 
 # --- The whole way -----------------------------------------------------------------------------------------
 
@@ -109,7 +109,10 @@ async def test_a_jobcenter_refers_to_clearing_in_one_operation(
                 file_number="JC-4711",
             ),
             exchange.ConsentGiven(
-                record=record(work.now),
+                record=record(
+                    work.now,
+                    notice=await shown_before(work, town.jobcenter.id, town.coordination.id, purposes()),
+                ),
                 purposes=purposes()[1:],
                 evidence=ConsentEvidence(reference="Ordner 1"),
             ),

@@ -7,18 +7,21 @@ from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
 from directory.actors import SYSTEM, Actor, Role
-from directory.database import Database
+from directory.database import Database, Work
 from directory.models import Member, Municipality, Partner, Service, Topic
 from directory.values import Capacity
 from directory.vocabulary import CapacityState, PartnerKind, PublicationState, Responsibility, ServiceKind
 from referrals.clients import ClientDraft
-from referrals.consents import record_consent, request_consent
+from referrals.consents import record_consent, request_consent, terms_between
 from referrals.keystore import KeyStore
-from referrals.models import Client, Referral, ReferralEvent, ReferralPackage
+from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralPackage
+from referrals.moving import as_system
+from referrals.notice import CURRENT, TEXT_ID, render_notice
 from referrals.sealing import Place
 from referrals.values import (
     ConsentEvidence,
     ConsentRecord,
+    ConsentTerms,
     Contact,
     Identity,
     NoticeShown,
@@ -181,10 +184,30 @@ def draft(**changes: object) -> ClientDraft:
     return ClientDraft(**{**given, **changes})  # type: ignore[arg-type]
 
 
+def shown(terms: ConsentTerms, language: str = "ti") -> NoticeShown:
+    """What a person was shown of these terms."""
+    notice = render_notice(terms, language)
+    return NoticeShown(
+        text_id=notice.text_id, version=notice.version, sha256=notice.sha256, language=language
+    )
+
+
+async def shown_of(work: Work, consent_id: UUID, language: str = "ti") -> NoticeShown:
+    """What a person was shown of a consent that was asked for."""
+    return shown((await work.session.get_one(Consent, consent_id)).terms, language)
+
+
+async def shown_before(
+    work: Work, sender: UUID, recipient: UUID, asked: tuple[PurposeTerms, ...]
+) -> NoticeShown:
+    """What a person was shown where asking, recording and sending are one operation."""
+    return shown(await terms_between(work.session, sender, [recipient], asked))
+
+
 def record(now: datetime, **changes: object) -> ConsentRecord:
-    """How a person decided, with all that must be shown."""
+    """How a person decided, with all that must be shown; ``notice`` is a made-up hash unless it is given."""
     given: dict[str, object] = {
-        "notice": NoticeShown(text_id="notice", version="1", sha256="0" * 64, language="ti"),
+        "notice": NoticeShown(text_id=TEXT_ID, version=CURRENT, sha256="0" * 64, language="ti"),
         "medium": ConsentMedium.PAPER,
         "no_disadvantage_shown": True,
         "section_87_notice_at": now,
@@ -221,7 +244,7 @@ async def give_consent(
             consent_id=consent_id,
             expected_version=1,
             granted={entry.purpose for entry in wanted} if granted is None else granted,
-            record=record(work.now),
+            record=record(work.now, notice=await shown_of(work, consent_id)),
             evidence=ConsentEvidence(reference="Ordner 7", witness="Zeugin"),
             **recorded,  # type: ignore[arg-type]
         )
@@ -263,8 +286,9 @@ async def sent_referral(
             created_at=now,
             updated_at=now,
         )
-        work.session.add(referral)
-        await work.session.flush()
+        async with as_system(work):  # only the clock's jobs could write a referral that is on its way
+            work.session.add(referral)
+            await work.session.flush()
         work.session.add_all(
             [
                 ReferralPackage(

@@ -35,13 +35,13 @@ def bind(expected: Any, found: Any, values: dict[str, str], where: str) -> None:
         assert found == expected, where
 
 
-NAMED = {"CLIENT", "SERVICE", "REFERRAL", "DUE", "CODE"}
+NAMED = {"CLIENT", "SERVICE", "PARTNER", "HASH", "REFERRAL", "DUE", "CODE"}
 
 
 async def test_the_walk_of_the_readme(network: Demo) -> None:
     values: dict[str, str] = {}
     steps = list(STEP.finditer(WALK))
-    assert len(steps) == 13
+    assert len(steps) == 14
     actor: str | None = None
     end = 0
     for step in steps:

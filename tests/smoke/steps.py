@@ -7,7 +7,6 @@ course has begun) is tested in ``tests/scenarios``.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -67,14 +66,10 @@ def moment(**later: float) -> str:
     return (datetime.now(UTC) + timedelta(**later)).isoformat()
 
 
-def explained() -> dict[str, Any]:
+def explained(notice: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of a decision after this notice was shown."""
     return {
-        "notice": {
-            "textId": "einwilligung",
-            "version": "1",
-            "sha256": hashlib.sha256(b"Einwilligung").hexdigest(),
-            "language": "de",
-        },
+        "notice": {name: notice[name] for name in ("textId", "version", "sha256", "language")},
         "medium": "PAPER",
         "noDisadvantageShown": True,
         "section87NoticeAt": moment(minutes=-5),
@@ -107,7 +102,7 @@ def referred(name: str, to: str) -> Variables:
         "serviceId": service(to),
         "topic": "clearing",
         "categories": PACKAGE,
-        "consent": {"record": explained(), "purposes": [REPORT_BACK]},
+        "consent": {"record": explained(seen["planned"]), "purposes": [REPORT_BACK]},
         "capacityReason": "AGREED_WITH_PARTNER",
     }
 
@@ -290,10 +285,17 @@ TABLE: Final = (
     Step(
         "await-consent", "coordinator", of("referral", consentId=lambda s: s["consent"]["id"]), R, "referral"
     ),
+    Step("read-section-87-notice", "coordinator", given(language="ti", serviceId=COURSE)),
+    Step(
+        "read-consent-notice",
+        "coordinator",
+        lambda seen: {"id": seen["consent"]["id"], "language": "ti"},
+        keep="asked",
+    ),
     Step(
         "record-consent",
         "coordinator",
-        of("consent", granted=["REFERRAL", "REPORT_BACK"], record=lambda s: explained()),
+        of("consent", granted=["REFERRAL", "REPORT_BACK"], record=lambda s: explained(s["asked"]["notice"])),
         "ConsentSaved",
         "consent",
     ),
@@ -373,12 +375,30 @@ TABLE: Final = (
     ),
     Step("confirm-approval", "lead", of("approval"), "ApprovalSaved"),
     Step("read-client", "coordinator", lambda seen: {"id": seen["client"]["id"]}),
-    Step("withdraw-consent", "coordinator", of("consent", channel="IN_PERSON"), "ConsentWithdrawn"),
+    Step("renew-consent", "coordinator", of("consent"), "ConsentSaved"),
+    Step(
+        "withdraw-consent",
+        "coordinator",
+        of("consent", channel="IN_PERSON", language="ti"),
+        "ConsentWithdrawn",
+    ),
+    Step("read-withdrawal-receipt", "coordinator", lambda seen: {"id": seen["consent"]["id"]}),
+    Step("browse-unanswered-revocations", "coordinator", nothing),
     Step("read-referral", "course_provider", lambda seen: {"id": seen["referral"]["id"]}, keep="referral"),
     Step("answer-revocation", "course_provider", of("referral", answer="DELETED"), R),
     # the Jobcenter refers in one operation; declined, followed up, given up
     Step(
         "take-in-client", "jobcenter", given(identity={"familyName": "Probeperson"}), "ClientSaved", "theirs"
+    ),
+    Step(
+        "plan-consent-notice",
+        "jobcenter",
+        given(
+            recipientIds=[partner("koordination")],
+            purposes=[{"purpose": "REFERRAL", "categories": PACKAGE}, REPORT_BACK],
+            language="ar",
+        ),
+        keep="planned",
     ),
     Step("refer-client", "jobcenter", referred("theirs", "clearing"), R, "declined"),
     Step("decline-referral", "coordinator", of("declined", reason="NOT_ELIGIBLE"), R),

@@ -126,6 +126,14 @@ class ConsentEvidenceInput:
     witness: str | None = strawberry.field(
         default=strawberry.UNSET, description="Who was there; needed when it was oral."
     )
+    representative: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Who declares for the person, in which relation; needed unless given by SELF.",
+    )
+    representation_proof: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Where the proof of that is (certificate of guardianship …); needed unless by SELF.",
+    )
 
 
 @strawberry.input(description="A consent to put before a person; nothing is shared by this.")
@@ -160,6 +168,15 @@ class RecordConsentInput:
     )
 
 
+@strawberry.input(description="A consent in force to ask for again.")
+class RenewConsentInput:
+    """A consent in force to ask for again."""
+
+    idempotency_key: str = strawberry.field(description="Chosen by you, 8 to 200 characters: acts once.")
+    id: strawberry.ID = strawberry.field(description="The consent record in force.")
+    expected_version: int = strawberry.field(description="The version you read.")
+
+
 @strawberry.input(description="What the person withdraws.")
 class WithdrawConsentInput:
     """What the person withdraws."""
@@ -181,6 +198,9 @@ class WithdrawConsentInput:
 
 RequestConsentResult: TypeAlias = Annotated[
     ConsentSaved | ChangeProblems | ConsentNotOpenProblem, strawberry.union(name="RequestConsentResult")
+]
+RenewConsentResult: TypeAlias = Annotated[
+    ConsentSaved | ChangeProblems | ConsentNotOpenProblem, strawberry.union(name="RenewConsentResult")
 ]
 RecordConsentResult: TypeAlias = Annotated[
     ConsentSaved | ChangeProblems | ConsentNotOpenProblem | ErasedProblem,
@@ -239,6 +259,24 @@ class ConsentMutations:
                 valid_until=input.valid_until or None,
             )
             return consent_id
+
+        return await run(info, input, act, read=consent_saved)
+
+    @strawberry.mutation(
+        graphql_type=RenewConsentResult,
+        description=(
+            "Ask for the same again before it ends: a new record with today's organisations and what was "
+            "granted, which replaces this one once it is given. Offered from renewalFrom on."
+        ),
+    )
+    async def renew_consent(self, info: Info, input: RenewConsentInput) -> object:
+        """Ask for the same again."""
+
+        async def act(work: Work, given: Given) -> UUID:
+            with renaming({"recipients": "recipientIds"}):
+                return await consents.renew_consent(
+                    work, target_id(input.id, "Consent"), input.expected_version
+                )
 
         return await run(info, input, act, read=consent_saved)
 

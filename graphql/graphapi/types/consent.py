@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -13,6 +13,7 @@ from directory.vocabulary import DataProtectionLaw, PartnerKind
 from graphapi.context import Info
 from graphapi.relay import global_id
 from graphapi.types import exchange_words as exchange_words
+from graphapi.types.consent_notice import ConsentNotice, language_of
 from graphapi.types.node import Node
 from graphapi.types.words import label
 from referrals import values
@@ -21,6 +22,7 @@ from referrals.vocabulary import (
     Channel,
     ConsentMedium,
     ConsentState,
+    ConsentWarning,
     DataCategory,
     GivenBy,
     InterpreterKind,
@@ -124,6 +126,10 @@ class ConsentEvidence:
 
     reference: str | None = strawberry.field(description="Where the paper is.")
     witness: str | None = strawberry.field(description="Who was there.")
+    representative: str | None = strawberry.field(
+        description="Who declared it for the person, in which relation."
+    )
+    representation_proof: str | None = strawberry.field(description="Where the proof of that is.")
 
 
 def _withdrawn_recipient(root: Parent[values.Withdrawal]) -> strawberry.ID | None:
@@ -189,6 +195,24 @@ def _evidence(root: Parent[ConsentView], info: Info) -> Any:
     return info.context.people.evidence(root) if root.evidence_kept else None
 
 
+AnyLanguage = Annotated[
+    str | None,
+    strawberry.argument(description="BCP 47; left out: the one in which it was shown, else German."),
+]
+
+
+async def _notice(root: Parent[ConsentView], info: Info, language: AnyLanguage = None) -> Any:
+    return await info.context.people.notice(root, None if language is None else language_of(language))
+
+
+async def _withdrawal_receipt(root: Parent[ConsentView], info: Info, language: AnyLanguage = None) -> Any:
+    return await info.context.people.receipt(root, None if language is None else language_of(language))
+
+
+def _warnings(root: Parent[ConsentView], info: Info) -> Any:
+    return info.context.people.consent_warnings(root)
+
+
 def _supersedes(root: Parent[ConsentView]) -> strawberry.ID | None:
     return global_id("Consent", root.supersedes_id) if root.supersedes_id is not None else None
 
@@ -238,6 +262,27 @@ class Consent(Node):
         resolver=_evidence,
         graphql_type=ConsentEvidence | None,
         description="Proof of the declaration, for the controller; reading it is recorded.",
+    )
+    notice: ConsentNotice | None = strawberry.field(
+        resolver=_notice,
+        graphql_type=ConsentNotice | None,
+        description=(
+            "What to show the person before they decide, and afterwards what they were shown: page text, its "
+            "SHA-256, and PDF to print and sign. For the controller."
+        ),
+    )
+    withdrawal_receipt: ConsentNotice | None = strawberry.field(
+        resolver=_withdrawal_receipt,
+        graphql_type=ConsentNotice | None,
+        description="The person's receipt of the withdrawal, in its language; for the controller.",
+    )
+    warnings: list[ConsentWarning] = strawberry.field(
+        resolver=_warnings,
+        graphql_type=list[ConsentWarning],
+        description=(
+            "Before it is recorded: UNDER_16, UNDER_18: think of the legal representative. It stops nobody. "
+            "For the controller; looking is recorded."
+        ),
     )
     decided_at: datetime | None = strawberry.field(description="When the person decided.")
     recorded_by_id: strawberry.ID | None = strawberry.field(
