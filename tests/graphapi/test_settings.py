@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graphapi.settings import Environment, Settings, SettingsRefused, read_settings
+from graphapi.settings import Environment, Settings, SettingsRefused, mail_server, read_settings
 
 KEY = base64.b64encode(bytes(32)).decode()
 NO_ENVIRONMENT = {name for field in Settings.model_fields.values() if (name := field.validation_alias)}
@@ -45,6 +45,17 @@ def test_without_any_variable_the_settings_are_those_of_the_demo() -> None:
         ({"SPURWECHSEL_MASTER_KEY": "c2hvcnQ="}, "SPURWECHSEL_MASTER_KEY", "c2hvcnQ="),
         ({"SPURWECHSEL_MASTER_KEY": "not base64!"}, "SPURWECHSEL_MASTER_KEY", "not base64!"),
         ({"SPURWECHSEL_LOG_LEVEL": "loud"}, "SPURWECHSEL_LOG_LEVEL", "loud"),
+        ({"SPURWECHSEL_SMTP_URL": "http://u:secret@h"}, "SPURWECHSEL_SMTP_URL", "secret"),
+        ({"SPURWECHSEL_SMTP_URL": "smtp://u:secret@h:port"}, "SPURWECHSEL_SMTP_URL", "secret"),
+        ({"SPURWECHSEL_SMTP_URL": "smtp://h"}, "SPURWECHSEL_MAIL_FROM", None),
+        (
+            {"SPURWECHSEL_SMTP_URL": "smtp://h", "SPURWECHSEL_MAIL_FROM": "a@example.org"},
+            "SPURWECHSEL_PUBLIC_URL",
+            None,
+        ),
+        ({"SPURWECHSEL_MAIL_FROM": "nobody"}, "SPURWECHSEL_MAIL_FROM", None),
+        ({"SPURWECHSEL_MAIL_FROM": "a@example.org\r\nBcc: b@c.de"}, "SPURWECHSEL_MAIL_FROM", "Bcc"),
+        ({"SPURWECHSEL_PUBLIC_URL": "ftp://example.org"}, "SPURWECHSEL_PUBLIC_URL", None),
         ({"SPURWECHSEL_ENVIRONMENT": "production"}, "DATABASE_URL", None),
         (
             {
@@ -98,3 +109,31 @@ def test_the_readme_documents_every_variable() -> None:
 
     for name in NO_ENVIRONMENT:
         assert f"`{name}`" in readme
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "tls", "starttls"),
+    [
+        ("smtp://post:a%2Fb@mail.example.org", 587, False, True),
+        ("smtp://mail.example.org:25", 25, False, True),
+        ("smtps://post:a%2Fb@mail.example.org", 465, True, False),
+        ("smtp://127.0.0.1:8025", 8025, False, False),
+        ("smtp://localhost", 25, False, False),
+    ],
+)
+def test_mails_leave_this_machine_encrypted_only(url: str, port: int, tls: bool, starttls: bool) -> None:
+    server = mail_server(url)
+
+    assert (server.port, server.tls, server.starttls) == (port, tls, starttls)
+    if server.user:
+        assert server.password == "a/b"
+    assert "a/b" not in repr(server)
+
+
+def test_links_in_mails_are_encrypted_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPURWECHSEL_PUBLIC_URL", "http://netz.example.org/")
+    assert read_settings().public_url == "http://netz.example.org"
+
+    monkeypatch.setenv("SPURWECHSEL_ENVIRONMENT", "production")
+    with pytest.raises(SettingsRefused, match="https"):
+        read_settings()

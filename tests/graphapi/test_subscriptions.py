@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from litestar import Litestar
 from sqlalchemy import text
+from websockets import ConnectionClosed, Subprotocol, connect
 
 from directory.actors import SYSTEM, Role
 from directory.database import Database
 from graphapi.app import application
 from graphapi.context import Services
+from graphapi.embedded import APP, KEYS, READER, Access
 from graphapi.subscriptions import Bounds
 from referrals.keystore import KeyStore
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import MANY, make_member
 from tests.graphapi.exchanging import OUTCOME, Town, make_town
-from tests.graphapi.watcher import INBOX, Socket, connected
+from tests.graphapi.postoffice import free_port
+from tests.graphapi.test_server import ROOT, wait_for
+from tests.graphapi.watcher import INBOX, PROTOCOL, Socket, connected
 
 ONE = "subscription($id: ID!) { referralChanged(id: $id) { missed referral { id state seenAs } } }"
 
@@ -373,3 +383,79 @@ async def app_listener_dies(database: Database) -> None:
             )
         )
     assert ended
+
+
+# --- Real servers -------------------------------------------------------------------------------------------
+
+
+def start(port: int, settings: dict[str, str], folder: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start a server process; return it and the file it logs to."""
+    log = folder / f"{port}.log"
+    environment = {
+        **os.environ,
+        **settings,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'graphql'}",
+        "SPURWECHSEL_ENVIRONMENT": "production",
+        "SPURWECHSEL_DATA": str(folder / str(port)),
+    }
+    command = [
+        *(sys.executable, "-m", "granian", "--factory", "--interface", "asgi"),
+        *("--host", "127.0.0.1", "--port", str(port), "graphapi.app:create_app"),
+    ]
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment, cwd=folder, stdout=output, stderr=output), log
+
+
+@pytest.mark.slow
+async def test_two_server_processes_tell_each_others_changes(
+    cluster: Access, worker_database: str, keys_database: str, keys: KeyStore, town: Town, tmp_path: Path
+) -> None:
+    """Watched at two granian processes; the change is made in this one."""
+    settings = {
+        "DATABASE_URL": cluster.dsn(APP, worker_database),
+        "DATABASE_READER_URL": cluster.dsn(READER, worker_database),
+        "KEYS_DATABASE_URL": cluster.dsn(KEYS, keys_database),
+        "SPURWECHSEL_MASTER_KEY": base64.b64encode(keys.master._bytes).decode(),
+    }
+    ports = [free_port(), free_port()]
+    processes, logs = zip(*(start(port, settings, tmp_path) for port in ports), strict=True)
+    try:
+        for port, process, log in zip(ports, processes, logs, strict=True):
+            await asyncio.to_thread(wait_for, f"http://127.0.0.1:{port}", process, log)
+        told = []
+        async with AsyncExitStack() as stack:
+            sockets = [
+                await stack.enter_async_context(
+                    connect(f"ws://127.0.0.1:{port}/graphql/ws", subprotocols=[Subprotocol(PROTOCOL)])
+                )
+                for port in ports
+            ]
+            token = town.token("staff")
+            for socket in sockets:
+                payload = {"authorization": f"Bearer {token}"}
+                await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
+                assert json.loads(await socket.recv()) == {"type": "connection_ack"}
+                await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": INBOX}}))
+            await asyncio.sleep(0.5)
+            referral = await town.sent()
+            for socket in sockets:
+                async with asyncio.timeout(10):
+                    while True:
+                        message = json.loads(await socket.recv())
+                        data = message.get("payload", {}).get("data", {}).get("inboxChanged", {})
+                        if data.get("referral"):
+                            told.append(data["referral"]["id"])
+                            break
+            await sockets[0].send("not json")
+            with pytest.raises(ConnectionClosed) as closed:
+                while True:
+                    await sockets[0].recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4400
+        assert told == [referral["id"]] * 2
+        assert not any(str(token) in log.read_text() for log in logs)
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGINT)
+        for process in processes:
+            process.wait(15)
