@@ -68,7 +68,7 @@ GRANT SELECT ON key_store_version TO spurwechsel_keys;
 )
 """The store's own schema: each entry leads from the version before it to the next; append only."""
 
-_ROTATING: Final = 0x4B455953  # "KEYS"
+ROTATING: Final = 0x4B455953  # "KEYS"
 """Key of the advisory lock that new keys share, and that the beginning of a rotation takes alone."""
 
 _CHECK: Final = b"spurwechsel key store"
@@ -129,6 +129,11 @@ def check_value(master: MasterKey) -> bytes:
 def hand_on(master: MasterKey, other: MasterKey) -> bytes:
     """Return another master key sealed under this one, so that either opens the store during a rotation."""
     return master.wrap(other, _sealed_place(other.id))
+
+
+def handed_on(master: MasterKey, other_id: str, sealed: bytes) -> MasterKey:
+    """Return the master key that ``hand_on`` sealed under this one; raise SealBroken for any other."""
+    return MasterKey(master.open(sealed, _sealed_place(other_id)))
 
 
 class KeyStore:
@@ -335,7 +340,7 @@ class KeyStore:
 
     async def _writing(self, connection: Connection) -> MasterKey:
         """Return the master key that new keys are wrapped by, which stays so until this transaction ends."""
-        await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", _ROTATING)
+        await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", ROTATING)
         in_use = "SELECT id FROM master_key WHERE state = 'IN_USE'"
         name = await connection.fetchval(in_use)
         if name is None:
@@ -359,7 +364,7 @@ class KeyStore:
         if sealed is None:
             raise MasterKeyWrong(self.master.id, name)
         try:
-            found = MasterKey(self.master.open(sealed, _sealed_place(name)))
+            found = handed_on(self.master, name, sealed)
         except SealBroken as error:
             raise MasterKeyWrong(self.master.id, name) from error
         self._ring[name] = found
@@ -385,7 +390,7 @@ async def _no_reset(connection: object) -> None:
 async def bring_up(connection: Connection) -> int:
     """Bring the key store to the newest schema, as its owner; return its version. Twice changes nothing."""
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _ROTATING)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", ROTATING)
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS key_store_version ("
             " version INT PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now())"

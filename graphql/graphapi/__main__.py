@@ -28,7 +28,8 @@ from directory.database import Database, Unavailable
 from directory.importing.report import ImportRefused
 from directory.models import Municipality, Partner
 from directory.problems import Problem
-from graphapi import demo
+from graphapi import demo, keeping
+from graphapi.backing_up import BackupFailed
 from graphapi.connecting import Addresses, key_store, migrate_all, reached_database
 from graphapi.demo import DemoFailed
 from graphapi.embedded import EmbeddedError
@@ -40,7 +41,7 @@ from graphapi.messages import message_for
 from graphapi.opening import Opening
 from graphapi.settings import SettingsRefused, read_settings
 from referrals.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
-from referrals.sealing import generate_master_key
+from referrals.rotation import RotationRefused
 
 T = TypeVar("T")
 
@@ -58,6 +59,12 @@ token_cli = typer.Typer(
     no_args_is_help=True, help="Create, list and revoke the tokens that members sign in with."
 )
 cli.add_typer(token_cli, name="token")
+cli.add_typer(keeping.master_key_cli, name="master-key")
+cli.command(epilog="Example: `spurwechsel backup /backup/data --keys /vault/keys`")(keeping.backup)
+cli.command(epilog="Example: `spurwechsel restore /backup/data/spurwechsel-20260301T020000Z.dump`")(
+    keeping.restore
+)
+cli.command(name="apply-erasures", epilog="Example: `spurwechsel apply-erasures`")(keeping.apply_erasures)
 
 
 @cli.command(epilog="Example: `SPURWECHSEL_PORT=8080 spurwechsel serve`")
@@ -150,12 +157,6 @@ def schema() -> None:
     from graphapi.schema import print_schema
 
     sys.stdout.write(print_schema())
-
-
-@cli.command(name="master-key")
-def master_key() -> None:
-    """Print a new master key for SPURWECHSEL_MASTER_KEY; keep it apart from the database's backups."""
-    sys.stdout.write(generate_master_key() + "\n")
 
 
 @token_cli.command(
@@ -305,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"settings: {refused}", 2)
     except Unavailable:
         _fail("the database cannot be reached. Does it run, and is DATABASE_URL right?", 3)
-    except (ImportRefused, KeyStoreOutdated, MasterKeyWrong) as refused:
+    except (BackupFailed, ImportRefused, KeyStoreOutdated, MasterKeyWrong, RotationRefused) as refused:
         _fail(str(refused), 1)
     except EmbeddedError as failed:
         _fail(f"{failed.message} {failed.hint}", 1)

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from graphapi.embedded import APP, KEYS, OWNER, READER, Access, Cluster, NotRunningError
+from graphapi.embedded import APP, KEYS, OWNER, READER, SUPERUSER, Access, Cluster, NotRunningError
 from graphapi.migrating import migrate, migrate_keys
 from graphapi.settings import Environment, Settings, SettingsRefused
 from referrals.keystore import KeyStore
@@ -34,6 +34,7 @@ class Addresses(msgspec.Struct, frozen=True):
     keys: str
     owner: str | None
     keys_owner: str | None
+    backup: str | None
 
 
 def cluster_folder(settings: Settings) -> Path:
@@ -49,15 +50,17 @@ def addresses_in(access: Access) -> Addresses:
         keys=access.dsn(KEYS, KEYS_DATABASE),
         owner=access.dsn(OWNER, DATABASE),
         keys_owner=access.dsn(OWNER, KEYS_DATABASE),
+        backup=access.dsn(SUPERUSER, DATABASE),
     )
 
 
-def prepare(access: Access) -> Addresses:
+def prepare(access: Access, *, migrated: bool = True) -> Addresses:
     """Make the exchange's databases in an embedded cluster, if need be, and migrate them."""
     access.create_database(DATABASE, exist_ok=True)
     access.create_database(KEYS_DATABASE, exist_ok=True)
     addresses = addresses_in(access)
-    asyncio.run(migrate_all(addresses))
+    if migrated:
+        asyncio.run(migrate_all(addresses))
     return addresses
 
 
@@ -102,8 +105,10 @@ def key_store(settings: Settings, url: str) -> KeyStore:
 
 
 @contextmanager
-def reached_database(settings: Settings) -> Iterator[Addresses]:
+def reached_database(settings: Settings, *, migrated: bool = True) -> Iterator[Addresses]:
     """Give the databases' addresses; an embedded PostgreSQL runs as long as the block, if none ran before.
+
+    A new embedded database is migrated, unless ``migrated`` is False: then it stays empty, for a restore.
 
     Raises what the launcher raises when the embedded PostgreSQL cannot be started, and SettingsRefused when
     a production configuration names no database.
@@ -112,12 +117,14 @@ def reached_database(settings: Settings) -> Iterator[Addresses]:
     if all(urls):
         app, reader, keys = (url.get_secret_value() for url in urls if url is not None)
         owner, keys_owner = settings.database_owner_url, settings.keys_database_owner_url
+        backup = settings.database_backup_url
         yield Addresses(
             app=app,
             reader=reader,
             keys=keys,
             owner=owner.get_secret_value() if owner else None,
             keys_owner=keys_owner.get_secret_value() if keys_owner else None,
+            backup=backup.get_secret_value() if backup else None,
         )
         return
     if settings.environment is Environment.PRODUCTION:
@@ -127,4 +134,4 @@ def reached_database(settings: Settings) -> Iterator[Addresses]:
         yield addresses_in(Cluster.attach(folder))
     except NotRunningError:
         with Cluster(folder) as cluster:
-            yield prepare(cluster)
+            yield prepare(cluster, migrated=migrated)

