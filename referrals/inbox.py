@@ -486,7 +486,8 @@ def _warnings(
             and referral.expected_end > status_end
         ):
             found.append(Warned.END_AFTER_STATUS_END)
-    found.extend(start_warnings(latest, state, local_day(at), planned=(planned,)))
+    if Warned.WAIT_AFTER_STATUS_END not in found:
+        found.extend(start_warnings(latest, state, local_day(at), planned=(planned,)))
     if (
         state in {ReferralState.SENT, ReferralState.ACKNOWLEDGED}
         and referral.answer_due_at is not None

@@ -44,13 +44,13 @@ _EXPERIENCE: Final = "Erfahrungswert / experience"
 
 DURATIONS: Final[dict[ServiceKind, Duration]] = {
     ServiceKind.QUALIFICATION: Duration(
-        weeks=28,
+        weeks=16,
         needed_weeks=6,
         reason={
             "de": "Kursdauer, danach Zeit für Zertifikat und Antrag",
             "en": "length of the course, then time for certificate and application",
         },
-        source="§§ 10-12 IntV (700 lessons at 25 a week); certificate and application: " + _EXPERIENCE,
+        source="DeuFöV (400 lessons at 25 a week); certificate and application: " + _EXPERIENCE,
     ),
     ServiceKind.QUALIFICATION_RECOGNITION: Duration(
         weeks=13,

@@ -386,8 +386,8 @@ async def _lie_open(desk: Desk, count: int, consent_id: UUID, client_id: UUID) -
     async with desk.database.work(SYSTEM) as work:
         await work.session.execute(text(_CLIENTS), clients)
         await work.session.execute(text(_CONSENTS), consents)
-        await work.session.execute(insert(Referral.__table__), referrals)
-        await work.session.execute(insert(ReferralEvent.__table__), events)
+        await work.session.execute(insert(Referral), referrals)
+        await work.session.execute(insert(ReferralEvent), events)
     return made
 
 

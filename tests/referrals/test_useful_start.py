@@ -31,9 +31,9 @@ ONCE = CourseFacts(starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28))
         # 400 lessons are 16 weeks
         (ServiceKind.QUALIFICATION, CourseFacts(lessons=400), date(2027, 1, 27), Reckoned.LESSONS),
         (ServiceKind.QUALIFICATION, CourseFacts(lessons=401), date(2027, 1, 20), Reckoned.LESSONS),
-        (ServiceKind.QUALIFICATION, None, date(2026, 11, 4), Reckoned.KIND),
+        (ServiceKind.QUALIFICATION, None, date(2027, 1, 27), Reckoned.KIND),
         # a course without an end runs again and again: its kind says how long it takes
-        (ServiceKind.QUALIFICATION, CourseFacts(starts_on=END), date(2026, 11, 4), Reckoned.KIND),
+        (ServiceKind.QUALIFICATION, CourseFacts(starts_on=END), date(2027, 1, 27), Reckoned.KIND),
         (ServiceKind.QUALIFICATION_RECOGNITION, None, date(2027, 3, 3), Reckoned.KIND),
         (ServiceKind.JOB_PLACEMENT, None, date(2027, 4, 21), Reckoned.KIND),
         (ServiceKind.RESIDENCE_TITLE_CHANGE, None, date(2027, 6, 2), Reckoned.KIND),
