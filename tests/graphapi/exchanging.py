@@ -32,20 +32,28 @@ from tests.graphapi.conftest import (
 )
 
 REFERRAL = """id version state seenAs allowedMoves recordableMoves outcome outcomeReason outcomeOn reason
-  packageClosedBecause pseudonym clientId consentId language area topic recipientContact"""
+  packageClosedBecause pseudonym clientId consentId serviceId language area topic recipientContact"""
 CONSENT = "id version state subject purposes { purpose granted reportDepth } withdrawal { receipt scope }"
+BULK = "done failed items {{ id result {{ __typename ... on Problem {{ message code }} {} }} }}"
 PAYLOADS = {
     "ClientSaved": "client { id version pseudonym phase }",
     "ClientErased": "clientId",
     "ConsentSaved": f"consent {{ {CONSENT} }}",
     "ConsentWithdrawn": f"consent {{ {CONSENT} }} remaining {{ id state }}",
     "ReferralSaved": f"referral {{ {REFERRAL} }}",
+    "BulkReferrals": BULK.format("... on ReferralSaved { referral { id version state } }"),
+    "BulkClients": BULK.format("... on ClientSaved { client { id version } }"),
     "ApprovalRequested": "approval { id version state move referralId }",
     "ChangeRequestSaved": "changeRequest { id version state }",
     "ApprovalSaved": "approval { id version state move referral { id state } }",
     "BookingSaved": "booking { id version state allowedMoves person interpreter }",
     "FeedbackCodeIssued": "feedbackCode expiresAt",
     "FeedbackGiven": "thanks",
+    "CodeCardIssued": "cardCode expiresAt clientId",
+    "CodeCardRevoked": "clientId",
+    "WithdrawnByCard": "receipt { number title lines } page { title }",
+    "CardSaved": "page { title referrals { id version state } }",
+    "FollowUpSaved": "followUp { id version state }",
     "AnswerLinkIssued": "answerCode path expiresAt",
     "AnswerTaken": "answer at linkEnded",
     "PackageOpened": "package { categories person { familyName phone } }",

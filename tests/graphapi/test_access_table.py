@@ -19,7 +19,10 @@ from directory.change_requests import open_request
 from directory.database import Database
 from directory.models import Base
 from directory.vocabulary import ChangeField, ChangeReason
+from graphapi.relay import global_id, parse_id
 from graphapi.schema import schema
+from referrals.models import FollowUp, Referral
+from referrals.vocabulary import FollowUpKind, FollowUpState
 from tests.graphapi.asking import Answer, Api
 from tests.graphapi.conftest import make_member, make_partner, make_service
 from tests.graphapi.exchanging import (
@@ -27,6 +30,7 @@ from tests.graphapi.exchanging import (
     CATEGORIES,
     OUTCOME,
     RECORD,
+    REPORT_BACK,
     TODAY,
     Town,
     days,
@@ -114,6 +118,9 @@ inbox                  referral:DRAFT           in   no     none     none  none 
 inbox                  referral:SENT            in   no     none     none  yes   none      none        none
 sentReferrals          referral:DRAFT           in   no     none     none  none  yes       yes         yes
 sentReferrals          referral:SENT            in   no     none     none  none  yes       yes         yes
+waitingList            referral:WAITLISTED      in   no     none     none  yes   none      none        none
+appointments           appointment              in   no     none     none  yes   yes       yes         yes
+appointmentCalendar    -                        in   no     yes      yes   yes   yes       yes         yes
 booking                booking:REQUESTED        in   no     gone     gone  yes   yes       yes         yes
 bookings               booking:REQUESTED        in   no     none     none  yes   yes       yes         yes
 approvals              approval                 in   no     none     none  none  yes       yes         yes
@@ -167,6 +174,30 @@ reportOutcome          referral:IN_PROGRESS     in   no     gone     gone  ok   
 reportOutcome          referral:CLOSED          in   no     gone     gone  state no        no          no
 recordPartnerAnswer    referral:SENT            in   no     gone     gone  no    no        ok          ok
 recordPartnerAnswer    referral:CLOSED          in   no     gone     gone  no    no        state       state
+setAppointment         referral:ACCEPTED        in   no     gone     gone  ok    no        no          no
+setAppointment         referral:SENT            in   no     gone     gone  state no        no          no
+moveAppointment        appointment              in   no     gone     gone  ok    no        no          no
+cancelAppointment      appointment              in   no     gone     gone  ok    no        no          no
+noteNoShow             referral:ACCEPTED        in   no     gone     gone  ok    no        no          no
+reportInterim          referral:IN_PROGRESS     in   no     gone     gone  ok    no        no          no
+giveSignOfLife         referral:ON_HOLD         in   no     gone     gone  ok    no        no          no
+updateWaitingList      referral:WAITLISTED      in   no     gone     gone  ok    no        no          no
+updateWaitingList      referral:SENT            in   no     gone     gone  state no        no          no
+writeRemark            referral:SENT            in   no     gone     gone  ok    no        ok          ok
+writeRemark            referral:DECLINED        in   no     gone     gone  state no        state       state
+markThreadRead         referral:SENT            in   no     gone     gone  ok    ok        ok          ok
+setFileNumber          referral:SENT            in   no     gone     gone  ok    no        ok          ok
+takeOverClient         referral:ACCEPTED        in   no     gone     gone  ok    no        no          no
+takeOverClient         referral:SENT            in   no     gone     gone  state no        no          no
+referOn                referral:DECLINED        in   no     gone     gone  no    no        ok          ok
+referOn                referral:SENT            in   no     gone     gone  no    no        state       state
+sendReferrals          referral:DRAFT+AWAITING  in   no     gone     gone  gone  no        ok          ok
+acknowledgeReferrals   referral:SENT            in   no     gone     gone  ok    no        no          no
+declineReferrals       referral:ACCEPTED        in   no     gone     gone  ok    no        no          no
+closeReferrals         referral:OUTCOME_REPORTED in  no     gone     gone  no    no        ok          ok
+cancelReferrals        referral:SENT            in   no     gone     gone  no    no        ok          ok
+reassignReferrals      referral:SENT            in   no     gone     gone  ok    no        ok          ok
+reassignClients        client                   in   no     gone     gone  gone  no        ok          ok
 answerRevocation       referral:CONSENT_REVOKED in   no     gone     gone  ok    no        no          no
 answerRevocation       referral:SENT            in   no     gone     gone  state no        no          no
 closeReferral          referral:OUTCOME_REPORTED in  no     gone     gone  no    no        ok          ok
@@ -192,6 +223,16 @@ nameBookedPerson       booking:CONFIRMED        in   no     gone     gone  no   
 issueFeedbackCode      referral:IN_PROGRESS     in   no     gone     gone  no    no        ok          ok
 issueFeedbackCode      referral:SENT            in   no     gone     gone  no    no        state       state
 recordFeedback         referral:IN_PROGRESS     in   no     gone     gone  no    no        ok          ok
+issueCodeCard          client                   in   no     gone     gone  gone  no        ok          ok
+revokeCodeCard         client                   in   no     gone     gone  gone  no        ok          ok
+codeCard               card                     yes  yes    yes      yes   yes   yes       yes         yes
+withdrawByCard         card                     ok   ok     ok       ok    ok    ok        ok          ok
+moveByCard             card                     ok   ok     ok       ok    ok    ok        ok          ok
+answerByCard           card:IN_PROGRESS         ok   ok     ok       ok    ok    ok        ok          ok
+answerFollowUpByCard   follow_up                ok   ok     ok       ok    ok    ok        ok          ok
+dueFollowUps           follow_up                in   no     none     none  none  yes       yes         yes
+recordFollowUp         follow_up                in   no     gone     gone  gone  no        ok          ok
+voiceCounts            -                        in   no     yes      yes   yes   yes       yes         yes
 giveFeedback           code                     ok   ok     ok       ok    ok    ok        ok          ok
 # --- answers without an account: whoever holds the link speaks for the recipient
 issueAnswerLink        referral:SENT            in   no     gone     gone  no    no        ok          ok
@@ -311,6 +352,30 @@ async def moved(town: Town, who: str, field: str, before: Awaitable[Any], **give
     return found
 
 
+async def waiting(town: Town) -> Thing:
+    return await moved(town, "staff", "waitlistReferral", town.sent(), expectedWeek=days(20))
+
+
+async def awaiting_with_consent(town: Town) -> Thing:
+    draft = await draft_with_consent(town)
+    asked = await town.on("coordinator", "awaitConsent", draft, consentId=draft["consent"])
+    return dict(asked)
+
+
+async def appointment(town: Town) -> Thing:
+    """An appointment of a referral; the referral's version is given, as the moves want it."""
+    accepted = await town.accepted()
+    set_ = await town.on(
+        "staff",
+        "setAppointment",
+        accepted,
+        startsAt=(datetime.now(UTC) + timedelta(days=2)).isoformat(),
+    )
+    query = "query($id: ID!) { referral(id: $id) { version appointments { id } } }"
+    found = (await town.ask(query, {"id": set_["id"]}, who="staff")).data["referral"]
+    return {**set_, "version": found["version"], "appointment": found["appointments"][0]["id"]}
+
+
 async def revoked(town: Town) -> Thing:
     sent = await town.sent()
     await town.done("coordinator", "withdrawConsent", id=sent["consentId"], channel="PHONE")
@@ -346,6 +411,48 @@ async def link(town: Town) -> Thing:
     sent = await town.sent()
     issued = await town.done("coordinator", "issueAnswerLink", referralId=sent["id"])
     return {"id": sent["id"], "code": issued["answerCode"]}
+
+
+async def card(town: Town, referral: Awaitable[Any]) -> Thing:
+    found = await referral
+    issued = await town.done("coordinator", "issueCodeCard", clientId=found["clientId"], language="ar")
+    return {**found, "code": issued["cardCode"]}
+
+
+async def follow_up(town: Town) -> Thing:
+    """Return a later follow-up that the person is being asked."""
+    purpose = {"purpose": "FOLLOW_UP_28_DAYS", "endsOn": days(300)}
+    client = await town.client()
+    closed = await town.closed(clientId=client["id"], others=(REPORT_BACK, purpose))
+    made = await card(town, returned({**closed, "clientId": client["id"]}))
+    async with town.database.work(SYSTEM) as work:
+        referral = await work.session.get_one(Referral, parse_id(closed["id"])[1])  # type: ignore[index]
+        asked = FollowUp(
+            referral_id=referral.id,
+            client_id=referral.client_id,
+            partner_id=referral.sender_partner_id,
+            kind=FollowUpKind.DAYS_28,
+            state=FollowUpState.ASKED,
+            closed_at=referral.closed_at,
+            due_at=work.now,
+            asked_at=work.now,
+            created_at=work.now,
+            updated_at=work.now,
+        )
+        work.session.add(asked)
+        await work.session.flush()
+    return {"id": global_id("FollowUp", asked.id), "version": 1, "code": made["code"]}
+
+
+async def sender_sees(town: Town, referral: Awaitable[Any]) -> Any:
+    """Return the referral as its sender reads it: whose it is, too."""
+    found = await referral
+    query = "query($id: ID!) { referral(id: $id) { id version clientId } }"
+    return (await town.ask(query, {"id": found["id"]}, who="coordinator")).data["referral"]
+
+
+async def returned(thing: Any) -> Any:
+    return thing
 
 
 async def nothing(town: Town) -> Thing:
@@ -396,10 +503,16 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "referral:CLOSED": lambda town: town.closed(),
     "referral:DECLINED": lambda town: moved(town, "staff", "declineReferral", town.sent(), reason="OTHER"),
     "referral:CONSENT_REVOKED": revoked,
+    "referral:WAITLISTED": waiting,
+    "referral:DRAFT+AWAITING": awaiting_with_consent,
+    "appointment": appointment,
     "booking:REQUESTED": booking,
     "booking:CONFIRMED": confirmed_booking,
     "approval": approval,
     "code": code,
+    "card": lambda town: card(town, town.sent()),
+    "card:IN_PROGRESS": lambda town: card(town, sender_sees(town, town.started())),
+    "follow_up": follow_up,
     "link": link,
     "change_request": change_request,
 }
@@ -417,6 +530,8 @@ READS: dict[str, str] = {
     "inbox": "{ inbox(first: 100) { nodes { id } } }",
     "sentReferrals": "{ sentReferrals(first: 100) { nodes { id } } }",
     "approvals": "{ approvals { id } }",
+    "dueFollowUps": "{ dueFollowUps(first: 100) { id } }",
+    "voiceCounts": "{ voiceCounts(year: 2026, quarter: 4) { referrals } }",
     "revocationsUnanswered": "{ revocationsUnanswered(first: 100) { id } }",
     "renewalsDue": "{ renewalsDue(first: 100) { id } }",
     "noticesNotArrived": "{ noticesNotArrived(first: 100) { kind } }",
@@ -425,6 +540,8 @@ READS: dict[str, str] = {
 }
 BY_ID = ("partner", "service", "node", "client", "consent", "referral", "booking")
 LISTS = (
+    "waitingList",
+    "appointments",
     "partners",
     "services",
     "clients",
@@ -432,6 +549,7 @@ LISTS = (
     "sentReferrals",
     "bookings",
     "approvals",
+    "dueFollowUps",
     "members",
     "changeRequests",
     "revocationsUnanswered",
@@ -449,8 +567,19 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
             " { nodes { id } } }",
             {"town": town.world.id("Municipality", town.world.municipality)},
         )
+    if name == "codeCard":
+        return "query($code: String!) { codeCard(code: $code) { __typename } }", {"code": thing["code"]}
     if name == "answerPage":
         return "query($code: String!) { answerPage(code: $code) { __typename } }", {"code": thing["code"]}
+    if name == "waitingList":
+        return "query($s: ID!) { waitingList(serviceId: $s) { id } }", {"s": thing["serviceId"]}
+    if name in {"appointments", "appointmentCalendar"}:
+        period = {
+            "from": datetime.now(UTC).isoformat(),
+            "to": (datetime.now(UTC) + timedelta(days=9)).isoformat(),
+        }
+        asked = "id: referralId" if name == "appointments" else "mediaType"
+        return f"query($p: PeriodInput!) {{ {name}(period: $p) {{ {asked} }} }}", {"p": period}
     if name == "members":
         return "query($id: ID!) { members(partnerId: $id) { id } }", {"id": town.partner_id}
     if name == "bookings":
@@ -477,6 +606,30 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
 
 
 Input = Callable[[Town, Thing], dict[str, Any]]
+
+
+def many(**given: Any) -> Input:
+    """Return the input of a call for one thing among many."""
+    return lambda town, thing: {
+        "items": [{"id": thing["id"], "expectedVersion": thing["version"]}],
+        **given,
+    }
+
+
+async def own_member(town: Town, who: str) -> str:
+    """Return the id of whoever acts, who is handed the thing; nobody's own for who is not signed in."""
+    answer = await town.ask("{ me { member { id } } }", who=who)
+    found = answer.data["me"]["member"]
+    return str(found["id"]) if found else town.world.id("Member", town.world.staff_member)
+
+
+def at_appointment(**given: Any) -> Input:
+    return lambda town, thing: {
+        "id": thing["id"],
+        "expectedVersion": thing["version"],
+        "appointmentId": thing["appointment"],
+        **given,
+    }
 
 
 def version_and(**given: Any) -> Input:
@@ -567,6 +720,30 @@ CHANGES: dict[str, Input] = {
     "recordPartnerAnswer": version_and(
         source="PHONE", on=TODAY.isoformat(), answer={"decline": {"reason": "OTHER"}}
     ),
+    "setAppointment": version_and(startsAt=(datetime.now(UTC) + timedelta(days=2)).isoformat()),
+    "moveAppointment": at_appointment(startsAt=(datetime.now(UTC) + timedelta(days=3)).isoformat()),
+    "cancelAppointment": at_appointment(),
+    "noteNoShow": version_and(on=TODAY.isoformat()),
+    "reportInterim": version_and(result="ATTENDS", on=TODAY.isoformat()),
+    "giveSignOfLife": version_and(),
+    "updateWaitingList": version_and(position=2),
+    "writeRemark": version_and(text="Bitte anrufen."),
+    "markThreadRead": lambda town, thing: {"id": thing["id"]},
+    "setFileNumber": version_and(fileNumber="A-1"),
+    "takeOverClient": lambda town, thing: {"id": thing["id"]},
+    "referOn": lambda town, thing: {
+        "id": thing["id"],
+        "serviceId": town.other_service,
+        "categories": CATEGORIES,
+        "consent": {"record": RECORD},
+    },
+    "sendReferrals": many(),
+    "acknowledgeReferrals": many(),
+    "declineReferrals": many(reason="NO_CAPACITY"),
+    "closeReferrals": many(feedbackAsked="DECLINED"),
+    "cancelReferrals": many(reason="OTHER_SERVICE_FOUND"),
+    "reassignReferrals": many(),
+    "reassignClients": many(),
     "answerRevocation": version_and(answer="DELETED"),
     "closeReferral": version_and(feedbackAsked="DECLINED"),
     "contestOutcome": version_and(reason="OUTCOME_WRONG"),
@@ -594,6 +771,26 @@ CHANGES: dict[str, Input] = {
     },
     "issueFeedbackCode": of_referral(),
     "recordFeedback": of_referral(answer="HELPED"),
+    "issueCodeCard": lambda town, thing: {"clientId": thing["id"], "language": "ti"},
+    "revokeCodeCard": lambda town, thing: {"clientId": thing["id"]},
+    "withdrawByCard": lambda town, thing: {"code": thing["code"]},
+    "moveByCard": lambda town, thing: {
+        "code": thing["code"],
+        "referralId": thing["id"],
+        "expectedVersion": thing["version"],
+        "move": "CANCEL",
+    },
+    "answerByCard": lambda town, thing: {
+        "code": thing["code"],
+        "referralId": thing["id"],
+        "answer": "HELPED",
+    },
+    "answerFollowUpByCard": lambda town, thing: {
+        "code": thing["code"],
+        "followUpId": thing["id"],
+        "needNow": "STILL_MET",
+    },
+    "recordFollowUp": version_and(needNow="STILL_MET"),
     "giveFeedback": lambda town, thing: {"code": thing["code"], "answer": "HELPED"},
     "issueAnswerLink": of_referral(),
     "revokeAnswerLink": of_referral(),
@@ -621,10 +818,14 @@ async def attempt(town: Town, row: Row, thing: Thing, who: str) -> str:
     """Try a row's operation at an object; return the word for what came of it."""
     if row.operation in CHANGES:
         input_ = {"idempotencyKey": key(), **CHANGES[row.operation](town, thing)}
+        if row.operation.startswith("reassign"):
+            input_["responsibleId"] = await own_member(town, who)
         if row.expected[who] == "ok":  # reading the notice is recorded, so only who may decide reads it
             input_ = await town.explained(who, input_)
         answer = await town.ask(document(row.operation), {"input": input_}, who=who)
         found = answer.data[row.operation]
+        if found["__typename"].startswith("Bulk"):
+            found = found["items"][0]["result"]
         kind = found["__typename"]
         return PROBLEMS.get(kind, f"{kind} {found}" if kind.endswith("Problem") else "ok")
     query, variables = reading(town, row, thing, who)

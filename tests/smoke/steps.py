@@ -120,6 +120,17 @@ def with_code(name: str) -> Variables:
     return lambda seen: {"code": seen[name]["answerCode"]}
 
 
+PERIOD: Final = {"from": moment(days=-1), "to": moment(days=60)}
+
+
+def many(*names: str, **given: Any) -> Variables:
+    """Return the variables of a call for several things in their latest versions."""
+    return lambda seen: {
+        "items": [seen.at(name) for name in names],
+        **{k: v(seen) if callable(v) else v for k, v in given.items()},
+    }
+
+
 R: Final = "ReferralSaved"
 TABLE: Final = (
     # anyone
@@ -308,6 +319,45 @@ TABLE: Final = (
     Step("ask-about-referral", "course_provider", of("referral", question="Ab wann?"), R, "referral"),
     Step("answer-question", "coordinator", of("referral", answer="Sofort."), R, "referral"),
     Step("waitlist-referral", "course_provider", of("referral", expectedWeek=day(14)), R, "referral"),
+    Step("read-waiting-list", "course_provider", lambda seen: {"serviceId": COURSE}),
+    Step(
+        "update-waiting-list",
+        "course_provider",
+        of("referral", expectedWeek=day(7), position=1),
+        R,
+        "referral",
+    ),
+    Step(
+        "set-appointment",
+        "course_provider",
+        of("referral", startsAt=moment(days=1), place="Raum 3", bring=["CERTIFICATES"]),
+        R,
+        "referral",
+    ),
+    Step(
+        "move-appointment",
+        "course_provider",
+        of(
+            "referral",
+            appointmentId=lambda s: s["referral"]["appointments"][0]["id"],
+            startsAt=moment(days=2),
+        ),
+        R,
+        "referral",
+    ),
+    Step("browse-appointments", "coordinator", lambda seen: {"period": PERIOD}),
+    Step("take-calendar", "course_provider", lambda seen: {"period": PERIOD}),
+    Step(
+        "cancel-appointment",
+        "course_provider",
+        of("referral", appointmentId=lambda s: s["referral"]["appointments"][1]["id"]),
+        R,
+        "referral",
+    ),
+    Step("write-remark", "coordinator", of("referral", text="Bitte nachmittags anrufen."), R, "referral"),
+    Step("read-thread", "course_provider", lambda seen: {"id": seen["referral"]["id"]}),
+    Step("mark-thread-read", "course_provider", lambda seen: {"id": seen["referral"]["id"]}, R, "referral"),
+    Step("set-file-number", "course_provider", of("referral", fileNumber="B2-17"), R, "referral"),
     Step(
         "accept-referral",
         "course_provider",
@@ -315,7 +365,18 @@ TABLE: Final = (
         R,
         "referral",
     ),
+    Step("note-no-show", "course_provider", of("referral", on=day(0)), R, "referral"),
     Step("start-referral", "course_provider", of("referral", firstContactMadeOn=day(0)), R, "referral"),
+    Step("report-interim", "course_provider", of("referral", result="ATTENDS", on=day(0)), R, "referral"),
+    Step("give-sign-of-life", "course_provider", of("referral"), R, "referral"),
+    Step("take-over-client", "course_provider", lambda seen: {"id": seen["referral"]["id"]}, "ClientSaved"),
+    Step(
+        "export-referral",
+        "course_provider",
+        lambda seen: {"id": seen["referral"]["id"], "format": "PDF", "language": "de"},
+        keep="exported",
+    ),
+    Step("read-referral", "course_provider", lambda seen: {"id": seen["referral"]["id"]}, keep="referral"),
     Step(
         "hold-referral",
         "course_provider",
@@ -425,6 +486,47 @@ TABLE: Final = (
     Step("abandon-referral", "jobcenter", of("draft", reason="PERSON_DOES_NOT_WANT"), R),
     Step("refer-client", "jobcenter", referred("theirs", "clearing"), R, "cancelled"),
     Step("cancel-referral", "jobcenter", of("cancelled", reason="PERSON_MOVED"), R),
+    # many at once: one colleague takes over, the course is cancelled, what was drafted is sent
+    Step(
+        "take-in-client", "jobcenter", given(identity={"familyName": "Probeperson"}), "ClientSaved", "other"
+    ),
+    Step("who-am-i", "jobcenter", nothing, keep="caseworker"),
+    Step(
+        "reassign-clients",
+        "jobcenter",
+        many("other", responsibleId=lambda seen: seen["caseworker"]["member"]["id"]),
+        "BulkClients",
+    ),
+    Step("refer-client", "jobcenter", referred("other", "clearing"), R, "first"),
+    Step(
+        "reassign-referrals",
+        "jobcenter",
+        many("first", responsibleId=lambda seen: seen["caseworker"]["member"]["id"]),
+        "BulkReferrals",
+    ),
+    Step("read-referral", "coordinator", lambda seen: {"id": seen["first"]["id"]}, keep="first"),
+    Step("acknowledge-referrals", "coordinator", many("first"), "BulkReferrals"),
+    Step("read-referral", "coordinator", lambda seen: {"id": seen["first"]["id"]}, keep="first"),
+    Step(
+        "decline-referrals",
+        "coordinator",
+        many("first", reason="NO_CAPACITY", betterServiceId=service("spurwechsel-perspektive")),
+        "BulkReferrals",
+    ),
+    Step(
+        "refer-on",
+        "jobcenter",
+        lambda seen: {
+            "id": seen["first"]["id"],
+            "consent": {"record": explained(seen["planned"]), "purposes": [REPORT_BACK]},
+            "capacityReason": "AGREED_WITH_PARTNER",
+        },
+        R,
+        "second",
+    ),
+    Step("cancel-referrals", "jobcenter", many("second", reason="PERSON_MOVED"), "BulkReferrals"),
+    Step("send-referrals", "jobcenter", many("second"), "BulkReferrals"),
+    Step("close-referrals", "jobcenter", many("second", feedbackAsked="DECLINED"), "BulkReferrals"),
     # the partner answers by phone, the person too
     Step("refer-client", "jobcenter", referred("theirs", "spurwechsel-perspektive"), R, "by-phone"),
     Step(
