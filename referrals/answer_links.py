@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor, Role
 from directory.database import Work
-from directory.models import Partner, Service, Topic
+from directory.models import Municipality, Partner, Service, Topic
 from directory.problems import IdempotencyConflict, InvalidInput, NotFound
 from directory.values import Instant, Value
 from referrals import answering
@@ -109,6 +109,7 @@ class AnswerPage(Value, frozen=True, kw_only=True):
     topic_labels: dict[str, str]
     language: str | None
     area: str | None
+    area_names: dict[str, str]
     priority: Priority
     state: ReferralState
     sent_at: Instant | None
@@ -269,13 +270,14 @@ async def look(session: AsyncSession, code: str, at: datetime) -> AnswerPage:
         raise AnswerLinkClosed from None
     if EventActor.RECIPIENT is not seen.seen_as or seen.state not in link.states:
         raise AnswerLinkClosed
-    sender, recipient, service, topic = (
+    sender, recipient, service, topic, area = (
         await session.execute(
             select(
                 select(Partner.name).where(Partner.id == seen.sender_partner_id).scalar_subquery(),
                 Partner,
                 select(Service.title).where(Service.id == seen.service_id).scalar_subquery(),
                 select(Topic.labels).where(Topic.code == seen.topic).scalar_subquery(),
+                select(Municipality.name).where(Municipality.ars == (seen.area or "")).scalar_subquery(),
             ).where(Partner.id == seen.recipient_partner_id)
         )
     ).one()
@@ -288,6 +290,7 @@ async def look(session: AsyncSession, code: str, at: datetime) -> AnswerPage:
         topic_labels=dict(topic or {}),
         language=seen.language,
         area=seen.area,
+        area_names=dict(area or {}),
         priority=seen.priority,
         state=seen.state,
         sent_at=seen.sent_at,

@@ -24,6 +24,7 @@ from directory.database import Database, Unavailable
 from directory.membership import authenticate
 from graphapi import query_page
 from graphapi.addresses import networks
+from graphapi.answer_page import STYLE, STYLE_PATH, AnswerPages
 from graphapi.connecting import key_store, master_key_text
 from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
@@ -35,6 +36,7 @@ from graphapi.opening import Opening
 from graphapi.schema import schema
 from graphapi.settings import Settings, SettingsRefused, read_settings
 from graphapi.subscriptions import Bounds, SubscriptionsFace
+from graphapi.types.answer_link import PATH
 from graphapi.watching import Watchers
 from search.follower import Follower
 from search.local import LocalEngine
@@ -140,6 +142,18 @@ def application(
     async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
         await endpoint(scope, receive, send)
 
+    answer_pages = AnswerPages(schema, services)
+
+    @asgi(PATH.rstrip("/"), is_mount=True, copy_scope=True)
+    async def answer_page(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_pages(scope, receive, send)
+
+    @get(STYLE_PATH, sync_to_thread=False)
+    def answer_style() -> Response[str]:
+        """Give the style of the answer page."""
+        headers = {"cache-control": "public, max-age=3600"}
+        return Response(STYLE, media_type="text/css", headers=headers)
+
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -188,7 +202,7 @@ def application(
         return Response(content, media_type=kind, headers=headers)
 
     return Litestar(
-        [graphql, watching.handler(), live, ready, page, query_asset],
+        [graphql, watching.handler(), live, ready, page, query_asset, answer_page, answer_style],
         lifespan=[running],
         state=State({"watchers": watchers}),
         openapi_config=None,

@@ -57,6 +57,12 @@ def _service_title(
     return choose(root.service, language, info.context.languages)
 
 
+def _area_name(
+    root: Parent[answer_links.AnswerPage], info: Info, language: LanguageArgument = None
+) -> Text | None:
+    return choose(root.area_names, language, info.context.languages)
+
+
 def _topic(root: Parent[answer_links.AnswerPage]) -> Any:
     return TopicTerm(code=root.topic, labels=root.topic_labels)
 
@@ -73,6 +79,10 @@ class AnswerPage:
     topic: Topic = strawberry.field(resolver=_topic, graphql_type=Topic, description="What the person needs.")
     language: str | None = strawberry.field(description="The person's language (BCP 47).")
     area: str | None = strawberry.field(description="Where the person lives: territory key.")
+    area_name: Text | None = strawberry.field(
+        resolver=_area_name, description="What it is called, if it is known here."
+    )
+    letters_in: str = strawberry.field(description="Language that the recipient is written to in (BCP 47).")
     priority: Priority = strawberry.field(description="How soon an answer is needed.")
     state: ReferralState = strawberry.field(description="The state.")
     state_label: str = strawberry.field(

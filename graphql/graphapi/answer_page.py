@@ -1,0 +1,612 @@
+"""The page of an answer link, /answer/<code>: plain HTML, without JavaScript, in German and English.
+
+GET, HEAD and OPTIONS change nothing but the throttle's counters, so that a mail scanner may follow the link
+as often as it likes; only a button's POST does. Data about a person are shown in the answer to a POST only,
+because every look at them is recorded. Everything runs through the schema, with its limits and problems. The
+code stands in the path, so nothing here logs a path; what people typed is escaped by how markup is made.
+"""
+
+from __future__ import annotations
+
+import html
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+from uuid import uuid4
+
+import strawberry
+import structlog
+from graphql import GraphQLError
+from litestar.types import Receive, Scope, Send
+from strawberry.types.execution import ExecutionResult
+
+from directory.actors import ANONYMOUS
+from graphapi.addresses import client_address
+from graphapi.context import Context, Services
+from graphapi.endpoint import is_unavailable, log_unexpected
+from graphapi.limits import Documents
+from graphapi.messages import MessageLanguage, message_language, preferred_languages
+from graphapi.types.words import label
+from referrals.clock import local_day
+from referrals.consent import BERLIN
+from referrals.vocabulary import (
+    DataCategory,
+    DeclineReason,
+    OutcomeCode,
+    OutcomeReason,
+    Priority,
+    ReferralState,
+)
+
+STYLE_PATH: Final = "/style/answer.css"
+BODY_BYTES: Final = 20_000
+
+STYLE: Final = """body { font: 1.05rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 44rem;
+  padding: 1rem; color: #1a1a1a; background: #fff; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
+dt { font-weight: 600; } dd { margin: 0; }
+form { margin: 1.2rem 0; } fieldset { border: 1px solid #595959; padding: .8rem 1rem; }
+legend, h1, h2 { font-weight: 700; } label { display: block; margin-top: .6rem; }
+input, select, textarea { font: inherit; padding: .35rem; width: 100%; box-sizing: border-box;
+  border: 1px solid #595959; }
+button { font: inherit; margin-top: .9rem; padding: .5rem 1.2rem; background: #0b4f8a; color: #fff;
+  border: 2px solid #0b4f8a; }
+:focus-visible { outline: 3px solid #b35900; outline-offset: 2px; }
+.problem, .done { border: 2px solid #a4000f; padding: .6rem 1rem; } .done { border-color: #1d6b2a; }
+"""
+
+HEADERS: Final = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-robots-tag", b"noindex, nofollow"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"vary", b"Accept-Language"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+)
+
+log: Final = structlog.stdlib.get_logger("answer_page")
+
+
+# --- Markup -----------------------------------------------------------------------------------------------
+
+
+class Markup(str):
+    """Text that is HTML already; every other text is escaped when it becomes part of a page."""
+
+    __slots__ = ()
+
+
+_VOID: Final = frozenset({"input", "link", "meta"})
+
+
+def tag(element: str, /, *inside: str | None, **attributes: str | bool | None) -> Markup:
+    """Return an element; texts and attribute values are escaped, only ``Markup`` is taken as it is.
+
+    >>> tag("p", "<b>", class_="x&y")
+    '<p class="x&amp;y">&lt;b&gt;</p>'
+    """
+    shown = "".join(
+        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{html.escape(str(value))}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    if element in _VOID:
+        return Markup(f"<{element}{shown}>")
+    content = "".join(
+        part if isinstance(part, Markup) else html.escape(part) for part in inside if part is not None
+    )
+    return Markup(f"<{element}{shown}>{content}</{element}>")
+
+
+# --- Words ------------------------------------------------------------------------------------------------
+
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "title": ("Anfrage beantworten", "Answer a referral"),
+    "from": ("Anfrage von", "Asked by"),
+    "to": ("An", "To"),
+    "service": ("Angebot", "Service"),
+    "topic": ("Anliegen", "Need"),
+    "language": ("Sprache der Person", "The person's language"),
+    "area": ("Wohnort", "Lives in"),
+    "priority": ("Dringlichkeit", "Priority"),
+    "state": ("Stand", "State"),
+    "due": ("Antwort bitte bis", "Please answer by"),
+    "until": ("Dieser Link gilt bis", "This link is valid until"),
+    "open": ("Daten der Person öffnen", "Open the person's data"),
+    "open_again": ("Daten der Person noch einmal zeigen", "Show the person's data again"),
+    "open_hint": (
+        "Die Person hat eingewilligt, dass Sie diese Daten sehen. Jedes Öffnen wird aufgezeichnet.",
+        "The person agreed that you see these data. Each time they are opened is recorded.",
+    ),
+    "data": ("Daten der Person", "The person's data"),
+    "ACCEPT": ("Ja, wir können", "Yes, we can"),
+    "WAITLIST": ("Warteliste", "Waiting list"),
+    "DECLINE": ("Nein, wir können nicht", "No, we cannot"),
+    "ASK": ("Wir brauchen mehr Informationen", "We need more information"),
+    "CALL_ME": ("Bitte rufen Sie uns an", "Please call us"),
+    "START": ("Der erste Kontakt hat stattgefunden", "The first contact happened"),
+    "REPORT_OUTCOME": ("Ergebnis melden", "Report the outcome"),
+    "contact": ("Ansprechperson oder Anlaufstelle", "Whom to turn to"),
+    "firstContactOn": ("Tag des ersten Kontakts", "Day of the first contact"),
+    "expectedEnd": ("Voraussichtliches Ende", "Expected end"),
+    "expectedWeek": (
+        "Ein Tag der Woche, in der ein Platz frei wird",
+        "A day in the week in which there may be a place",
+    ),
+    "reason": ("Grund", "Reason"),
+    "question": ("Ihre Frage (keine Namen)", "Your question (no names)"),
+    "phone": ("Telefonnummer Ihres Büros", "Your office's phone number"),
+    "when": ("Wann ist jemand da?", "When is somebody there?"),
+    "firstContactMadeOn": ("An welchem Tag?", "On which day?"),
+    "outcome": ("Ergebnis", "Outcome"),
+    "outcomeOn": ("An welchem Tag?", "On which day?"),
+    "outcome_reason": ("Grund, wenn nicht erreicht", "Reason, if it was not met"),
+    "send": ("Antwort senden", "Send this answer"),
+    "sent": ("Danke, Ihre Antwort ist angekommen.", "Thank you, your answer has arrived."),
+    "over": ("Sie können diese Seite schließen.", "You can close this page."),
+    "stays": (
+        "Der Link gilt weiter, bis Sie endgültig geantwortet haben.",
+        "The link stays valid until you have decided.",
+    ),
+    "problem": ("Das ging nicht", "That did not work"),
+    "unavailable": (
+        "Der Dienst ist gerade nicht erreichbar. Bitte versuchen Sie es in einigen Minuten wieder.",
+        "The service cannot be reached just now. Please try again in a few minutes.",
+    ),
+    "unexpected": ("Unerwarteter Fehler.", "Unexpected error."),
+    "foreign": (
+        "Dieses Formular kam nicht von dieser Seite. Bitte öffnen Sie den Link noch einmal.",
+        "This form did not come from this page. Please open the link again.",
+    ),
+    "method": ("Diese Methode geht hier nicht.", "This method is not possible here."),
+    "choose": ("Bitte wählen", "Please choose"),
+    "familyName": ("Familienname", "Family name"),
+    "givenNames": ("Vornamen", "Given names"),
+    "dateOfBirth": ("Geburtsdatum", "Date of birth"),
+    "email": ("E-Mail", "E-mail"),
+    "address": ("Anschrift", "Address"),
+    "languages": ("Sprachen", "Languages"),
+    "residenceStatus": ("Aufenthaltsstatus", "Residence status"),
+    "legalCircle": ("Rechtskreis", "Benefits law"),
+    "statusValidUntil": ("Status gültig bis", "Status valid until"),
+    "workPermission": ("Darf arbeiten", "May work"),
+    "level": ("Sprachniveau", "Language level"),
+    "qualifications": ("Abschlüsse", "Qualifications"),
+    "competences": ("Kompetenzen", "Competences"),
+    "experience": ("Erfahrung", "Experience"),
+    "needs": ("Bedarfe", "Needs"),
+    "familyCare": ("Familie, Betreuung", "Family, care"),
+    "health": ("Gesundheit", "Health"),
+    "documents": ("Dokumente", "Documents"),
+    "categories": ("Freigegeben", "Shared"),
+    "phone_of_person": ("Telefon", "Phone"),
+}
+
+
+def _w(key: str, language: MessageLanguage) -> str:
+    return _WORDS[key][0 if language == "de" else 1]
+
+
+def _day(value: str | None, language: MessageLanguage) -> str | None:
+    """Return a day or moment as people write it, in Brandenburg's time."""
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(value) if "T" in value else None
+    day = local_day(moment) if moment else date.fromisoformat(value)
+    shown = day.strftime("%d.%m.%Y") if language == "de" else day.isoformat()
+    return f"{shown}, {moment.astimezone(BERLIN):%H:%M}" if moment else shown
+
+
+# --- Operations -------------------------------------------------------------------------------------------
+
+LOOK: Final = """query Look($code: String!) { answerPage(code: $code) { __typename
+  ... on AnswerPage { sender recipient lettersIn serviceTitle { text } topic { code label { text } } language
+    area areaName { text } priority state dueAt expiresAt allowedMoves callsLeft opened }
+  ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
+OPEN: Final = """mutation Open($input: OpenAsRecipientInput!) { openAsRecipient(input: $input) { __typename
+  ... on PackageOpened { package { categories person { familyName givenNames dateOfBirth phone email address
+    languages residenceStatus legalCircle statusValidUntil workPermission level qualifications competences
+    experience needs familyCare health documents } } }
+  ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
+ANSWER: Final = """mutation Answer($input: AnswerByLinkInput!) { answerByLink(input: $input) { __typename
+  ... on AnswerTaken { answer linkEnded }
+  ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
+
+STATUS: Final = {
+    "CodeNotValidProblem": 404,
+    "AnswerLinkClosedProblem": 410,
+    "TooManyAttemptsProblem": 429,
+    "InvalidInputProblem": 422,
+    "ErasedProblem": 410,
+}
+"""What a problem is over HTTP; every other one is a conflict."""
+
+_FIELDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "ACCEPT": (("contact", "text"), ("firstContactOn", "date"), ("expectedEnd", "date")),
+    "WAITLIST": (("expectedWeek", "date"),),
+    "DECLINE": (("reason", "decline"),),
+    "ASK": (("question", "textarea"),),
+    "CALL_ME": (("phone", "tel"), ("when", "optional")),
+    "START": (("firstContactMadeOn", "date"),),
+    "REPORT_OUTCOME": (("outcome", "outcome"), ("outcomeOn", "date"), ("reason", "outcome_reason")),
+}
+"""Per answer its fields and what sort of control each is; the order is that of the page."""
+
+_INPUT: Final = {
+    "ACCEPT": "accept",
+    "WAITLIST": "waitlist",
+    "DECLINE": "decline",
+    "ASK": "ask",
+    "CALL_ME": "callMe",
+    "START": "start",
+    "REPORT_OUTCOME": "reportOutcome",
+}
+_CHOICES: Final[dict[str, tuple[Any, ...]]] = {
+    "decline": tuple(DeclineReason),
+    "outcome": tuple(o for o in OutcomeCode if o is not OutcomeCode.UNKNOWN),
+    "outcome_reason": tuple(OutcomeReason),
+}
+
+
+class _Failed(Exception):
+    """The operation was not answered at all: 503 or 500."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class AnswerPages:
+    """The ASGI application behind /answer/<code>."""
+
+    def __init__(self, schema: strawberry.Schema, services: Services) -> None:
+        self._schema = schema
+        self._services = services
+        self._documents = Documents(schema._schema, services.limits)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; what is logged names neither the path nor the code."""
+        began = time.perf_counter()
+        visit = _Visit(scope, self._services)
+        extra: list[tuple[bytes, bytes]] = []
+        try:
+            status, body = await self._answer(visit, receive, extra)
+        except _Failed as failed:
+            status = failed.status
+            body = visit.page(visit.problem(visit.w("unavailable" if status == 503 else "unexpected")))
+        except Exception as error:  # the path must not reach a server's own error log
+            log_unexpected(error, visit.request_id)
+            status, body = 500, visit.page(visit.problem(visit.w("unexpected")))
+        content = b"" if visit.method == "HEAD" or status == 204 else body.encode()
+        headers = [*HEADERS, *extra, (b"content-length", str(len(content)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content, "more_body": False})
+        log.info(
+            "answer page",
+            method=visit.method,
+            status=status,
+            request_id=visit.request_id,
+            duration_ms=round((time.perf_counter() - began) * 1000, 1),
+        )
+
+    async def _answer(
+        self, visit: _Visit, receive: Receive, extra: list[tuple[bytes, bytes]]
+    ) -> tuple[int, str]:
+        if visit.method == "OPTIONS":
+            extra.append((b"allow", b"GET, HEAD, POST, OPTIONS"))
+            return 204, ""
+        if visit.method in {"GET", "HEAD"}:
+            return await self._shown(visit, extra)
+        if visit.method != "POST":
+            extra.append((b"allow", b"GET, HEAD, POST, OPTIONS"))
+            return 405, visit.page(visit.problem(visit.w("method")))
+        form = None if not visit.of_this_site() else await _form(visit, receive)
+        if form is None:
+            return 403, visit.page(visit.problem(visit.w("foreign")))
+        if form.get("do") == "OPEN":
+            given = {"idempotencyKey": _key(form), "code": visit.code}
+            found = await self._run(visit, OPEN, {"input": given})
+            if found["__typename"] == "PackageOpened":
+                return await self._shown(visit, extra, above=visit.package(found["package"]))
+            return await self._refused(visit, extra, found, form)
+        do = form.get("do", "")
+        if do not in _FIELDS:
+            return await self._shown(visit, extra)
+        typed = {name: form.get(f"{do}.{name}", "").strip() for name, _ in _FIELDS[do]}
+        answer = {name: value for name, value in typed.items() if value}
+        missing = [
+            name
+            for name, sort in _FIELDS[do]
+            if name not in answer and sort not in {"optional", "outcome_reason"}
+        ]
+        if missing or any(not _fits(sort, answer.get(name)) for name, sort in _FIELDS[do]):
+            named = ", ".join(visit.w(name) for name in missing) or visit.w(do)
+            return await self._shown(visit, extra, above=visit.problem(named), form=form, status=422)
+        said = {"idempotencyKey": _key(form), "code": visit.code, "answer": {_INPUT[do]: answer}}
+        found = await self._run(visit, ANSWER, {"input": said})
+        if found["__typename"] != "AnswerTaken":
+            return await self._refused(visit, extra, found, form)
+        thanks = tag(
+            "div",
+            tag("p", visit.w("sent")),
+            tag("p", visit.w("over" if found["linkEnded"] else "stays")),
+            class_="done",
+            role="status",
+        )
+        if found["linkEnded"]:
+            return 200, visit.page(thanks)
+        return await self._shown(visit, extra, above=thanks)
+
+    async def _refused(
+        self, visit: _Visit, extra: list[tuple[bytes, bytes]], found: Any, form: Mapping[str, str]
+    ) -> tuple[int, str]:
+        kind = found["__typename"]
+        if kind in {"CodeNotValidProblem", "AnswerLinkClosedProblem", "TooManyAttemptsProblem"}:
+            return visit.closed(found, extra)
+        if kind == "IdempotencyConflictProblem":  # something else was sent under this number: take a new one
+            form = {name: value for name, value in form.items() if name != "once"}
+        return await self._shown(
+            visit, extra, above=visit.problem(found["message"]), form=form, status=STATUS.get(kind, 409)
+        )
+
+    async def _shown(
+        self,
+        visit: _Visit,
+        extra: list[tuple[bytes, bytes]],
+        *,
+        above: Markup | None = None,
+        form: Mapping[str, str] | None = None,
+        status: int = 200,
+    ) -> tuple[int, str]:
+        """Return the page as it is now, with ``above`` before it and what was typed kept."""
+        found = await self._run(visit, LOOK, {"code": visit.code})
+        if found["__typename"] != "AnswerPage":
+            return visit.closed(found, extra)
+        if not visit.chooses:
+            visit.language = "en" if found["lettersIn"].split("-")[0].lower() == "en" else "de"
+        return status, visit.page(above, visit.facts(found), *visit.forms(found, form or {}))
+
+    async def _run(self, visit: _Visit, query: str, variables: dict[str, Any]) -> Any:
+        document = self._documents.read(query)
+        context = Context(
+            services=self._services,
+            actor=ANONYMOUS,
+            language=visit.language,
+            languages=visit.languages or (visit.language,),
+            request_id=visit.request_id,
+            operation=self._documents.choose(document, None, variables),
+            address=visit.address,
+        )
+        result = await self._schema.execute(query, variable_values=variables, context_value=context)
+        if not isinstance(result, ExecutionResult) or result.errors or result.data is None:
+            for error in getattr(result, "errors", None) or ():
+                original: BaseException | None = error
+                while isinstance(original, GraphQLError) and original.original_error is not None:
+                    original = original.original_error
+                if is_unavailable(original):
+                    raise _Failed(503)
+                if original is not None:
+                    log_unexpected(original, visit.request_id)
+            raise _Failed(500)
+        return next(iter(result.data.values()))
+
+
+def _key(form: Mapping[str, str]) -> str:
+    """Return the form's one-time number: sent twice, it acts once. A form without one is new each time."""
+    given = form.get("once", "")
+    return given if 8 <= len(given) <= 100 and given.isascii() else f"form-{uuid4()}"
+
+
+def _fits(sort: str, value: str | None) -> bool:
+    """Whether the schema takes this value for this sort of control; what it refuses later is a problem."""
+    if value is None:
+        return True
+    if sort == "date":
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            return False
+        return len(value) == 10
+    return sort not in _CHOICES or value in {choice.value for choice in _CHOICES[sort]}
+
+
+async def _form(visit: _Visit, receive: Receive) -> dict[str, str] | None:
+    """Return the fields of a form, or None if the body is none, or too long."""
+    kind = visit.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        return None
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > BODY_BYTES:
+            return None
+        if not message.get("more_body", False):
+            break
+    try:
+        return dict(
+            parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=30)
+        )
+    except ValueError:
+        return None
+
+
+class _Visit:
+    """One request: who asks in which language, and the parts of its page."""
+
+    def __init__(self, scope: Scope, services: Services) -> None:
+        self.headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self.method = str(scope.get("method", ""))
+        # the application is mounted: the path may begin anywhere, the code is its last part
+        raw = bytes(scope.get("raw_path") or b"").split(b"?")[0].decode("latin-1")
+        path = unquote(raw) if raw else str(scope.get("path", ""))
+        self.code = path.rstrip("/").rpartition("/")[2][:200]
+        self.languages = preferred_languages(self.headers.get("accept-language"))
+        self.chooses = any(one.split("-")[0].lower() in {"de", "en"} for one in self.languages)
+        self.language: MessageLanguage = message_language(self.languages)
+        self.request_id = uuid4().hex
+        client = scope.get("client")
+        self.address = client_address(client[0] if client else None, self.headers, services.trusted_proxies)
+        self.today = local_day(services.database.clock())
+
+    def w(self, key: str) -> str:
+        """Return a word of the page in the visitor's language."""
+        return _w(key, self.language)
+
+    def of_this_site(self) -> bool:
+        """Whether a form was sent from this very page, as far as the browser says.
+
+        With ``no-referrer`` browsers send ``Origin: null``; Sec-Fetch-Site says it nevertheless. Who can name
+        the code could open the page themselves, so nobody else's browser is to be protected from much.
+        """
+        fetched = self.headers.get("sec-fetch-site")
+        if fetched is not None:
+            return fetched == "same-origin"
+        origin = self.headers.get("origin")
+        return origin in {None, "null"} or urlsplit(origin or "").netloc == self.headers.get("host")
+
+    def page(self, *parts: Markup | None) -> str:
+        """Return the whole page around its parts."""
+        head = tag(
+            "head",
+            tag("meta", charset="utf-8"),
+            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            tag("meta", name="robots", content="noindex"),
+            tag("title", self.w("title")),
+            tag("link", rel="stylesheet", href=STYLE_PATH),
+        )
+        body = tag("body", tag("main", tag("h1", self.w("title")), *parts))
+        return "<!doctype html>\n" + tag("html", head, body, lang=self.language)
+
+    def problem(self, message: str) -> Markup:
+        """Return a box that says what went wrong."""
+        return tag("div", tag("h2", self.w("problem")), tag("p", message), class_="problem", role="alert")
+
+    def closed(self, found: Any, extra: list[tuple[bytes, bytes]]) -> tuple[int, str]:
+        """Return the page of a link that opens nothing (any more), or not now."""
+        if "retryAfter" in found:
+            extra.append((b"retry-after", str(found["retryAfter"]).encode()))
+        return STATUS.get(found["__typename"], 409), self.page(self.problem(found["message"]))
+
+    def facts(self, found: Any) -> Markup:
+        """Return what is asked: nothing of it tells who the person is."""
+        named = found["topic"]["label"] or {"text": found["topic"]["code"]}
+        rows = (
+            ("from", found["sender"]),
+            ("to", found["recipient"]),
+            ("service", (found["serviceTitle"] or {}).get("text")),
+            ("topic", named["text"]),
+            ("language", found["language"]),
+            ("area", (found["areaName"] or {}).get("text") or found["area"]),
+            ("priority", label(Priority(found["priority"]), self.language)),
+            ("state", label(ReferralState(found["state"]), self.language)),
+            ("due", _day(found["dueAt"], self.language)),
+            ("until", _day(found["expiresAt"], self.language)),
+        )
+        return self._rows((self.w(key), value) for key, value in rows)
+
+    def package(self, package: Any) -> Markup:
+        """Return what was sent about the person."""
+        shared = ", ".join(label(DataCategory(one), self.language) for one in package["categories"])
+        rows: list[tuple[str, str | None]] = [(self.w("categories"), shared)]
+        for name, value in package["person"].items():
+            shown = ", ".join(value) if isinstance(value, list) else value
+            if name in {"dateOfBirth", "statusValidUntil"}:
+                shown = _day(shown, self.language)
+            rows.append((self.w("phone_of_person" if name == "phone" else name), shown or None))
+        return tag("section", tag("h2", self.w("data")), self._rows(rows))
+
+    def _rows(self, rows: Any) -> Markup:
+        parts = [
+            part for name, value in rows if value is not None for part in (tag("dt", name), tag("dd", value))
+        ]
+        return tag("dl", *parts)
+
+    def forms(self, found: Any, typed: Mapping[str, str]) -> list[Markup]:
+        """Return one form per answer that is possible now, and the button that opens the data."""
+        moves = set(found["allowedMoves"])
+        once = typed.get("once") or secrets.token_urlsafe(18)
+        made: list[Markup] = []
+        if found["opened"] or "ACKNOWLEDGE" in moves:
+            words = "open_again" if found["opened"] else "open"
+            made.append(
+                tag(
+                    "form",
+                    tag("p", self.w("open_hint")),
+                    self._hidden("OPEN", f"{once}-open"),
+                    tag("button", self.w(words), type="submit"),
+                    method="post",
+                )
+            )
+        for do, fields in _FIELDS.items():
+            if do not in moves and not (do == "CALL_ME" and found["callsLeft"] > 0):
+                continue
+            # what was refused may be corrected and sent under the same number: nothing was made of it
+            number = typed["once"] if typed.get("do") == do and typed.get("once") else f"{once}-{do}"
+            controls = [self._control(do, name, sort, typed) for name, sort in fields]
+            made.append(
+                tag(
+                    "form",
+                    tag(
+                        "fieldset",
+                        tag("legend", self.w(do)),
+                        self._hidden(do, number),
+                        *controls,
+                        tag("button", self.w("send"), type="submit"),
+                    ),
+                    method="post",
+                )
+            )
+        return made
+
+    @staticmethod
+    def _hidden(do: str, once: str) -> Markup:
+        return Markup(
+            tag("input", type="hidden", name="do", value=do)
+            + tag("input", type="hidden", name="once", value=once)
+        )
+
+    def _control(self, do: str, name: str, sort: str, typed: Mapping[str, str]) -> Markup:
+        field = f"{do}.{name}"
+        value = typed.get(field, "")
+        needed = sort not in {"optional", "outcome_reason"}
+        key = "outcome_reason" if sort == "outcome_reason" else name
+        if sort in _CHOICES:
+            options = [tag("option", self.w("choose"), value="")]
+            options += [
+                tag(
+                    "option", label(choice, self.language), value=choice.value, selected=choice.value == value
+                )
+                for choice in _CHOICES[sort]
+            ]
+            control = tag("select", *options, id=field, name=field, required=needed)
+        elif sort == "textarea":
+            control = tag("textarea", value, id=field, name=field, rows="4", maxlength="600", required=needed)
+        else:
+            latest = (self.today + timedelta(days=3650)).isoformat()
+            kind = sort if sort in {"date", "tel"} else "text"
+            control = tag(
+                "input",
+                type=kind,
+                id=field,
+                name=field,
+                value=value or None,
+                maxlength=None if kind == "date" else "300",
+                max=latest if kind == "date" else None,
+                required=needed,
+                autocomplete="off",
+            )
+        return Markup(tag("label", self.w(key), for_=field) + control)
