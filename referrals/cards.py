@@ -457,7 +457,16 @@ async def answer_follow_up_by_card(
         )
     ).one_or_none()
     if row is None:
-        raise NotFound
+        settled = await work.session.scalar(
+            select(FollowUp).where(
+                FollowUp.id == follow_up_id,
+                FollowUp.client_id == card.client_id,
+                FollowUp.partner_id == card.partner_id,
+            )
+        )
+        if settled is None:
+            raise NotFound
+        raise TransitionNotAllowed(settled.state, ())
     follow_up, referral, consent = row
     may = follow_ups.stands(follow_up, referral, consent, work.now)
     follow_ups.answer(work, follow_up, may, need_now, occupied_with, AnswerSource.CODE)

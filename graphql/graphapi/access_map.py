@@ -260,7 +260,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.PUBLIC, "CardPurpose", "purpose text shared until"),
     Entry(Rule.PUBLIC, "CardFollowUp", "id service need occupation"),
     Entry(Rule.PUBLIC, "CardReceipt", "number at language direction title lines"),
-    Entry(Rule.MEMBER, "CodeCardIssued", "code expiresAt clientId"),
+    Entry(Rule.MEMBER, "CodeCardIssued", "cardCode expiresAt clientId"),
     Entry(Rule.MEMBER, "CodeCardRevoked", "clientId"),
     Entry(Rule.MEMBER, "CodeCard", "issuedAt expiresAt language"),
     Entry(Rule.MEMBER, "Client", "codeCard"),

@@ -28,6 +28,7 @@ from graphapi.mailing import Mail, Mailer
 from graphapi.opening import Opening
 from graphapi.throttle import sweep
 from referrals import erasing
+from referrals.follow_ups import tick as tick_follow_ups
 from referrals.keystore import KeyStore
 from referrals.notices import JOB as SEND_NOTICES
 from referrals.ticking import run_the_clock
@@ -94,6 +95,13 @@ def register(
         done = await run_the_clock(database)
         if done:
             log.info("the clock ran", **msgspec.structs.asdict(done))
+
+    @queue.schedule("ask_again", "*/10 * * * *")
+    async def _ask_again(schedule: Schedule) -> None:
+        async with database.work(SYSTEM) as work:
+            done = await tick_follow_ups(work)
+        if done.anything:
+            log.info("follow-ups went on", **msgspec.structs.asdict(done))
 
     @queue.schedule("sweep_code_attempts", "*/10 * * * *")
     async def _sweep_code_attempts(schedule: Schedule) -> None:

@@ -428,6 +428,10 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ ist kein Lesezeichen dieser Liste.",
         "en": "“{field}” is not a cursor of this list.",
     },
+    "nothing-in-force": {
+        "de": "Davon ist nichts (mehr) erlaubt.",
+        "en": "Nothing of that kind is allowed (any more).",
+    },
     "split-purpose": {
         "de": "„{field}“: Bitte nach 28 Tagen und nach 6 Monaten getrennt fragen.",
         "en": "“{field}”: ask for 28 days and for 6 months separately.",

@@ -49,7 +49,7 @@ KEY = "8 to 200 characters: acts once."
 class CodeCardIssued:
     """A code card for the person."""
 
-    code: str | None = strawberry.field(
+    card_code: str | None = strawberry.field(
         description="Print it on the card; null when this is a replay: issue another one."
     )
     expires_at: datetime | None = strawberry.field(description="Until when it can be used.")
@@ -229,7 +229,7 @@ class CardMutations:
                 return None
             new = issued[-1] if issued else None
             return CodeCardIssued(
-                code=new.code if new else None,
+                card_code=new.code if new else None,
                 expires_at=new.expires_at if new else None,
                 client_id=global_id("Client", client_id),
             )
