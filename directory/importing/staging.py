@@ -99,6 +99,7 @@ def _new_partner(id_: UUID, municipality: Municipality) -> Partner:
         professional_secrecy=False,
         public_body=False,
         school=False,
+        correspondence_language="de",
         locations=[],
     )
 
