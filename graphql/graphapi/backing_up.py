@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,23 +86,29 @@ async def back_up(
     ``url``: the main database as a role that may read every row, or with ``keys`` the key database as its
     owner. Raises BackupFailed; then nothing is left behind, nor after Ctrl-C.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     kind = "spurwechsel-keys" if keys else "spurwechsel"
     file = folder / f"{kind}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.dump"
-    if file.exists():
-        raise BackupFailed(f"{file} is there already. Wait a second.")
-    descriptor, partial = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".partial", dir=folder)
-    os.close(descriptor)  # made with mode 0600
-    try:
+    with _appearing(file) as partial:
         command = [tool("pg_dump"), "--format=custom", "--no-password", "--verbose", f"--file={partial}"]
         await _run(command, _environment(url), "dumping contents of table", "DUMP", progress)
+    return BackedUp(file, file.stat().st_size)
+
+
+@contextmanager
+def _appearing(file: Path) -> Iterator[str]:
+    """Give the name of a file to write, for this user only; it gets its name when the block ends well."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if file.exists():
+        raise BackupFailed(f"{file} is there already. Wait a second.")
+    descriptor, partial = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".partial", dir=file.parent)
+    os.close(descriptor)
+    try:
+        yield partial
         with Path(partial).open("rb") as written:
             os.fsync(written.fileno())
-            size = os.fstat(written.fileno()).st_size
         Path(partial).rename(file)
     finally:
         Path(partial).unlink(missing_ok=True)
-    return BackedUp(file, size)
 
 
 def delete_old(folder: Path, now: datetime, keep_days: int) -> tuple[Path, ...]:
@@ -261,6 +267,11 @@ def _environment(url: str) -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "10", "PGCLIENTENCODING": "UTF8", **given}
 
 
+async def _lines(stream: asyncio.StreamReader | None) -> AsyncIterator[bytes]:
+    while stream is not None and (line := await stream.readline()):
+        yield line
+
+
 async def _run(
     command: list[str], environment: dict[str, str], marks: str, what: str, progress: Progress | None
 ) -> None:
@@ -271,8 +282,7 @@ async def _run(
     said: list[str] = []
     tables = 0
     try:
-        assert process.stderr is not None
-        async for line in process.stderr:
+        async for line in _lines(process.stderr):
             text = line.decode(errors="replace")
             if marks in text:
                 tables += 1

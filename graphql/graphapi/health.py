@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import asyncpg
@@ -14,7 +15,7 @@ import msgspec
 import structlog
 from sqlalchemy import text
 
-from directory.database import OUT_OF_REACH, Database
+from directory.database import OUT_OF_REACH, Database, Unavailable
 from graphapi.opening import Opening
 from search.follower import Lag
 
@@ -53,8 +54,12 @@ async def readiness(
 ) -> Readiness:
     """Ask both roles' connections and compare the schema's revision with the one this release needs."""
     reasons: list[str] = []
-    if opening is not None and opening.reason is not None:
-        reasons.append(opening.reason)
+    if opening is not None:
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await opening.wait()
+        if opening.reason is not None:
+            reasons.append(opening.reason)
     revision: str | None = None
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
