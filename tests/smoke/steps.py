@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from directory.importing.entries import entry_id, source_namespace
 from graphapi.relay import global_id
@@ -119,6 +119,15 @@ def for_referral(name: str) -> Variables:
 def with_code(name: str) -> Variables:
     return lambda seen: {"code": seen[name]["answerCode"]}
 
+
+def with_card(**values: Any) -> Variables:
+    return lambda seen: {
+        "code": seen["card"]["cardCode"],
+        **{k: v(seen) if callable(v) else v for k, v in values.items()},
+    }
+
+
+NO_FOLLOW_UP: Final = global_id("FollowUp", UUID(int=1))
 
 PERIOD: Final = {"from": moment(days=-1), "to": moment(days=60)}
 
@@ -564,6 +573,54 @@ TABLE: Final = (
         None,
         lambda seen: {**with_code("link")(seen), "answer": {"decline": {"reason": "NO_CAPACITY"}}},
         "AnswerTaken",
+    ),
+    # the person sees with their card what was shared, answers, takes back, withdraws
+    Step("refer-client", "jobcenter", referred("theirs", "spurwechsel-perspektive"), R, "carded"),
+    Step(
+        "issue-code-card",
+        "jobcenter",
+        lambda seen: {"clientId": seen["theirs"]["id"], "language": "ar"},
+        "CodeCardIssued",
+        "card",
+    ),
+    Step("open-code-card", None, with_card(), "CodeCardOpened"),
+    Step(
+        "answer-by-card",
+        None,
+        with_card(referralId=lambda seen: seen["by-link"]["id"], answer="HELPED_PARTLY"),
+        "CardSaved",
+    ),
+    Step(
+        "move-by-card",
+        None,
+        with_card(
+            referralId=lambda seen: seen["carded"]["id"],
+            expectedVersion=lambda seen: seen["carded"]["version"],
+            move="CANCEL",
+        ),
+        "CardSaved",
+    ),
+    Step("withdraw-by-card", None, with_card(), "WithdrawnByCard"),
+    # nobody is asked again before 28 days have passed
+    Step(
+        "answer-follow-up-by-card",
+        None,
+        with_card(followUpId=NO_FOLLOW_UP, needNow="STILL_MET"),
+        "NotFoundProblem",
+    ),
+    Step(
+        "record-follow-up",
+        "jobcenter",
+        given(id=NO_FOLLOW_UP, expectedVersion=1, needNow="STILL_MET"),
+        "NotFoundProblem",
+    ),
+    Step("browse-due-follow-ups", "jobcenter", nothing),
+    Step("count-voices", "jobcenter", given(year=datetime.now(UTC).year, quarter=1)),
+    Step(
+        "revoke-code-card",
+        "jobcenter",
+        lambda seen: {"clientId": seen["theirs"]["id"]},
+        "CodeCardRevoked",
     ),
     # entered in error; erased for good
     Step("take-in-client", "coordinator", given(identity={"familyName": "Irrtum"}), "ClientSaved", "mistake"),
