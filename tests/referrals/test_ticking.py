@@ -24,6 +24,7 @@ from referrals.states import add_working_days, answer_due_on, replay
 from referrals.ticking import OVERDUE, REMINDED, run_the_clock, tick
 from referrals.values import Kept
 from referrals.vocabulary import (
+    AnswerSource,
     ApprovalMove,
     ApprovalState,
     Channel,
@@ -496,3 +497,66 @@ async def test_expiring_consents_alone_moves_no_referral_that_is_over(
         await expire_due(work)
 
     assert (await seen(desk, sent)).state is R.EXPIRED
+
+
+# --- The person's own moves, made by the sender on their behalf ---------------------------------------------
+
+
+async def test_draft_to_abandoned_by_c(desk: Desk, town: Town, client_id: UUID) -> None:
+    drafted = await desk.draft(client_id, town.provider)
+
+    moved = await desk.as_(
+        town.coordinator,
+        lambda w: exchange.abandon(
+            w, drafted.id, drafted.version, Reason.PERSON_DOES_NOT_WANT, told_by_person=AnswerSource.PHONE
+        ),
+    )
+
+    assert moved.state is R.ABANDONED
+    assert (await desk.events(town.coordinator, drafted.id))[-1].actor is EventActor.PERSON
+
+
+async def test_outcome_reported_to_in_progress_by_c_is_not_closed_by_t_afterwards(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    running = await desk.running(client_id, town.provider)
+    reported = await desk.as_(
+        town.provider.member,
+        lambda w: answering.report_outcome(
+            w, running.id, running.version, outcome=OutcomeCode.NEED_MET, outcome_on=TODAY
+        ),
+    )
+    await desk.as_(
+        town.coordinator,
+        lambda w: exchange.contest(
+            w, reported.id, reported.version, Reason.OUTCOME_WRONG, told_by_person=AnswerSource.IN_PERSON
+        ),
+    )
+
+    await look(desk, after(TODAY + timedelta(days=15)))
+
+    contested = await seen(desk, reported)
+    assert (contested.state, contested.disputed) == (R.IN_PROGRESS, True)
+    events = await desk.events(town.coordinator, reported.id)
+    assert (events[-1].move, events[-1].actor) == ("CONTEST", EventActor.PERSON)
+
+
+async def test_closed_to_in_progress_by_s_and_l_goes_on_under_the_clock(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    running = await desk.running(client_id, town.provider)
+    await look(desk, after(LATER + timedelta(days=90)))
+    await look(desk, after(LATER + timedelta(days=104)))
+    closed = await seen(desk, running)
+    moment = noon(LATER + timedelta(days=110))
+    async with at(desk.database, moment):
+        async with desk.database.work(town.coordinator) as work:
+            approval = await approvals.request_approval(
+                work, running.id, closed.version, ApprovalMove.REOPEN, Reason.NOT_FINISHED
+            )
+        async with desk.database.work(town.lead) as work:
+            await approvals.confirm_approval(work, approval.id, approval.version)
+
+    await look(desk, moment + timedelta(days=30))
+
+    assert (await seen(desk, running, moment + timedelta(days=30))).state is R.IN_PROGRESS
