@@ -69,7 +69,6 @@ async def test_the_reader_changes_nothing(database: Database, statement: str) ->
     "statement",
     [
         "UPDATE audit SET action = 'x'",
-        "DELETE FROM audit",
         "DELETE FROM partner",
         "DELETE FROM change",
         "UPDATE feed SET id = gen_random_uuid()",
@@ -86,6 +85,14 @@ async def test_the_service_cannot_undo_what_was_recorded(database: Database, sta
             await work.session.execute(text(statement))
     assert isinstance(refused.value.orig, Exception)
     assert "permission denied" in str(refused.value.orig) or "must be owner" in str(refused.value.orig)
+
+
+async def test_nothing_of_the_audit_is_deleted_but_by_the_deletion_job(database: Database, town: Town) -> None:
+    await town.partner()
+    async with database.work(SYSTEM) as work:
+        gone = await work.session.execute(text("DELETE FROM audit RETURNING id"))
+
+    assert gone.all() == []
 
 
 async def test_the_audit_is_read_by_the_system_only(database: Database, town: Town) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -17,18 +19,21 @@ from directory.database import Database
 from directory.vocabulary import InterpretingMode
 from referrals.clients import exclude
 from referrals.keystore import KeyStore
-from referrals.models import Approval, Booking, BookingPerson, Feedback, FeedbackCode
+from referrals.models import Approval, Booking, BookingPerson, Feedback, FeedbackCode, Referral
 from referrals.sealing import Place
+from referrals.states import TABLE
 from referrals.vocabulary import (
+    OPENED_STATES,
     AnswerSource,
     ApprovalMove,
     ApprovalState,
     BookingState,
+    DataCategory,
     FeedbackAnswer,
     Reason,
     ReferralState,
 )
-from tests.referrals.town import Town, give_consent, make_town, sent_referral
+from tests.referrals.town import Town, give_consent, make_town, purposes, sent_referral
 
 TABLES = (
     "client",
@@ -179,7 +184,6 @@ async def test_each_sees_exactly_their_part(app_url: str, database: Database, sc
     recipient = {
         "consent": 1,
         "referral": 1,
-        "referral_package": 1,
         "referral_event": 1,
         "booking": 1,
     }
@@ -216,7 +220,7 @@ async def test_a_lead_sees_a_foreign_referral_only_while_asked_for_four_eyes(
             "INSERT INTO referral (id, municipality_id, sender_partner_id, client_id, pseudonym, service_id,"
             " recipient_partner_id, topic, priority, categories, state, state_since, sent_at, place_taken,"
             " overdue, disputed, unconfirmed, version, created_at, updated_at)"
-            " VALUES ($1, $2, $3, $4, 'x', $5, $6, 'job', 'NORMAL', '{}', 'SENT', now(), now(), false,"
+            " VALUES ($1, $2, $3, $4, 'x', $5, $6, 'job', 'NORMAL', '{}', 'DRAFT', now(), NULL, false,"
             " false, false, false, 1, now(), now())",
             (referral := uuid4()),
             town.id,
@@ -314,17 +318,36 @@ async def test_the_reader_is_refused(reader_url: str, scene: Scene) -> None:
         await connection.close()
 
 
+async def as_clock(app_url: str, statement: str, *values: object) -> None:
+    """Change something that no side could, to see what the others then read."""
+    async with connected(app_url, {"role": "SYSTEM"}) as connection:
+        await connection.execute(statement, *values)
+
+
 async def test_the_recipient_reads_the_package_in_the_states_that_allow_it(
     app_url: str, scene: Scene
 ) -> None:
-    allowed = {"SENT", "ACKNOWLEDGED", "INFO_REQUESTED", "WAITLISTED", "ACCEPTED", "IN_PROGRESS", "ON_HOLD"}
-    allowed.add("OUTCOME_REPORTED")
+    """Before it opens the package it has topic, language and area only, by raw SQL too."""
     for state in ReferralState:
-        async with connected(app_url, settings_of(scene.town.coordinator)) as connection:
-            await connection.execute("UPDATE referral SET state = $1", state.value)
+        await as_clock(app_url, "UPDATE referral SET state = $1 WHERE id = $2", state.value, scene.referral)
         async with connected(app_url, settings_of(scene.town.provider.member)) as connection:
             package = await connection.fetchval("SELECT count(*) FROM referral_package")
-        assert package == (state in allowed), state
+        assert package == (state in OPENED_STATES), state
+
+
+async def test_a_question_asked_after_opening_does_not_close_the_package(app_url: str, scene: Scene) -> None:
+    await as_clock(app_url, "UPDATE referral SET state = 'INFO_REQUESTED' WHERE id = $1", scene.referral)
+    reads = "SELECT count(*) FROM referral_package"
+    async with connected(app_url, settings_of(scene.town.provider.member)) as connection:
+        assert await connection.fetchval(reads) == 0
+    await as_clock(
+        app_url,
+        "INSERT INTO referral_event (referral_id, ordinal, at, move, to_state, actor, source, facts)"
+        " VALUES ($1, 2, now(), 'ACKNOWLEDGE', 'ACKNOWLEDGED', 'RECIPIENT', 'MEMBER', '{}')",
+        scene.referral,
+    )
+    async with connected(app_url, settings_of(scene.town.provider.member)) as connection:
+        assert await connection.fetchval(reads) == 1
 
 
 @pytest.mark.parametrize("state", [ReferralState.DRAFT, ReferralState.AWAITING_CONSENT])
@@ -344,6 +367,7 @@ async def test_what_is_not_sent_does_not_exist_for_the_recipient(
 async def test_the_package_is_read_while_the_consent_is_in_force(
     app_url: str, scene: Scene, moment: str, seen: int
 ) -> None:
+    await as_clock(app_url, "UPDATE referral SET state = 'ACKNOWLEDGED' WHERE id = $1", scene.referral)
     async with connected(app_url, settings_of(scene.town.provider.member)) as connection:
         await connection.execute(
             "SELECT set_config('app.now', (valid_from + $1::text::interval)::text, true)"
@@ -371,7 +395,7 @@ async def test_a_recipient_cannot_make_itself_a_referral_or_a_consent(app_url: s
         async with connected(app_url, settings_of(town.provider.member)) as connection:
             await connection.execute(
                 "INSERT INTO consent (id, client_id, partner_id, subject, state, terms, version, created_at,"
-                " updated_at) SELECT gen_random_uuid(), client_id, $1, subject, 'GIVEN', terms, 1, now(),"
+                " updated_at) SELECT gen_random_uuid(), client_id, $1, subject, 'REQUESTED', terms, 1, now(),"
                 " now() FROM consent",
                 town.provider.id,
             )
@@ -401,8 +425,6 @@ async def test_a_code_opens_its_own_referral_and_nothing_else(
     by_code = {"role": "ANONYMOUS", "code_hash": scene.code.hex()}
 
     assert await rows_seen(app_url, by_code) == {
-        "referral": 1,
-        "referral_event": 1,
         "feedback_code": 1,
         "feedback": 1,
     }
@@ -426,7 +448,7 @@ async def test_a_code_opens_its_own_referral_and_nothing_else(
 async def test_a_package_is_erased_only_after_its_referral_has_ended(app_url: str, scene: Scene) -> None:
     async with connected(app_url, settings_of(scene.town.coordinator)) as connection:
         assert await connection.fetchval("SELECT erase_package($1)", scene.referral) is False
-        await connection.execute("UPDATE referral SET state = 'CANCELLED'")
+        await connection.execute("UPDATE referral SET state = 'CANCELLED'")  # a move of the sender
         assert await connection.fetchval("SELECT erase_package($1)", scene.referral) is True
         assert await connection.fetchval("SELECT count(*) FROM referral_package") == 0
         assert await connection.fetchval("SELECT current_setting('app.role')") == "COORDINATOR"
@@ -467,3 +489,505 @@ async def test_roles_are_spelled_as_the_policies_expect() -> None:
         "ANONYMOUS",
         "SYSTEM",
     }
+
+
+# --- The policy table once more: every actor, every table, every verb, with raw SQL -----------------------
+
+ACTORS = (
+    "unset",
+    "anonymous",
+    "reader",
+    "stranger",
+    "foreign_lead",
+    "bystander",
+    "recipient",
+    "coordinator",
+    "lead",
+    "feedback_code",
+    "answer_link",
+    "code_card",
+    "clock",
+    "deletion",
+)
+"""In the columns' order: no settings; nobody; a reader of another municipality; a coordinator and a LEAD of
+another town; a partner of the town with no part in it; the recipient, which has opened the package; the
+sender's coordinator and LEAD; holders of codes; SYSTEM; SYSTEM in a deletion run."""
+
+MATRIX = """
+# table              unset anon  read  stra  flead byst  recip coord lead  fcode link  card  clock deletion
+client               -     -     -     -     -     -     -     siu   siu   -     -     -     siu   siud
+consent              -     -     -     -     -     -     s     siu   siu   -     s     s     siu   siud
+referral             -     -     -     -     -     -     su    siu   siu   -     su    su    siu   siud
+booking              -     -     -     -     -     -     su    siu   siu   -     -     -     siu   siud
+booking_person       -     -     -     -     -     -     -     sid   sid   -     -     -     sid   sid
+client_phase_change  -     -     -     -     -     -     -     si    si    -     -     -     si    sid
+exclusion            -     -     -     -     -     -     -     -     sid   -     -     -     -     sid
+erasure              -     -     -     -     -     -     -     s     si    -     -     -     si    si
+referral_package     -     -     -     -     -     -     s     siud  siud  -     s     -     siud  siud
+referral_event       -     -     -     -     -     -     s     siu   siu   -     si    si    siu   siud
+feedback_code        -     -     -     -     -     -     -     siu   siu   su    -     s     siu   siud
+feedback             -     -     -     -     -     -     -     si    si    si    -     s     siu   siud
+approval             -     -     -     -     -     -     -     si    s     -     -     -     siu   siud
+answer_link          -     -     -     -     -     -     -     siu   siu   -     su    -     siu   siud
+answer_link_use      -     -     -     -     -     -     -     -     -     -     si    -     si    sid
+code_card            -     -     -     -     -     -     -     su    su    -     -     s     siu   siud
+card_act             -     -     -     -     -     -     -     -     -     -     -     siu   siu   siud
+follow_up            -     -     -     -     -     -     -     su    su    -     -     s     siu   siud
+notice               -     -     -     -     -     -     si    i     i     -     i     si    siu   siud
+appointment          -     -     -     -     -     -     siu   siu   siu   -     siu   s     siu   siud
+legal_hold           -     -     -     -     -     -     -     -     siu   -     -     -     s     siud
+deletion_run         -     -     -     -     s     -     -     -     s     -     -     -     s     siud
+deletion_count       -     -     -     -     -     -     -     -     s     -     -     -     s     siud
+idempotency          -     -     -     -     -     -     -     siud  -     -     -     -     -     siud
+audit                -     -     -     -     -     -     -     i     -     -     -     -     si    sid
+"""
+"""s: the row is read, i: one like it can be added, u: it can be changed, d: it can be deleted; -: none."""
+
+CHANGED = {
+    "client": "phase",
+    "exclusion": "sealed",
+    "client_phase_change": "at",
+    "consent": "version",
+    "referral": "version",
+    "referral_package": "made_at",
+    "referral_event": "sealed_text",
+    "booking": "version",
+    "booking_person": "sealed_name",
+    "feedback_code": "used_at",
+    "feedback": "sealed_text",
+    "approval": "version",
+    "notice": "updated_at",
+    "answer_link": "used_at",
+    "answer_link_use": "at",
+    "code_card": "ended_at",
+    "card_act": "result_id",
+    "follow_up": "version",
+    "appointment": "updated_at",
+    "legal_hold": "version",
+    "deletion_run": "ended_at",
+    "deletion_count": "held",
+    "erasure": "at",
+    "idempotency": "result_id",
+    "audit": "action",
+}
+"""Per table a column that somebody may change, set to what it is."""
+
+
+async def prepare(
+    app_url: str, database: Database, scene: Scene
+) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    """One row in every table that has none yet; return each actor's settings, and which row is meant."""
+    town = scene.town
+    link, card = hashlib.sha256(uuid4().bytes).digest(), hashlib.sha256(uuid4().bytes).digest()
+    run, ids = (
+        uuid4(),
+        {name: uuid4() for name in ("link", "card", "notice", "later", "date", "hold", "count")},
+    )
+    now = datetime.now(UTC)
+    soon = now + timedelta(days=9)
+    rows: tuple[tuple[str, dict[str, object]], ...] = (
+        (
+            "answer_link",
+            {
+                "id": ids["link"],
+                "code_hash": link,
+                "referral_id": scene.referral,
+                "partner_id": town.coordination.id,
+                "recipient_partner_id": town.provider.id,
+                "states": ["ACKNOWLEDGED"],
+                "issued_at": now,
+                "expires_at": soon,
+            },
+        ),
+        (
+            "answer_link_use",
+            {
+                "link_id": ids["link"],
+                "key_hash": b"k",
+                "input_hash": b"i",
+                "answer": "ACCEPT",
+                "ended": False,
+                "at": now,
+            },
+        ),
+        (
+            "code_card",
+            {
+                "id": ids["card"],
+                "code_hash": card,
+                "client_id": scene.client,
+                "partner_id": town.coordination.id,
+                "language": "de",
+                "issued_at": now,
+                "expires_at": soon,
+            },
+        ),
+        (
+            "card_act",
+            {
+                "card_id": ids["card"],
+                "operation": "x",
+                "key_hash": b"k",
+                "input_hash": b"i",
+                "result_id": uuid4(),
+                "at": now,
+            },
+        ),
+        (
+            "follow_up",
+            {
+                "id": ids["later"],
+                "referral_id": scene.referral,
+                "client_id": scene.client,
+                "partner_id": town.coordination.id,
+                "kind": "MONTH",
+                "state": "ASKED",
+                "closed_at": now,
+                "due_at": now,
+                "version": 1,
+                "created_at": now,
+                "updated_at": now,
+            },
+        ),
+        (
+            "notice",
+            {
+                "id": ids["notice"],
+                "kind": "REFERRAL_SENT",
+                "addressee": "ORGANISATION",
+                "partner_id": town.provider.id,
+                "about_kind": "REFERRAL",
+                "about_id": scene.referral,
+                "dedupe": "",
+                "state": "PENDING",
+                "attempts": 0,
+                "created_at": now,
+                "updated_at": now,
+            },
+        ),
+        (
+            "appointment",
+            {
+                "id": ids["date"],
+                "referral_id": scene.referral,
+                "sender_partner_id": town.coordination.id,
+                "recipient_partner_id": town.provider.id,
+                "kind": "FIRST_CONTACT",
+                "starts_at": soon,
+                "minutes": 30,
+                "bring": [],
+                "state": "SET",
+                "told": True,
+                "sender_state": "SET",
+                "created_at": now,
+                "updated_at": now,
+            },
+        ),
+        ("erasure", {"client_id": scene.client, "at": now}),
+        (
+            "idempotency",
+            {
+                "member_id": town.coordinator.member_id,
+                "operation": "x",
+                "key": "k" * 9,
+                "input_hash": b"i",
+                "result_id": uuid4(),
+            },
+        ),
+        (
+            "legal_hold",
+            {
+                "id": ids["hold"],
+                "partner_id": town.coordination.id,
+                "client_id": scene.client,
+                "reason": "COMPLAINT",
+                "set_by": town.lead.member_id,
+                "set_at": now,
+                "until": soon.date(),
+                "version": 1,
+            },
+        ),
+        ("deletion_run", {"id": run, "rules": "test", "started_at": now}),
+        (
+            "deletion_count",
+            {
+                "id": ids["count"],
+                "run_id": run,
+                "municipality_id": town.id,
+                "retention_class": "package",
+                "deleted": 1,
+                "held": 0,
+            },
+        ),
+    )
+    writers = {"idempotency": settings_of(town.coordinator), "legal_hold": settings_of(town.lead)}
+    for table, row in rows:
+        said = writers.get(table, {"role": "SYSTEM", "deletion_run": str(run)})
+        async with connected(app_url, said) as connection:
+            names = ", ".join(row)
+            marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+            await connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row.values())
+    await as_clock(app_url, "UPDATE referral SET state = 'ACKNOWLEDGED' WHERE id = $1", scene.referral)
+    elsewhere = await make_town(database)
+    actors = {
+        "unset": {},
+        "anonymous": {"role": "ANONYMOUS"},
+        "reader": {**settings_of(elsewhere.coordinator), "role": "OTHER_MUNICIPALITY"},
+        "stranger": settings_of(elsewhere.coordinator),
+        "foreign_lead": settings_of(elsewhere.lead),
+        "bystander": settings_of(town.counselling.member),
+        "recipient": settings_of(town.provider.member),
+        "coordinator": settings_of(town.coordinator),
+        "lead": settings_of(town.lead),
+        "feedback_code": {"role": "ANONYMOUS", "code_hash": scene.code.hex()},
+        "answer_link": {"role": "ANONYMOUS", "code_hash": link.hex()},
+        "code_card": {"role": "ANONYMOUS", "code_hash": card.hex()},
+        "clock": {"role": "SYSTEM"},
+        "deletion": {"role": "SYSTEM", "deletion_run": str(run)},
+    }
+    about = {
+        "client": f"id = '{scene.client}'",
+        "consent": f"id = '{scene.consent}'",
+        "referral": f"id = '{scene.referral}'",
+        "booking": f"id = '{scene.booking}'",
+        "booking_person": f"booking_id = '{scene.booking}'",
+        **dict.fromkeys(("client_phase_change", "exclusion", "erasure"), f"client_id = '{scene.client}'"),
+        **dict.fromkeys(
+            ("referral_package", "referral_event", "feedback_code", "feedback", "approval"),
+            f"referral_id = '{scene.referral}'",
+        ),
+        "answer_link": f"id = '{ids['link']}'",
+        "answer_link_use": f"link_id = '{ids['link']}'",
+        "code_card": f"id = '{ids['card']}'",
+        "card_act": f"card_id = '{ids['card']}'",
+        "follow_up": f"id = '{ids['later']}'",
+        "notice": f"id = '{ids['notice']}'",
+        "appointment": f"id = '{ids['date']}'",
+        "legal_hold": f"id = '{ids['hold']}'",
+        "deletion_run": f"id = '{run}'",
+        "deletion_count": f"id = '{ids['count']}'",
+        "idempotency": f"member_id = '{town.coordinator.member_id}'",
+        "audit": f"object_id = '{scene.client}' AND action = 'client.create'",
+    }
+    return actors, about
+
+
+async def reached(connection: asyncpg.Connection, statement: str, *values: object) -> bool:
+    """Whether the statement reaches a row; what the database refuses for another reason than rights does."""
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        return not (await connection.execute(statement, *values)).endswith(" 0")
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    except asyncpg.IntegrityConstraintViolationError:
+        return True
+    finally:
+        await undone.rollback()
+
+
+NEW_KEY = """jsonb_build_object('id', CASE WHEN $1::jsonb ->> 'id' ~ '-' THEN gen_random_uuid()::text
+  ELSE '900000000' END, 'state', CASE WHEN $1::jsonb ? 'sender_file_number' THEN 'DRAFT'
+  ELSE $1::jsonb ->> 'state' END)"""
+
+
+async def test_who_reaches_what_with_raw_sql(app_url: str, database: Database, scene: Scene) -> None:
+    actors, about = await prepare(app_url, database, scene)
+    assert tuple(actors) == ACTORS
+    assert set(about) == set(CHANGED)
+    found: dict[str, dict[str, str]] = {}
+    for table, rows in about.items():
+        async with connected(app_url, actors["deletion"]) as connection:
+            row = await connection.fetchval(f"SELECT to_jsonb(t)::text FROM {table} t WHERE {rows}")
+        assert row is not None, table
+        if table == "referral":
+            row = json.dumps({**json.loads(row), "sent_at": None, "service_id": str(uuid4())})
+        if table == "consent":
+            decided = ("record", "decided_at", "valid_from", "valid_until", "receipt", "recorded_by")
+            row = json.dumps({**json.loads(row), **dict.fromkeys(decided), "sealed_evidence": None})
+            row = row.replace('"state": "GIVEN"', '"state": "REQUESTED"')
+        for actor, said in actors.items():
+            cell = ""
+            async with connected(app_url, said) as connection:
+                cell += "s" * (await reached(connection, f"SELECT FROM {table} WHERE {rows}"))
+                cell += "i" * (
+                    await reached(
+                        connection,
+                        f"INSERT INTO {table} SELECT * FROM jsonb_populate_record(NULL::{table},"
+                        f" $1::jsonb || {NEW_KEY})",
+                        row,
+                    )
+                )
+                column = CHANGED[table]
+                cell += "u" * (
+                    await reached(connection, f"UPDATE {table} SET {column} = {column} WHERE {rows}")
+                )
+                cell += "d" * (await reached(connection, f"DELETE FROM {table} WHERE {rows}"))
+            found.setdefault(table, {})[actor] = cell or "-"
+
+    expected = {
+        line.split()[0]: dict(zip(ACTORS, line.split()[1:], strict=True))
+        for line in MATRIX.strip().splitlines()
+        if not line.startswith("#")
+    }
+    assert found == expected
+
+
+# --- Which column, which move ------------------------------------------------------------------------------
+
+
+def test_the_database_knows_the_moves_of_the_table() -> None:
+    migration = importlib.import_module("migrations.versions.0012_row_security")
+    known = {(who, source, target) for who, target, sources in migration.MOVES for source in sources.split()}
+
+    assert known == {
+        ("LEAD" if row.four_eyes else who.value, source.value, row.target.value)
+        for row in TABLE
+        for source in row.sources
+        for who in row.who
+    }
+
+
+async def test_every_column_of_a_referral_has_somebody_who_may_change_it_or_nobody(app_url: str) -> None:
+    """A new column is the sender's until the migration says otherwise: look at each once."""
+    migration = importlib.import_module("migrations.versions.0012_row_security")
+    of_recipient = set(migration.OF_RECIPIENT.split()) | set(migration.OF_EVERY_MOVE.split())
+    of_sender = {
+        "sender_member_id", "sender_deputy_id", "sender_file_number", "topic", "language", "area", "priority",
+        "categories", "consent_id", "capacity_reason", "sent_at", "feedback_asked", "closed_at", "disputed",
+        "unconfirmed", "sender_read",
+    }  # fmt: skip
+
+    assert {column.name for column in Referral.__table__.columns} == (
+        of_recipient | of_sender | set(migration.NEVER_CHANGE.split())
+    )
+
+
+@pytest.mark.parametrize(
+    ("who", "change"),
+    [
+        ("recipient", "sender_file_number = 'x'"),
+        ("recipient", "categories = '{HEALTH}'"),
+        ("recipient", "priority = 'URGENT'"),
+        ("recipient", "consent_id = NULL"),
+        ("recipient", "sent_at = now()"),
+        ("recipient", "closed_at = now()"),
+        ("recipient", "sender_member_id = NULL"),
+        ("recipient", "feedback_asked = 'ANSWERED'"),
+        ("recipient", "state = 'CLOSED'"),
+        ("recipient", "state = 'CANCELLED'"),
+        ("recipient", "state = 'EXPIRED'"),
+        ("recipient", "state = 'CONSENT_REVOKED'"),
+        ("recipient", "state = 'ENTERED_IN_ERROR'"),
+        ("sender", "recipient_member_id = sender_member_id"),
+        ("sender", "state = 'CLOSED'"),
+        ("sender", "state = 'EXPIRED'"),
+        ("sender", "state = 'DRAFT'"),
+        ("sender", "state = 'ENTERED_IN_ERROR'"),
+        ("lead", "state = 'ENTERED_IN_ERROR'"),
+    ],
+)
+async def test_no_side_changes_what_is_not_its_own(app_url: str, scene: Scene, who: str, change: str) -> None:
+    town = scene.town
+    actor = {"recipient": town.provider.member, "sender": town.coordinator, "lead": town.other_lead}[who]
+    async with connected(app_url, settings_of(actor)) as connection:
+        assert not await done(connection, f"UPDATE referral SET {change} WHERE id = $1", scene.referral)
+
+
+@pytest.mark.parametrize(
+    ("who", "change"),
+    [
+        ("recipient", "state = 'ACKNOWLEDGED', recipient_member_id = acting_member(), version = version + 1"),
+        ("recipient", "state = 'DECLINED', decline_reason = 'NO_CAPACITY', declined_by = 'PARTNER'"),
+        ("recipient", "recipient_file_number = 'AZ 7'"),
+        ("sender", "state = 'ACCEPTED', recipient_contact = 'Zimmer 12', expected_end = '2027-01-01'"),
+        ("sender", "state = 'CANCELLED', reason = 'PERSON_MOVED'"),
+        ("sender", "sender_file_number = 'AZ 8'"),
+    ],
+)
+async def test_each_side_makes_its_own_moves(app_url: str, scene: Scene, who: str, change: str) -> None:
+    actor = scene.town.provider.member if who == "recipient" else scene.town.coordinator
+    async with connected(app_url, settings_of(actor)) as connection:
+        assert await done(connection, f"UPDATE referral SET {change} WHERE id = $1", scene.referral)
+
+
+async def done(connection: asyncpg.Connection, statement: str, *values: object) -> bool:
+    """Whether the statement changed something; refused by a right or a rule is False. Undone either way."""
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        return not (await connection.execute(statement, *values)).endswith(" 0")
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.RestrictViolationError):
+        return False
+    finally:
+        await undone.rollback()
+
+
+async def test_nothing_is_sent_without_a_consent_that_covers_it(
+    app_url: str, database: Database, keys: KeyStore, scene: Scene
+) -> None:
+    town = scene.town
+    other = await give_consent(
+        database, keys, town.coordinator, scene.client, town.business.id, asked=purposes(DataCategory.LEVEL)
+    )
+    drafted = uuid4()
+    send = (
+        "UPDATE referral SET state = 'SENT', sent_at = now(), consent_id = $2, categories = $3 WHERE id = $1"
+    )
+    async with connected(app_url, settings_of(town.coordinator)) as connection:
+        await connection.execute(
+            "INSERT INTO referral (id, municipality_id, sender_partner_id, client_id, pseudonym, service_id,"
+            " recipient_partner_id, topic, priority, categories, state, state_since, place_taken, overdue,"
+            " disputed, unconfirmed, version, created_at, updated_at)"
+            " VALUES ($1, $2, $3, $4, 'x', $5, $6, 'job', 'NORMAL', '{LEVEL}', 'DRAFT', now(), false,"
+            " false, false, false, 1, now(), now())",
+            drafted,
+            town.id,
+            town.coordination.id,
+            scene.client,
+            town.business.service,
+            town.business.id,
+        )
+        assert not await done(connection, send, drafted, None, ["LEVEL"])
+        assert not await done(connection, send, drafted, scene.consent, ["LEVEL"])  # names another recipient
+        assert not await done(connection, send, drafted, other, ["LEVEL", "HEALTH"])
+        await connection.execute("SELECT set_config('app.now', '2100-01-01', true)")
+        assert not await done(connection, send, drafted, other, ["LEVEL"])
+        await connection.execute("SELECT set_config('app.now', '', true)")
+        assert await done(connection, send, drafted, other, ["LEVEL"])
+
+
+async def test_what_happened_stays_and_what_is_erased_stays_erased(app_url: str, scene: Scene) -> None:
+    async with connected(app_url, settings_of(scene.town.coordinator)) as connection:
+        for statement in (
+            "UPDATE referral_event SET move = 'CLOSE'",
+            "UPDATE referral_event SET sealed_text = 'x'",
+            "DELETE FROM referral_event",
+            "UPDATE client SET partner_id = gen_random_uuid()",
+            "DELETE FROM client",
+            "UPDATE audit SET action = 'x'",
+            "INSERT INTO audit (role, action, object_kind, object_id, details)"
+            " VALUES ('LEAD', 'x', 'client', gen_random_uuid(), '{}')",
+        ):
+            assert not await done(connection, statement), statement
+        await connection.execute(
+            "UPDATE client SET erased_at = now(), sealed_identity = NULL, sealed_contact = NULL,"
+            " sealed_profile = NULL, name_index = '{}'"
+        )
+        for statement in (
+            "UPDATE client SET erased_at = NULL",
+            "UPDATE client SET sealed_identity = 'x'",
+            "UPDATE client SET name_index = ARRAY['x'::bytea]",
+        ):
+            assert not await done(connection, statement), statement
+
+
+async def test_a_request_for_four_eyes_is_decided_by_another(app_url: str, scene: Scene) -> None:
+    town = scene.town
+    decide = "UPDATE approval SET state = 'CONFIRMED', decided_by = $1, decided_at = acting_now()"
+    said = {**settings_of(town.lead), "now": "2026-11-22T12:00:00+00:00"}
+    async with connected(app_url, said) as connection:
+        assert not await done(connection, decide, town.other_lead.member_id)
+        await connection.execute(decide, town.lead.member_id)
+        correct = "UPDATE referral SET state = 'ENTERED_IN_ERROR', reason = 'WRONG_PERSON' WHERE id = $1"
+        assert await done(connection, correct, scene.referral)

@@ -114,8 +114,17 @@ async def test_the_reader_has_no_rights_at_all(owner: asyncpg.Connection, table:
 @pytest.mark.parametrize(
     "table", ["client", "consent", "referral", "referral_event", "audit", "client_phase_change"]
 )
-async def test_nobody_who_serves_can_delete_what_must_remain(owner: asyncpg.Connection, table: str) -> None:
-    assert await owner.fetchval("SELECT has_table_privilege('spurwechsel_app', $1, 'DELETE')", table) is False
+async def test_only_the_deletion_job_can_delete_what_must_remain(
+    owner: asyncpg.Connection, table: str
+) -> None:
+    """Whatever other policies say: a restrictive one is asked beside them."""
+    rules = await owner.fetch(
+        "SELECT pg_get_expr(polqual, polrelid) FROM pg_policy"
+        " WHERE polrelid = $1::regclass AND NOT polpermissive AND polcmd = 'd'",
+        table,
+    )
+
+    assert [row[0] for row in rules] == ["acting_for_deletion()"]
 
 
 @pytest.mark.parametrize("column", ["client_id", "service_id", "sender_partner_id", "recipient_partner_id"])
