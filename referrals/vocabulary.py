@@ -840,6 +840,19 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(BookingState.DONE): {"de": "durchgeführt", "en": "done"},
     _key(BookingState.NO_SHOW): {"de": "nicht erschienen", "en": "no-show"},
     _key(BookingState.CANCELLED): {"de": "abgesagt", "en": "cancelled"},
+    _key(LateReason.EMERGENCY): {"de": "Notfall", "en": "emergency"},
+    _key(LateReason.DATE_SET_BY_OTHERS): {
+        "de": "Termin von anderen gesetzt",
+        "en": "date set by others",
+    },
+    _key(LateReason.INTERPRETER_FELL_OUT): {
+        "de": "Sprachmittlung ausgefallen",
+        "en": "interpreter fell out",
+    },
+    _key(LateReason.AGREED_WITH_SERVICE): {
+        "de": "mit der Sprachmittlung abgesprochen",
+        "en": "agreed with the service",
+    },
     _key(GenderWish.WOMAN): {"de": "eine Frau", "en": "a woman"},
     _key(GenderWish.MAN): {"de": "ein Mann", "en": "a man"},
     _key(GenderWish.NONE): {"de": "kein Wunsch", "en": "no wish"},

@@ -310,6 +310,33 @@ class TestAnswering:
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 600
 
 
+async def test_what_was_done_with_the_data_is_recorded_by_phone_too(office: Office) -> None:
+    town = office.town
+    referral, path = await office.link()
+    query = "query($id: ID!) { referral(id: $id) { consentId version } }"
+    found = (await town.ask(query, {"id": referral["id"]}, who="coordinator")).data["referral"]
+    await town.done(
+        "coordinator", "withdrawConsent", id=found["consentId"], expectedVersion=2, channel="PHONE"
+    )
+    assert (await office.get(path)).status == 410
+
+    version = (await town.ask(query, {"id": referral["id"]}, who="coordinator")).data["referral"]["version"]
+    told = {"id": referral["id"], "expectedVersion": version, "source": "PHONE", "on": days(0)}
+    kept = {"answer": "KEPT", "what": ["IDENTITY"], "until": days(30)}
+    refused = await town.do("coordinator", "recordPartnerAnswer", **told, answer={"revocationAnswered": kept})
+    assert (refused["reason"], refused["field"]) == ("required", "answer.revocationAnswered.legalBasis")
+    deleted = {"revocationAnswered": {"answer": "DELETED"}}
+    saved = await town.do("coordinator", "recordPartnerAnswer", **told, answer=deleted)
+    assert (saved["__typename"], saved["referral"]["state"]) == ("ReferralSaved", "CONSENT_REVOKED")
+    again = await town.do(
+        "coordinator",
+        "recordPartnerAnswer",
+        **{**told, "expectedVersion": saved["referral"]["version"]},
+        answer=deleted,
+    )
+    assert again["__typename"] == "TransitionNotAllowedProblem"
+
+
 class TestTheCode:
     async def test_stands_in_no_log(
         self,

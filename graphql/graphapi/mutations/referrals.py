@@ -290,6 +290,18 @@ class ReportOutcomeInput(ReferralVersionInput, OutcomeInput):
     """The recipient reports what came of it."""
 
 
+@strawberry.input(description="What was done with the data after the consent ended.")
+class DataKeptInput:
+    """What was done with the data after the consent ended."""
+
+    answer: RevocationAnswer = strawberry.field(description="Deleted, or kept.")
+    what: list[DataCategory] = strawberry.field(default_factory=list, description="What is kept.")
+    legal_basis: str | None = strawberry.field(
+        default=strawberry.UNSET, description="On which basis it is kept (Art. 17(3) GDPR)."
+    )
+    until: date | None = strawberry.field(default=strawberry.UNSET, description="Until when it is kept.")
+
+
 @strawberry.input(one_of=True, description="What the partner answered: exactly one of these.")
 class PartnerAnswerInput:
     """What the partner answered; the names are those of the moves."""
@@ -313,6 +325,10 @@ class PartnerAnswerInput:
     report_outcome: OutcomeInput | None = strawberry.field(
         default=strawberry.UNSET, description="What came of it."
     )
+    revocation_answered: DataKeptInput | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="After the consent ended: what they did with the data (Art. 7(3) GDPR).",
+    )
 
 
 @strawberry.input(description="What the partner told you by phone, by mail or in person.")
@@ -324,16 +340,9 @@ class RecordPartnerAnswerInput(ReferralVersionInput):
     answer: PartnerAnswerInput = strawberry.field(description="What they said.")
 
 
-@strawberry.input(description="What was done with the data after the consent ended.")
-class AnswerRevocationInput(ReferralVersionInput):
-    """What was done with the data after the consent ended."""
-
-    answer: RevocationAnswer = strawberry.field(description="Deleted, or kept.")
-    what: list[DataCategory] = strawberry.field(default_factory=list, description="What is kept.")
-    legal_basis: str | None = strawberry.field(
-        default=strawberry.UNSET, description="On which basis it is kept (Art. 17(3) GDPR)."
-    )
-    until: date | None = strawberry.field(default=strawberry.UNSET, description="Until when it is kept.")
+@strawberry.input(description="What was done with the data, in the version of the referral you read.")
+class AnswerRevocationInput(ReferralVersionInput, DataKeptInput):
+    """What the recipient did with the data after the consent ended."""
 
 
 # --- What a sender does ---------------------------------------------------------------------------------
