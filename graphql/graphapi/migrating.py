@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 from alembic import command
@@ -99,8 +100,15 @@ async def _carry_keys_over(connection: AsyncConnection, keys_owner_url: str) -> 
             await take_over_master_keys(keys, masters)
             for table, id_column in (("client_key", "client_id"), ("organisation_key", "partner_id")):
                 columns = f"{id_column}, wrapped, master_key, created_at"
-                found = await connection.stream(text(f"SELECT {columns} FROM keystore.{table}"))  # noqa: S608
-                async for rows in found.partitions(1_000):
+                # page by page: a cursor that is still open would keep the table from being dropped
+                page = text(
+                    f"SELECT {columns} FROM keystore.{table}"  # noqa: S608
+                    f" WHERE CAST(:after AS uuid) IS NULL OR {id_column} > :after"
+                    f" ORDER BY {id_column} LIMIT 1000"
+                )
+                after: UUID | None = None
+                while rows := (await connection.execute(page, {"after": after})).all():
+                    after = rows[-1][0]
                     await keys.executemany(
                         f"INSERT INTO {table} ({columns}) SELECT $1, $2, $3, $4"  # noqa: S608
                         " WHERE NOT EXISTS (SELECT FROM erasure WHERE client_id = $1) ON CONFLICT DO NOTHING",
