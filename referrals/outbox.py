@@ -294,7 +294,8 @@ def _needed(notice: Notice, found: _Objects, at: datetime) -> bool:
             )
         case NoticeAbout.CONSENT:
             asked = found.consents.get(notice.about_id)
-            return asked is not None and asked.state is ConsentState.GIVEN
+            renewable = asked is not None and asked.state is ConsentState.GIVEN
+            return asked is not None and (renewable or notice.kind is not NoticeKind.CONSENT_RENEWAL)
         case NoticeAbout.SERVICE:
             return notice.about_id in found.services
 

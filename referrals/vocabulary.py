@@ -939,7 +939,7 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     },
     _key(NoticeKind.QUESTION_ASKED): {"de": "Rückfrage", "en": "a question was asked"},
     _key(NoticeKind.QUESTION_ANSWERED): {"de": "Rückfrage beantwortet", "en": "the question was answered"},
-    _key(NoticeKind.NEWS): {"de": "Neues zu einer Vermittlung", "en": "news about a referral"},
+    _key(NoticeKind.NEWS): {"de": "Neues zu einem Vorgang", "en": "news about a case"},
     _key(NoticeKind.GOES_ON): {"de": "Vermittlung läuft weiter", "en": "the referral goes on"},
     _key(NoticeKind.TAKEN_BACK): {"de": "Vermittlung zurückgenommen", "en": "the referral was taken back"},
     _key(NoticeKind.CONSENT_ENDED): {"de": "Einwilligung beendet", "en": "the consent has ended"},

@@ -102,8 +102,8 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
             "Die Rückfrage ist nicht mehr offen. Ihre Frist läuft weiter; bitte sehen Sie nach.",
         ),
         _K.NEWS: MailText(
-            "Neues zu einer Vermittlung ({reference})",
-            "Zu einer Vermittlung gibt es Neues. Bitte sehen Sie nach.",
+            "Neues zu einem Vorgang ({reference})",
+            "Zu einem Ihrer Vorgänge gibt es Neues. Bitte sehen Sie nach.",
         ),
         _K.GOES_ON: MailText(
             "Eine Vermittlung läuft weiter ({reference})",
@@ -222,7 +222,7 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
             "The question is no longer open. Your clock goes on; please have a look.",
         ),
         _K.NEWS: MailText(
-            "News about a referral ({reference})", "There is news about a referral. Please have a look."
+            "News about a case ({reference})", "There is news about one of your cases. Please have a look."
         ),
         _K.GOES_ON: MailText(
             "A referral goes on ({reference})", "{asking} has taken a referral up again. Please have a look."

@@ -145,7 +145,7 @@ class Watchers:
                     self.listening.clear()
                     with suppress(*OUT_OF_REACH, asyncpg.PostgresError):
                         await connection.close(timeout=2)
-            except (*OUT_OF_REACH, asyncpg.PostgresError) as error:
+            except Exception as error:  # whatever it is, who watches must not be left waiting for ever
                 log.warning("not listening", error=type(error).__name__, seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
