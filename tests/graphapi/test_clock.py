@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
+from pgqueuer import PgQueuer
 
 from directory.database import Database
+from graphapi.jobs import register
 from referrals.clock import end_of, morning_of
 from referrals.states import add_working_days
 from referrals.ticking import run_the_clock
@@ -157,3 +160,25 @@ async def test_consents_that_end_within_30_days_are_listed_for_their_controller_
     assert offered["renewalOfferedAt"] is not None
     for who in ("staff", "other_staff", "jobcenter"):
         assert await listed(who) == []
+
+
+async def test_the_jobs_process_runs_the_clock_each_minute(
+    town: Town, database: Database, app_url: str
+) -> None:
+    sent = await town.sent(priority="URGENT")
+    connection = await asyncpg.connect(app_url)
+    try:
+        queue = PgQueuer.from_asyncpg_connection(connection)
+        register(queue, database)
+        scheduled: dict[str, tuple[Any, Any]] = {
+            str(key.entrypoint): (key, run) for key, run in queue.sm.registry.items()
+        }
+        key, run = scheduled["run_the_clock"]
+
+        assert key.expression.split()[:5] == ["*"] * 5
+        with at(database, end_of(add_working_days(TODAY, 2)) + timedelta(minutes=1)):
+            await run.parameters.func(None)
+    finally:
+        await connection.close()
+
+    assert (await read(town, sent, "staff"))["state"] == "EXPIRED"
