@@ -29,8 +29,10 @@ from graphapi.context import Context, Services
 from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.limits import Documents
 from graphapi.messages import MessageLanguage, message_language, preferred_languages
+from graphapi.types.answer_link import PATH
 from graphapi.types.words import label
 from referrals.clock import local_day
+from referrals.codes import ALPHABET, LONGEST
 from referrals.consent import BERLIN
 from referrals.vocabulary import (
     DataCategory,
@@ -168,6 +170,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "This form did not come from this page. Please open the link again.",
     ),
     "method": ("Diese Methode geht hier nicht.", "This method is not possible here."),
+    "code": ("Der Code aus dem Schreiben", "The code from the letter"),
+    "go_on": ("Weiter", "Continue"),
     "choose": ("Bitte wählen", "Please choose"),
     "familyName": ("Familienname", "Family name"),
     "givenNames": ("Vornamen", "Given names"),
@@ -301,6 +305,8 @@ class AnswerPages:
     async def _answer(
         self, visit: _Visit, receive: Receive, extra: list[tuple[bytes, bytes]]
     ) -> tuple[int, str]:
+        if not visit.code and visit.method in {"GET", "HEAD", "POST"}:
+            return await self._entry(visit, receive, extra)
         if visit.method == "OPTIONS":
             extra.append((b"allow", b"GET, HEAD, POST, OPTIONS"))
             return 204, ""
@@ -345,6 +351,20 @@ class AnswerPages:
         if found["linkEnded"]:
             return 200, visit.page(thanks)
         return await self._shown(visit, extra, above=thanks)
+
+    async def _entry(
+        self, visit: _Visit, receive: Receive, extra: list[tuple[bytes, bytes]]
+    ) -> tuple[int, str]:
+        """Let somebody with a code on paper type it; what they typed leads to the link's own page."""
+        form = await _form(visit, receive) if visit.method == "POST" and visit.of_this_site() else None
+        typed = "".join(c for c in (form or {}).get("code", "").upper() if c in ALPHABET)
+        if typed:
+            extra.append((b"location", f"{PATH}{typed[:LONGEST]}".encode()))
+            return 303, visit.page()
+        field = tag("input", type="text", id="code", name="code", required=True, autocomplete="off")
+        button = tag("button", visit.w("go_on"), type="submit")
+        named = tag("label", visit.w("code"), for_="code")
+        return 200, visit.page(tag("form", named, field, button, method="post", action=PATH.rstrip("/")))
 
     async def _refused(
         self, visit: _Visit, extra: list[tuple[bytes, bytes]], found: Any, form: Mapping[str, str]
@@ -453,7 +473,8 @@ class _Visit:
         # the application is mounted: the path may begin anywhere, the code is its last part
         raw = bytes(scope.get("raw_path") or b"").split(b"?")[0].decode("latin-1")
         path = unquote(raw) if raw else str(scope.get("path", ""))
-        self.code = path.rstrip("/").rpartition("/")[2][:200]
+        last = path.rstrip("/").rpartition("/")[2]
+        self.code = "" if last == PATH.strip("/") else last[:200]
         self.languages = preferred_languages(self.headers.get("accept-language"))
         self.chooses = any(one.split("-")[0].lower() in {"de", "en"} for one in self.languages)
         self.language: MessageLanguage = message_language(self.languages)

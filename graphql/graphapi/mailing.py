@@ -30,6 +30,7 @@ from directory.problems import NotFound
 from graphapi import mail_texts
 from graphapi.relay import global_id
 from graphapi.settings import MailServer, Settings, mail_server
+from graphapi.types.answer_link import PATH
 from referrals import outbox
 from referrals.answer_links import issue
 from referrals.moving import local_day
@@ -45,8 +46,8 @@ SMTP_SECONDS: Final = 30.0
 CASE_PATH: Final = "/cases/{id}"
 """Page of a referral, booking or service; who opens it signs in."""
 
-ANSWER_PATH: Final = "/answer#{code}"
-"""Page to answer without an account; what stands behind the # never reaches a server or its log."""
+ANSWER_PATH: Final = PATH + "{code}"
+"""Page to answer without an account; it works without JavaScript, so the code must reach the server."""
 
 CodeFor: TypeAlias = Callable[[Work, UUID], Awaitable[str | None]]
 """Makes the one-time code with which the recipient of a referral answers, in the work that claims the

@@ -301,6 +301,18 @@ class TestAnswering:
         assert page.status == 404
         assert not page.forms and not page.all("script")
 
+    async def test_a_code_on_paper_is_typed(self, office: Office) -> None:
+        _, path = await office.link()
+        entry = await office.get("/answer")
+        assert entry.status == 200 and entry.all("form")[0]["action"] == "/answer"
+        typed = f" {path.removeprefix('/answer/').lower()} \r\n"
+        answer = await office.http.post("/answer", data={"code": typed})
+        assert (answer.status_code, set(answer.headers["location"]) & {"\r", "\n", " "}) == (303, set())
+        assert "DECLINE" in (await office.get(answer.headers["location"])).forms
+        for nothing in ({"code": ""}, {"code": "//evil.example"}, {}):
+            answer = await office.http.post("/answer", data=nothing)
+            assert answer.headers.get("location", "/answer/").startswith("/answer/")
+
     async def test_too_many_wrong_codes_are_stopped(self, database: Database, keys: KeyStore) -> None:
         application = served(database, keys, limits=Limits(wrong_codes=3))
         transport = httpx.ASGITransport(application, client=("192.0.2.77", 1))  # type: ignore[arg-type]

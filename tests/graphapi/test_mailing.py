@@ -161,7 +161,7 @@ async def test_the_link_to_answer_works_and_its_code_is_stored_nowhere(
     await office.deliver(desk.database)
 
     body = office.to(SERVICE_MAIL)[0].get_content()
-    found = re.search(r"https://netz\.example\.org/answer#(\S+)", body)
+    found = re.search(r"https://netz\.example\.org/answer/(\S+)", body)
     assert found is not None
     async with desk.database.view(Actor(role=desk.town.lead.role.ANONYMOUS)) as session:
         page = await look(session, found[1], desk.database.clock())
@@ -364,7 +364,7 @@ async def test_a_withdrawal_cancels_what_is_pending_and_asks_for_the_data(
     ]
     (mail,) = office.to(SERVICE_MAIL)
     assert "Bitte antworten: Daten zu einer Vermittlung" in mail["Subject"]
-    assert "/answer#" not in mail.get_content()
+    assert "/answer/" not in mail.get_content()
 
 
 async def test_what_nobody_needs_any_more_is_not_sent(desk: Desk, office: PostOffice) -> None:
@@ -447,7 +447,7 @@ async def test_a_superior_is_found_in_a_free_text_and_gets_no_link_to_answer(
 
     (mail,) = office.to("leitung@traeger.example.org")
     assert "als vorgesetzte Stelle" in mail.get_content()
-    assert "/answer#" not in mail.get_content()
+    assert "/answer/" not in mail.get_content()
 
 
 async def test_a_partner_is_written_to_in_its_language(desk: Desk, office: PostOffice) -> None:
