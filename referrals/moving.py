@@ -174,7 +174,9 @@ def depth_of(referral: Referral, consent: Consent | None, at: datetime) -> Repor
 
 def depth_expression(at: datetime) -> ColumnElement[str]:
     """Return what ``depth_of`` says, as a column of a statement that joins referral and consent."""
-    gone = Consent.withdrawal.op("->>")
+    scope, purpose, recipient = (
+        func.jsonb_extract_path_text(Consent.withdrawal, name) for name in ("scope", "purpose", "recipient")
+    )
     entry = func.jsonb_path_query_first(
         Consent.terms, sql_cast('$.purposes[*] ? (@.purpose == "REPORT_BACK" && @.granted == true)', JSONPATH)
     )
@@ -183,10 +185,10 @@ def depth_expression(at: datetime) -> ColumnElement[str]:
         Consent.id.is_(None),
         Consent.state == ConsentState.WITHDRAWN,
         and_(
-            gone("scope") == WithdrawalScope.RECIPIENT.value,
-            gone("recipient") == sql_cast(Referral.recipient_partner_id, Text),
+            scope == WithdrawalScope.RECIPIENT.value,
+            recipient == sql_cast(Referral.recipient_partner_id, Text),
         ),
-        gone("purpose") == Purpose.REPORT_BACK.value,
+        purpose == Purpose.REPORT_BACK.value,
         ends_on < local_day(at),
     )
     stated = func.coalesce(entry.op("->>")("report_depth"), ReportDepth.NOTHING.value)
