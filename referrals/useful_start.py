@@ -120,7 +120,7 @@ class LatestUsefulStart(Value, frozen=True, kw_only=True):
 
 
 def latest_useful_start(
-    status_valid_until: date | None, kind: ServiceKind, course: CourseFacts | None = None
+    status_valid_until: date | None, kind: ServiceKind | None, course: CourseFacts | None = None
 ) -> LatestUsefulStart | None:
     """Return until when beginning is useful; None when it is not known when the status ends.
 
@@ -129,7 +129,7 @@ def latest_useful_start(
     """
     if status_valid_until is None:
         return None
-    usual = DURATIONS.get(kind, _NO_TIME)
+    usual = _NO_TIME if kind is None else DURATIONS.get(kind, _NO_TIME)
     days, reckoned = usual.weeks * 7, Reckoned.KIND
     if course is not None:
         if course.starts_on and course.ends_on and course.starts_on <= course.ends_on:
