@@ -122,7 +122,7 @@ def test_every_language_says_all_that_the_german_text_says(version: str, languag
 @pytest.mark.parametrize(("version", "language"), ALL)
 def test_every_text_is_printed_and_every_letter_has_a_glyph(version: str, language: str) -> None:
     pdf = render(printout(render_notice(FULL, language, version)))
-    assert PdfReader(io.BytesIO(pdf)).root_object["/Lang"] == language
+    assert str(PdfReader(io.BytesIO(pdf)).root_object["/Lang"]) == language
 
 
 def test_what_was_published_is_never_changed() -> None:

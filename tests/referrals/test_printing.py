@@ -134,7 +134,7 @@ def test_all_blocks_stand_on_the_page_in_order() -> None:
     assert found.count("Fassung 7") == 2
     assert reader.metadata is not None
     assert reader.metadata.title == "T"
-    assert reader.root_object["/Lang"] == "de"
+    assert str(reader.root_object["/Lang"]) == "de"
 
 
 def test_a_printout_without_a_title_is_a_bug() -> None:

@@ -17,6 +17,7 @@ from referrals.keystore import KeyStore
 from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralPackage
 from referrals.moving import as_system
 from referrals.notice import CURRENT, TEXT_ID, render_notice
+from referrals.package import Package, PersonFacts
 from referrals.sealing import Place
 from referrals.values import (
     ConsentEvidence,
@@ -296,7 +297,10 @@ async def sent_referral(
                     client_id=client_id,
                     consent_id=consent_id,
                     categories=ORDINARY,
-                    sealed=key.seal(b"{}", Place("referral_package", "sealed", referral.id)),
+                    sealed=key.seal_value(
+                        Package(categories=ORDINARY, person=PersonFacts(family_name="Musterfrau")),
+                        Place("referral_package", "sealed", referral.id),
+                    ),
                     made_at=now,
                 ),
                 ReferralEvent(
