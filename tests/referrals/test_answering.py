@@ -528,13 +528,15 @@ async def test_a_move_takes_few_statements(desk: Desk, town: Town, client_id: UU
     finally:
         event.remove(engine, "before_cursor_execute", count)
 
-    # who acts; lock; change; event; audit. Sending also reads both ends, consent, key and stores the package.
+    # Who acts; lock; change; event; audit. Sending also reads both ends and the consent, stores the package,
+    # and promises the notice.
     assert running.state is ReferralState.IN_PROGRESS
     assert numbers["acknowledge"] == 5
     assert numbers["start"] == 5
     assert numbers["send"] == 9
     assert numbers["inbox"] == 2
-    assert numbers["accept"] <= 5 + 8  # the place, and the service's document with its entry in the feed
+    # the notice; the place, and the service's document with its entry in the feed
+    assert numbers["accept"] <= 5 + 1 + 8
 
 
 async def test_a_stored_package_row_belongs_to_its_referral(
