@@ -421,7 +421,7 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
             _c("requester_member_id recipient_member_id", *_MEMBER),
             _c("interpreter", K.NAME, A.INTERPRETER),
             _c("language variety mode topic gender_wish", K.PROFILE),
-            _c("state starts_at minutes place", K.COURSE),
+            _c("state starts_at minutes place late_reason", K.COURSE),
             _c("version created_at updated_at", K.TECHNICAL),
         ),
     ),
@@ -468,6 +468,21 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         retention="idempotency",
         no_export="about members' requests: hashes and ids",
         columns=(_c("member_id operation key input_hash result_id at", K.ACCESS, A.MEMBER),),
+    ),
+    Holding(
+        table="change_request",
+        activity="directory",
+        retention="directory",
+        no_export="about entries of the directory, not about clients",
+        columns=(
+            _c("decided_by", *_MEMBER),
+            _c(
+                "id partner_id service_id field reason times state opened_at last_at decided_at"
+                " decision_reason version",
+                K.TECHNICAL,
+                A.MEMBER,
+            ),
+        ),
     ),
     Holding(
         table="member",
