@@ -41,6 +41,12 @@ from graphapi.messages import message_for
 from graphapi.opening import Opening
 from graphapi.settings import SettingsRefused, read_settings
 from referrals.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
+from referrals.printing import render
+from referrals.register import as_json as register_as_json
+from referrals.register import as_markdown as register_as_markdown
+from referrals.register import as_printout as register_as_printout
+from referrals.register import register as register_of
+from referrals.retention import run_deletion
 from referrals.rotation import RotationRefused
 
 T = TypeVar("T")
@@ -157,6 +163,45 @@ def schema() -> None:
     from graphapi.schema import print_schema
 
     sys.stdout.write(print_schema())
+
+
+@cli.command(name="delete-due", epilog="Example: `spurwechsel delete-due --dry-run`")
+def delete_due(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count; delete and write nothing.")] = False,
+) -> None:
+    """Delete what is due by the retention classes, and print the proof; the jobs do it every night."""
+    proof = _with_keys(lambda database, keys: run_deletion(database, keys, dry_run=dry_run))
+    table = Table("Class", "Municipality", "Would go" if dry_run else "Deleted", "Held", "Due from", "Due to")
+    for line in proof.lines:
+        table.add_row(
+            line.retention_class,
+            str(line.municipality_id or ""),
+            str(line.deleted),
+            str(line.held),
+            f"{line.oldest_due:%Y-%m-%d}" if line.oldest_due else "",
+            f"{line.newest_due:%Y-%m-%d}" if line.newest_due else "",
+        )
+    Console().print(table)
+    typer.echo(f"Run {proof.id or 'not made'}, rules {proof.rules}.")
+
+
+@cli.command(epilog="Example: `spurwechsel register --language en --format pdf > register.pdf`")
+def register(
+    language: Annotated[str, typer.Option(help="de or en.")] = "de",
+    format_: Annotated[str, typer.Option("--format", help="md, json or pdf.")] = "md",
+) -> None:
+    """Print the register of processing activities (GDPR Art. 30), written from the data model."""
+    if language not in {"de", "en"}:
+        raise typer.BadParameter("--language must be de or en")
+    found = register_of(language)
+    if format_ == "md":
+        sys.stdout.write(register_as_markdown(found))
+    elif format_ == "json":
+        sys.stdout.write(register_as_json(found).decode() + "\n")
+    elif format_ == "pdf":
+        sys.stdout.buffer.write(render(register_as_printout(found)))
+    else:
+        raise typer.BadParameter("--format must be md, json or pdf")
 
 
 @token_cli.command(

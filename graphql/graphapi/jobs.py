@@ -31,6 +31,7 @@ from referrals import erasing
 from referrals.follow_ups import tick as tick_follow_ups
 from referrals.keystore import KeyStore
 from referrals.notices import JOB as SEND_NOTICES
+from referrals.retention import run_deletion
 from referrals.ticking import run_the_clock
 from referrals.upkeep import JOB as LEARN
 from referrals.upkeep import learn_from_decline
@@ -89,6 +90,11 @@ def register(
             swept = await erasing.sweep_orphans(database, store)
             if swept:
                 log.info("keys of persons who were never taken in were deleted", keys=swept)
+
+        @queue.schedule("delete_due", "41 2 * * *")
+        async def _delete_due(schedule: Schedule) -> None:
+            proof = await run_deletion(database, store)
+            log.info("what was due is deleted", rows=sum(line.deleted for line in proof.lines))
 
     @queue.schedule("run_the_clock", "* * * * *")
     async def _run_the_clock(schedule: Schedule) -> None:
