@@ -466,7 +466,7 @@ async def _year_on_the_database(desk: Desk, keys: KeyStore, client_id: UUID, cou
 async def test_nothing_that_lies_open_stays_open_when_only_the_clock_acts(
     desk: Desk, keys: KeyStore, client_id: UUID
 ) -> None:
-    print("\n" + await _year_on_the_database(desk, keys, client_id, 150))
+    print("\n" + await _year_on_the_database(desk, keys, client_id, 80))
 
 
 @pytest.mark.slow
