@@ -43,7 +43,7 @@ _PARAMETERS: Final = {
 }
 
 Progress = Callable[[str, int], None]
-"""Told what is done ("DUMP", "RESTORE") and how many tables so far."""
+"""Told what is done ("DUMP", "DUMP_KEYS", "RESTORE") and how many tables so far."""
 
 
 class BackupFailed(Exception):
@@ -88,9 +88,10 @@ async def back_up(
     """
     kind = "spurwechsel-keys" if keys else "spurwechsel"
     file = folder / f"{kind}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.dump"
+    what = "DUMP_KEYS" if keys else "DUMP"
     with _appearing(file) as partial:
         command = [tool("pg_dump"), "--format=custom", "--no-password", "--verbose", f"--file={partial}"]
-        await _run(command, _environment(url), "dumping contents of table", "DUMP", progress)
+        await _run(command, _environment(url), "dumping contents of table", what, progress)
     return BackedUp(file, file.stat().st_size)
 
 

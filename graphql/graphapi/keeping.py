@@ -13,10 +13,11 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import ProgrammingError
 
 from directory.database import Database, utc_now
 from graphapi import backing_up
-from graphapi.backing_up import KEEP_DAYS, BackedUp, Restored, check_apart, delete_old
+from graphapi.backing_up import KEEP_DAYS, BackedUp, BackupFailed, Restored, check_apart, delete_old
 from graphapi.connecting import Addresses, key_store, master_key_text, reached_database
 from graphapi.settings import Settings, SettingsRefused, read_settings
 from referrals import rotation
@@ -27,6 +28,7 @@ PHASES: Final = {
     "WRAP": "Wrapping keys anew",
     "VERIFY": "Proving every key",
     "DUMP": "Tables saved",
+    "DUMP_KEYS": "Tables of the key store saved",
     "RESTORE": "Tables restored",
 }
 
@@ -165,6 +167,10 @@ def apply_erasures() -> None:
         try:
             done = await agree(database, store)
             return done.cleared, done.destroyed
+        except ProgrammingError as error:  # a table is missing
+            raise BackupFailed(
+                "The database is not at the newest schema. Run: spurwechsel migrate"
+            ) from error
         finally:
             await store.stop()
             await database.stop()

@@ -137,7 +137,7 @@ class Settings(BaseSettings):
             ge=1,
             le=200,
             validation_alias="SPURWECHSEL_POOL_SIZE",
-            description="Database connections per process and pool (there are two pools).",
+            description="Database connections per process and pool (three pools: serving, reading, keys).",
         ),
     ] = 8
     log_level: Annotated[

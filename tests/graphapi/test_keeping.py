@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from directory.database import Database, utc_now
 from directory.models import Service
 from directory.values import InterpretedLanguage, InterpretingFacts
 from directory.vocabulary import InterpretingMode, ServiceKind
+from graphapi.__main__ import main
 from graphapi.backing_up import BackupFailed, back_up, check_apart, delete_old, restore, restore_keys, tool
 from graphapi.embedded import APP, KEYS, OWNER, READER, SUPERUSER, Access
 from referrals import answering, bookings, consents, exchange, feedback, inbox, rotation
@@ -504,3 +505,94 @@ async def test_a_damaged_key_stops_a_rotation_and_nothing_is_lost(sides: Sides) 
         await rotation.retire(owner_url, new)
     await connection.close()
     await store.stop()
+
+
+# --- The commands ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spurwechsel(
+    sides: Sides,
+    backup_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process; return its exit code and what it said."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, main_name: str | None = None, **more: str) -> tuple[int, str, str]:
+        name = main_name or sides.main
+        variables = {
+            "COLUMNS": "100",
+            "DATABASE_URL": sides.cluster.dsn(APP, name),
+            "DATABASE_READER_URL": sides.cluster.dsn(READER, name),
+            "DATABASE_OWNER_URL": sides.cluster.dsn(OWNER, name),
+            "DATABASE_BACKUP_URL": backup_url,
+            "KEYS_DATABASE_URL": sides.cluster.dsn(KEYS, sides.keys),
+            "KEYS_DATABASE_OWNER_URL": sides.cluster.dsn(OWNER, sides.keys),
+            **more,
+        }
+        with monkeypatch.context() as environment:
+            for variable, value in variables.items():
+                if value:
+                    environment.setenv(variable, value)
+            capsys.readouterr()
+            code = 0
+            try:
+                main(arguments)
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_backup_and_restore_as_an_administrator_does(
+    spurwechsel: Callable[..., tuple[int, str, str]], new_name: str, tmp_path: Path
+) -> None:
+    master = generate_master_key()
+    assert spurwechsel("apply-erasures", SPURWECHSEL_MASTER_KEY=master)[0] == 0
+    code, said, _ = spurwechsel("backup", "data", "--keys", "keys")
+    assert code == 0
+    (file,), (keys,) = tmp_path.joinpath("data").iterdir(), tmp_path.joinpath("keys").iterdir()
+    assert f"data/{file.name} (" in said
+    assert f"keys/{keys.name} (" in said
+    code, _, complaint = spurwechsel("backup", "data", "--keys", "data/keys")
+    assert (code, "apart" in complaint) == (1, True)
+    code, _, complaint = spurwechsel("backup", "data", DATABASE_BACKUP_URL="")
+    assert (code, "DATABASE_BACKUP_URL" in complaint) == (2, True)
+
+    code, said, _ = spurwechsel("restore", str(file), main_name=new_name, SPURWECHSEL_MASTER_KEY=master)
+    assert (code, "It may be served." in said) == (0, True)
+    code, _, complaint = spurwechsel("restore", str(file), main_name=new_name, SPURWECHSEL_MASTER_KEY=master)
+    assert (code, "not empty" in complaint) == (1, True)
+    junk = tmp_path / "junk.dump"
+    junk.write_text("no backup")
+    code, _, complaint = spurwechsel("restore", str(junk), SPURWECHSEL_MASTER_KEY=master)
+    assert (code, len(complaint.strip().splitlines())) == (1, 1)
+
+
+def test_rotation_and_a_wrong_master_key_as_an_administrator_sees_them(
+    spurwechsel: Callable[..., tuple[int, str, str]],
+) -> None:
+    old, new = generate_master_key(), generate_master_key()
+    assert spurwechsel("apply-erasures", SPURWECHSEL_MASTER_KEY=old)[0] == 0
+    code, _, complaint = spurwechsel("apply-erasures", SPURWECHSEL_MASTER_KEY=new)
+    assert (code, "master-key rotate" in complaint) == (1, True)
+    code, _, complaint = spurwechsel("serve", SPURWECHSEL_MASTER_KEY=new)  # before anything is served
+    assert (code, MasterKey.parse(new).id in complaint) == (1, True)
+    assert new not in complaint
+
+    assert spurwechsel("master-key", "rotate", SPURWECHSEL_MASTER_KEY=old)[0] == 1
+    code, said, _ = spurwechsel(
+        "master-key", "rotate", SPURWECHSEL_MASTER_KEY=old, SPURWECHSEL_NEW_MASTER_KEY=new
+    )
+    assert (code, "master-key retire" in said) == (0, True)
+    assert old not in said
+    assert new not in said
+    for key in (old, new):
+        assert spurwechsel("apply-erasures", SPURWECHSEL_MASTER_KEY=key)[0] == 0
+    assert spurwechsel("master-key", "retire", SPURWECHSEL_MASTER_KEY=new)[0] == 0
+    assert spurwechsel("apply-erasures", SPURWECHSEL_MASTER_KEY=old)[0] == 1
