@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from directory.actors import Role
 from directory.database import Database, utc_now
+from graphapi.relay import global_id
 from referrals.keystore import KeyStore
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import make_member, served
@@ -297,3 +300,84 @@ class TestTime:
             assert (after["state"], after["package"], after["allowedMoves"]) == ("CONSENT_REVOKED", None, [])
             assert (await read(town, {"id": sent["consentId"]}, "coordinator"))["state"] == "EXPIRED"
         await database.stop()
+
+
+NOTICE = """query ($id: ID!, $language: String) { consent(id: $id) { version state warnings
+  notice(language: $language) { textId version language sha256 rightToLeft title text
+    sections { key heading lines { kind text options } } binding { key } pages { mediaType fileName base64 } }
+  withdrawalReceipt { language text sha256 pages { base64 } } } }"""
+
+
+async def asked_of(town: Town, client: str) -> Any:
+    return await town.done(
+        "coordinator",
+        "requestConsent",
+        clientId=client,
+        recipientIds=[town.partner_id],
+        purposes=[{"purpose": "REFERRAL", "categories": CATEGORIES}],
+    )
+
+
+async def shown(town: Town, consent: Any, who: str = "coordinator", language: str | None = None) -> Any:
+    return (await town.ask(NOTICE, {"id": consent["id"], "language": language}, who=who)).data["consent"]
+
+
+class TestNotices:
+    async def test_what_is_shown_is_what_is_hashed_printed_and_recorded(self, town: Town) -> None:
+        consent = await asked_of(town, (await town.client())["id"])
+        notice = (await shown(town, consent, language="ar-SY"))["notice"]
+        assert (notice["language"], notice["rightToLeft"]) == ("ar", True)
+        assert notice["sha256"] == hashlib.sha256(notice["text"].encode()).hexdigest()
+        assert [part["key"] for part in notice["sections"]] == [part["key"] for part in notice["binding"]]
+        assert notice["pages"]["mediaType"] == "application/pdf"
+        assert base64.b64decode(notice["pages"]["base64"]).startswith(b"%PDF-")
+        assert "Tesfay" not in notice["text"]
+        record = {
+            **RECORD,
+            "notice": {name: notice[name] for name in ("textId", "version", "sha256", "language")},
+        }
+        saved = await town.done(
+            "coordinator",
+            "recordConsent",
+            id=consent["id"],
+            expectedVersion=1,
+            granted=["REFERRAL"],
+            record=record,
+        )
+        assert saved["state"] == "GIVEN"
+        assert (await shown(town, consent))["notice"] == notice
+
+    async def test_another_hash_is_refused_with_what_to_do(self, town: Town) -> None:
+        consent = await asked_of(town, (await town.client())["id"])
+        notice = (await shown(town, consent))["notice"]
+        wrong = {"textId": notice["textId"], "version": notice["version"], "language": "ar"}
+        refused = await town.do(
+            "coordinator",
+            "recordConsent",
+            id=consent["id"],
+            expectedVersion=1,
+            granted=["REFERRAL"],
+            record={**RECORD, "notice": {**wrong, "sha256": notice["sha256"]}},
+        )
+        assert (refused["field"], refused["reason"]) == ("record.notice.sha256", "notice-changed")
+
+    async def test_section_87_is_shown_before_there_is_a_client(self, town: Town) -> None:
+        query = """query ($to: ID) { section87Notice(language: "ti", recipientId: $to) {
+          title text binding { key } } }"""
+        to = global_id("Partner", town.jobcenter_partner)
+        found = (await town.ask(query, {"to": to}, who="staff")).data["section87Notice"]
+        assert "§ 87" in found["text"]
+        assert [part["key"] for part in found["binding"]] == ["SECTION_87"]
+
+    async def test_a_language_without_a_text_is_named(self, town: Town) -> None:
+        consent = await asked_of(town, (await town.client())["id"])
+        answer = await town.ask(NOTICE, {"id": consent["id"], "language": "xx"}, who="coordinator")
+        assert answer.codes == ["INVALID_INPUT"]
+
+    async def test_the_receipt_is_the_controllers_in_the_language_of_the_person(self, town: Town) -> None:
+        client = await town.client()
+        consent = await town.consent(client["id"])
+        await town.done("coordinator", "withdrawConsent", id=consent["id"], channel="PHONE", language="tr")
+        receipt = (await shown(town, consent))["withdrawalReceipt"]
+        assert receipt["language"] == "tr"
+        assert base64.b64decode(receipt["pages"]["base64"]).startswith(b"%PDF-")

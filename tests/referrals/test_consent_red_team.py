@@ -682,7 +682,7 @@ async def _races(desk: Desk, client_id: UUID, count: int) -> str:
 
 
 async def test_nothing_is_opened_after_the_withdrawal_has_committed(desk: Desk, client_id: UUID) -> None:
-    await _races(desk, client_id, 8)
+    await _races(desk, client_id, 4)
 
 
 @pytest.mark.slow
