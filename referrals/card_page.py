@@ -12,10 +12,11 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from directory.models import Location, Partner, Service, ServiceLocation
+from directory.actors import Role
+from directory.models import Location, Partner, Service
 from directory.values import Instant, LanguageTag, Value
 from directory.vocabulary import ContactKind
 from referrals import follow_ups
@@ -25,7 +26,7 @@ from referrals.consent import in_force, running
 from referrals.consents import facts_of as consent_facts
 from referrals.feedback import ASKED_IN
 from referrals.inbox import seen
-from referrals.models import Consent, Feedback, FollowUp, Referral
+from referrals.models import Appointment, Consent, Feedback, FollowUp, Referral
 from referrals.moving import course_of, covered, depth_of, happened, history_if_needed
 from referrals.problems import CodeNotValid
 from referrals.reporting import moves_shown, shown_to_sender
@@ -33,6 +34,7 @@ from referrals.states import Move
 from referrals.values import Kept, Withdrawal
 from referrals.vocabulary import (
     READABLE_STATES,
+    AppointmentState,
     ConsentState,
     EventActor,
     FeedbackAnswer,
@@ -79,7 +81,7 @@ class Office(Value, frozen=True, kw_only=True):
     website: str | None = None
 
 
-class Appointment(Value, frozen=True, kw_only=True):
+class CardAppointment(Value, frozen=True, kw_only=True):
     """When and where the person is expected."""
 
     at: Instant
@@ -112,7 +114,7 @@ class CardReferral(Value, frozen=True, kw_only=True):
     until: Instant | None
     sent_at: Instant | None
     after_the_end: str | None
-    appointment: Appointment | None
+    appointment: CardAppointment | None
     offers: tuple[Offer, ...]
     how_it_went: Question | None
     your_answer: str | None
@@ -200,7 +202,7 @@ async def open_card(
     consents = await _consents(session, card)
     shown = [row for row in referrals if row[0].state is not ReferralState.ENTERED_IN_ERROR]
     told = await _feedback(session, [row[0].id for row in shown])
-    places = await _places(session, {row[0].service_id for row in shown if row[0].appointment_at})
+    places = await _places(session, [row[0].id for row in shown if row[0].appointment_at], at)
     titles = {row[0].id: _title(row[3], texts) for row in shown}
     pages = tuple(
         _referral(referral, consent, happened(history), titles[referral.id], partner, told, places, texts, at)
@@ -282,16 +284,33 @@ async def _feedback(session: AsyncSession, referral_ids: Collection[UUID]) -> di
     return {row[0]: row[1] for row in rows}
 
 
-async def _places(session: AsyncSession, service_ids: Collection[UUID]) -> dict[UUID, Location]:
-    if not service_ids:
+async def _places(
+    session: AsyncSession, referral_ids: Collection[UUID], at: datetime
+) -> dict[UUID, tuple[Location | None, str | None]]:
+    """Return where the next appointment of each of these referrals of the card is, as it was agreed.
+
+    The appointments' own rows are for sender and recipient; of the card's referrals, which have been read as
+    the holder, their place is looked up as SYSTEM.
+    """
+    if not referral_ids:
         return {}
+    role = text("SELECT set_config('app.role', :role, true)")
+    before = await session.scalar(text("SELECT current_setting('app.role', true)"))
+    await session.execute(role, {"role": Role.SYSTEM.value})
     rows = await session.execute(
-        select(ServiceLocation.service_id, Location)
-        .join(Location, Location.id == ServiceLocation.location_id)
-        .where(ServiceLocation.service_id.in_(service_ids))
-        .order_by(ServiceLocation.service_id, ServiceLocation.position.desc())
+        select(Appointment.referral_id, Location, Appointment.place)
+        .outerjoin(Location, Location.id == Appointment.location_id)
+        .where(
+            Appointment.referral_id.in_(referral_ids),
+            Appointment.state == AppointmentState.PLANNED,
+            Appointment.told,
+            Appointment.starts_at >= at,
+        )
+        .order_by(Appointment.starts_at.desc())
     )
-    return {row[0]: row[1] for row in rows}
+    found: dict[UUID, tuple[Location | None, str | None]] = {row[0]: (row[1], row[2]) for row in rows}
+    await session.execute(role, {"role": before or ""})
+    return found
 
 
 async def _follow_ups(
@@ -362,7 +381,7 @@ def _referral(
     title: Said,
     partner: str,
     told: Mapping[UUID, FeedbackAnswer],
-    places: Mapping[UUID, Location],
+    places: Mapping[UUID, tuple[Location | None, str | None]],
     texts: CardTexts,
     at: datetime,
 ) -> CardReferral:
@@ -394,7 +413,7 @@ def _referral(
         until=consent.valid_until if consent is not None and given else None,
         sent_at=referral.sent_at,
         after_the_end=_after_the_end(referral, state, partner, texts) if sent else None,
-        appointment=_appointment(course.appointment_at, places.get(referral.service_id), texts, at),
+        appointment=_appointment(course.appointment_at, places.get(referral.id), texts, at),
         offers=tuple(
             Offer(
                 move=move,
@@ -434,13 +453,17 @@ def _after_the_end(referral: Referral, state: ReferralState, partner: str, texts
 
 
 def _appointment(
-    moment: datetime | None, place: Location | None, texts: CardTexts, at: datetime
-) -> Appointment | None:
+    moment: datetime | None,
+    where: tuple[Location | None, str | None] | None,
+    texts: CardTexts,
+    at: datetime,
+) -> CardAppointment | None:
     if moment is None or moment < at:
         return None
-    return Appointment(
+    place, said = where or (None, None)
+    return CardAppointment(
         at=moment,
-        place=place.name if place else None,
+        place=place.name if place else said,
         street=place.street if place else None,
         postcode=place.postcode if place else None,
         city=place.city if place else None,

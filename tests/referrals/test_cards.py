@@ -22,6 +22,7 @@ from directory.problems import (
     StaleVersion,
 )
 from referrals import answering, cards
+from referrals.appointments import AppointmentGiven, set_appointment
 from referrals.card_page import CardPage, Receipt, open_card, receipt_of
 from referrals.cards import Wish
 from referrals.codes import ALPHABET, CodePurpose, hash_of, present
@@ -175,6 +176,19 @@ class TestThePage:
 
         assert before.referrals[0].purposes == ("so that you get this service",)
         assert "NEED_MET" not in told
+
+    async def test_says_when_and_where_the_person_is_expected(
+        self, desk: Desk, town: Town, client_id: UUID
+    ) -> None:
+        running = await desk.running(client_id, town.provider)
+        starts_at = datetime.now(UTC) + timedelta(days=3)
+        given = AppointmentGiven(starts_at=starts_at, place="Rathaus, Zimmer 12")
+        async with desk.database.work(town.provider.member) as work:
+            await set_appointment(work, desk.keys, running.id, running.version, given)
+        [shown] = (await page(desk, await issued(desk, client_id))).referrals
+
+        assert shown.appointment is not None
+        assert (shown.appointment.at, shown.appointment.place) == (starts_at, "Rathaus, Zimmer 12")
 
     async def test_changes_nothing(self, desk: Desk, town: Town, client_id: UUID) -> None:
         await desk.running(client_id, town.provider)
