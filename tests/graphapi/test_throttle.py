@@ -17,6 +17,7 @@ from directory.database import Database
 from graphapi.addresses import client_address, networks
 from graphapi.limits import Limits
 from graphapi.throttle import WINDOW, WRONG_WHILE_ATTACKED, Throttle, presenting, sweep
+from referrals.keystore import KeyStore
 from referrals.models import CodeAttempt
 from referrals.problems import CodeNotValid, TooManyAttempts
 from tests.graphapi.asking import Api
@@ -148,18 +149,18 @@ def test_only_a_trusted_proxy_says_whom_it_speaks_for(
 
 
 @asynccontextmanager
-async def strict(database: Database) -> AsyncIterator[Api]:
+async def strict(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
     """The API with a narrow throttle, asked from an address of its own."""
     transport = httpx.ASGITransport(
-        served(database, limits=Limits(wrong_codes=3)),  # type: ignore[arg-type]
+        served(database, keys, limits=Limits(wrong_codes=3)),  # type: ignore[arg-type]
         client=("192.0.2.1", 1),
     )
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         yield Api(http)
 
 
-async def test_the_api_says_how_long_to_wait(database: Database) -> None:
-    async with strict(database) as api:
+async def test_the_api_says_how_long_to_wait(database: Database, keys: KeyStore) -> None:
+    async with strict(database, keys) as api:
 
         async def give() -> Any:
             given = {"input": {"idempotencyKey": key(), "code": "AAAAA", "answer": "HELPED"}}
