@@ -28,6 +28,7 @@ from graphapi.mutations.follow_ups import FollowUpMutations
 from graphapi.mutations.members import MemberMutations
 from graphapi.mutations.partners import PartnerMutations
 from graphapi.mutations.referrals import ReferralMutations
+from graphapi.mutations.retention import RetentionMutations
 from graphapi.mutations.services import ServiceMutations
 from graphapi.types.answer_link import AnswerLinkQueries
 from graphapi.types.card import CardQueries
@@ -35,6 +36,7 @@ from graphapi.types.consent_query import ConsentQueries
 from graphapi.types.exchange_query import ExchangeQueries
 from graphapi.types.follow_up import FollowUpQueries
 from graphapi.types.query import DirectoryQueries
+from graphapi.types.retention import RetentionQueries
 from graphapi.types.search import SearchQueries
 from graphapi.types.subscription import Subscription
 from graphapi.types.upkeep import UpkeepQueries
@@ -52,6 +54,7 @@ class Query(
     CardQueries,
     VoiceQueries,
     FollowUpQueries,
+    RetentionQueries,
 ):
     """What can be read; one mixin per room."""
 
@@ -71,6 +74,7 @@ class Mutation(
     CardMutations,
     FollowUpMutations,
     ApprovalMutations,
+    RetentionMutations,
     ChangeRequestMutations,
     AnswerLinkMutations,
 ):

@@ -55,6 +55,7 @@ PAYLOADS = {
     "CardSaved": "page { title referrals { id version state } }",
     "FollowUpSaved": "followUp { id version state }",
     "AnswerLinkIssued": "answerCode path expiresAt",
+    "LegalHoldSaved": "legalHold { id version inForce }",
     "AnswerTaken": "answer at linkEnded",
     "PackageOpened": "package { categories person { familyName phone } }",
     "PartnerSaved": "partner { id version state }",

@@ -136,6 +136,11 @@ moveClientPhase        client                   in   no     gone     gone  gone 
 excludeClient          client                   in   no     no       no    no    no        no          ok
 liftExclusion          client:EXCLUDED          in   no     no       no    no    no        no          ok
 eraseClient            client                   in   no     no       no    no    no        no          ok
+setLegalHold           client                   in   no     no       no    no    no        no          ok
+liftLegalHold          client:HELD              in   no     no       no    no    no        no          ok
+legalHolds             -                        in   no     no       no    no    no        no          yes
+deletionRuns           -                        in   no     no       no    no    no        no          yes
+accessExport           client                   in   no     gone     gone  gone  no        yes         yes
 requestConsent         client                   in   no     gone     gone  gone  no        ok          ok
 renewConsent           consent:REQUESTED        in   no     gone     gone  gone  no        state       state
 renewConsent           consent:SENT             in   no     gone     gone  gone  no        ok          ok
@@ -388,6 +393,12 @@ async def excluded(town: Town) -> Thing:
     return dict(client)
 
 
+async def held(town: Town) -> Thing:
+    client = await town.client()
+    said = {"clientId": client["id"], "reason": "LEGAL_CLAIM", "until": days(30)}
+    return dict(await town.done("lead", "setLegalHold", **said))
+
+
 async def approval(town: Town) -> Thing:
     return await moved(town, "coordinator", "reopenReferral", town.closed(), reason="NOT_FINISHED")
 
@@ -484,6 +495,7 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "token": token,
     "client": lambda town: town.client(),
     "client:EXCLUDED": excluded,
+    "client:HELD": held,
     "consent:REQUESTED": consent_asked,
     "consent:SENT": consent_of_sent,
     "consent:ACKNOWLEDGED": consent_of_acknowledged,
@@ -530,6 +542,8 @@ READS: dict[str, str] = {
     "inbox": "{ inbox(first: 100) { nodes { id } } }",
     "sentReferrals": "{ sentReferrals(first: 100) { nodes { id } } }",
     "approvals": "{ approvals { id } }",
+    "legalHolds": "{ legalHolds { id } }",
+    "deletionRuns": "{ deletionRuns { rules } }",
     "dueFollowUps": "{ dueFollowUps(first: 100) { id } }",
     "voiceCounts": "{ voiceCounts(year: 2026, quarter: 4) { referrals } }",
     "revocationsUnanswered": "{ revocationsUnanswered(first: 100) { id } }",
@@ -580,6 +594,9 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
         }
         asked = "id: referralId" if name == "appointments" else "mediaType"
         return f"query($p: PeriodInput!) {{ {name}(period: $p) {{ {asked} }} }}", {"p": period}
+    if name == "accessExport":
+        asked = "accessExport(clientId: $id, format: JSON) { fileName }"
+        return f"query($id: ID!) {{ {asked} }}", {"id": thing["id"]}
     if name == "members":
         return "query($id: ID!) { members(partnerId: $id) { id } }", {"id": town.partner_id}
     if name == "bookings":
@@ -689,6 +706,12 @@ CHANGES: dict[str, Input] = {
     "excludeClient": lambda town, thing: {"id": thing["id"], "decidedOn": days(0)},
     "liftExclusion": lambda town, thing: {"id": thing["id"]},
     "eraseClient": version_and(),
+    "setLegalHold": lambda town, thing: {
+        "clientId": thing["id"],
+        "reason": "COMPLAINT",
+        "until": days(30),
+    },
+    "liftLegalHold": version_and(),
     "requestConsent": lambda town, thing: {
         "clientId": thing["id"],
         "recipientIds": [town.partner_id],

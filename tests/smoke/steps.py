@@ -272,6 +272,17 @@ TABLE: Final = (
         "ClientSaved",
     ),
     Step("lift-exclusion", "lead", lambda seen: {"id": seen["client"]["id"]}, "ClientSaved"),
+    Step(
+        "set-legal-hold",
+        "lead",
+        lambda seen: {"clientId": seen["client"]["id"], "reason": "COMPLAINT", "until": day(30)},
+        "LegalHoldSaved",
+        "hold",
+    ),
+    Step("browse-legal-holds", "lead", nothing),
+    Step("lift-legal-hold", "lead", of("hold"), "LegalHoldSaved"),
+    Step("browse-deletion-runs", "lead", nothing),
+    Step("export-access", "coordinator", lambda seen: {"clientId": seen["client"]["id"], "format": "PDF"}),
     # a referral with all that can happen to it
     Step(
         "prepare-referral",
