@@ -13,7 +13,10 @@ demo: $(VENV)/.installed ## Run everything with the demo network (PORT=8000, DAT
 	@exec $(BIN)/spurwechsel demo --port $(PORT) --data $(DATA)
 
 test: $(VENV)/.installed-test ## Run the whole test suite against a real PostgreSQL
-	$(BIN)/python -m pytest -n auto -m "not smoke" $(ARGS)
+	$(BIN)/python -m pytest -n auto -m "not smoke and not torture" $(ARGS)
+
+torture: $(VENV)/.installed-test ## Run what takes minutes: random operations, faults under load; print the figures
+	$(BIN)/python -m pytest -m torture --capture=no --verbose $(ARGS)
 
 smoke: $(VENV)/.installed-test ## Start the demo, run every document in graphql/operations, stop it
 	$(BIN)/python -m pytest -m smoke $(ARGS)
@@ -54,4 +57,4 @@ $(VENV)/.installed-lint: $(VENV)/.installed-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@
 
-.PHONY: help demo test smoke check schema constraints clean
+.PHONY: help demo test torture smoke check schema constraints clean

@@ -685,7 +685,7 @@ async def test_nothing_is_opened_after_the_withdrawal_has_committed(desk: Desk, 
     await _races(desk, client_id, 4)
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 async def test_nothing_is_opened_in_a_thousand_interleavings(
     desk: Desk, client_id: UUID, capsys: pytest.CaptureFixture[str]
 ) -> None:

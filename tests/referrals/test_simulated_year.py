@@ -469,6 +469,6 @@ async def test_nothing_that_lies_open_stays_open_when_only_the_clock_acts(
     print("\n" + await _year_on_the_database(desk, keys, client_id, 80))
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 async def test_ten_thousand_that_lie_open_all_end(desk: Desk, keys: KeyStore, client_id: UUID) -> None:
     print("\n" + await _year_on_the_database(desk, keys, client_id, 10_000))

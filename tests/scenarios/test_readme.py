@@ -59,7 +59,7 @@ async def test_the_walk_of_the_readme(network: Demo) -> None:
         bind(json.loads(step["answer"]), body["data"], values, step["query"].split("(")[0].strip())
 
 
-@pytest.mark.parametrize("command", ["make demo", "make test", "make check", "make smoke"])
+@pytest.mark.parametrize("command", ["make demo", "make test", "make check", "make smoke", "make torture"])
 def test_the_commands_of_the_readme_exist(command: str) -> None:
     makefile = (Path(__file__).parents[2] / "Makefile").read_text()
 
