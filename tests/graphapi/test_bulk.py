@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from directory.database import Database
-from graphapi.mutations import bulk
 from referrals import answering
 from tests.graphapi.asking import Api
 from tests.graphapi.exchanging import Town, key, make_town
@@ -57,7 +56,7 @@ async def test_a_call_that_was_cut_off_is_completed_by_sending_it_again(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     referrals = [await town.sent() for _ in range(4)]
-    given = {"items": items(*referrals), "idempotencyKey": key()}
+    given: dict[str, Any] = {"items": items(*referrals), "idempotencyKey": key()}
     real, calls = answering.acknowledge, 0
 
     async def cut_off(*args: Any, **named: Any) -> Any:
@@ -67,7 +66,7 @@ async def test_a_call_that_was_cut_off_is_completed_by_sending_it_again(
             raise RuntimeError("the process is gone")
         return await real(*args, **named)
 
-    monkeypatch.setattr(bulk.answering, "acknowledge", cut_off)
+    monkeypatch.setattr(answering, "acknowledge", cut_off)
     document = "mutation($input: BulkInput!) { acknowledgeReferrals(input: $input) { __typename } }"
     broken = await town.ask(document, {"input": given}, who="staff")
     assert broken.codes == ["UNEXPECTED"]
