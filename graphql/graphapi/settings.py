@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(
             validation_alias="DATABASE_OWNER_URL",
-            description="The same database as its owner; only `spurwechsel migrate` uses it.",
+            description="The same database as its owner; only `spurwechsel migrate` and `restore` use it.",
         ),
     ] = None
     database_backup_url: Annotated[
