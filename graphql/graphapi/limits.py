@@ -48,6 +48,9 @@ SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
 CODE_ARGUMENT: Final = "code"
 """The argument of every query that presents a one-time code."""
 
+WEIGHTS: Final = {("Referral", "export"): 1_000, ("Query", "appointmentCalendar"): 200}
+"""What a field costs that does more than to show something: setting pages, reading a whole referral."""
+
 EMBEDDED_LIST: Final = 5
 """What a list without such an argument counts for: lists inside one document are short."""
 
@@ -364,7 +367,8 @@ class _Weighing:
         inner = self._selections(node.selection_set, get_named_type(definition.type))
         # the elements of a page are counted once, where its size is given: at the field that is the page
         paged = parent.name.endswith("Connection") and name in {"edges", "nodes"}
-        return 1 + inner * (1 if paged else self._size(node, definition))
+        own = WEIGHTS.get((parent.name, name), 1)
+        return own + inner * (1 if paged else self._size(node, definition))
 
     def _touch(self, parent: GraphQLObjectType | GraphQLInterfaceType, field: str) -> None:
         if isinstance(parent, GraphQLObjectType):

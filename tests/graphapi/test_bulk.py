@@ -112,3 +112,15 @@ async def test_whoever_leaves_hands_over_clients_and_referrals(town: Town) -> No
         "colleague", "cancelReferral", id=sent["id"], expectedVersion=sent["version"] + 1, reason="OTHER"
     )
     assert done["state"] == "CANCELLED"
+
+
+async def test_exporting_costs_more_than_showing(town: Town) -> None:
+    sent = await town.sent()
+    one = "query($id: ID!) { referral(id: $id) { export(format: TEXT) { mediaType text base64 } } }"
+    found = (await town.ask(one, {"id": sent["id"]}, who="coordinator")).data["referral"]["export"]
+    assert (found["mediaType"], found["base64"]) == ("text/plain; charset=utf-8", None)
+    assert sent["pseudonym"] in found["text"]
+
+    page = "{ sentReferrals(first: 50) { nodes { export(format: PDF) { mediaType } } } }"
+    refused = await town.ask(page, who="coordinator")
+    assert refused.codes == ["LIMIT_EXCEEDED"]
