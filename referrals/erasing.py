@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from directory.actors import SYSTEM
@@ -21,6 +21,7 @@ from directory.problems import InvalidInput
 from referrals import consents, policy
 from referrals.cards import end_cards
 from referrals.clients import facts_of, to_change
+from referrals.consent import BERLIN
 from referrals.keystore import Erasure as KeyDestroyed
 from referrals.keystore import KeyStore
 from referrals.models import (
@@ -29,6 +30,7 @@ from referrals.models import (
     Erasure,
     Exclusion,
     FeedbackCode,
+    LegalHold,
     Referral,
 )
 from referrals.vocabulary import OPEN_STATES, CardEnd
@@ -52,7 +54,7 @@ async def erase_client(work: Work, client_id: UUID, expected_version: int) -> in
     """Erase a person: everything about them is gone for good, in backups too; return the version.
 
     Pseudonym, phases and referrals stay, without any way back to the person. Only a LEAD of the own
-    organisation; refused while a referral is open. The caller destroys the key after the commit
+    organisation; refused while a referral is open or a legal hold is in force. The caller destroys the key after the commit
     (``KeyStore.erase``); a job does it where that fails. Raises InvalidInput, NotAllowed, StaleVersion.
     """
     client = await to_change(work, client_id, expected_version)
@@ -64,6 +66,13 @@ async def erase_client(work: Work, client_id: UUID, expected_version: int) -> in
     )
     if still_open:
         raise InvalidInput("clientId", "open-referrals", count=str(still_open))
+    held = exists().where(
+        LegalHold.client_id == client_id,
+        LegalHold.lifted_at.is_(None),
+        LegalHold.until >= work.now.astimezone(BERLIN).date(),
+    )
+    if await work.session.scalar(select(held)):
+        raise InvalidInput("clientId", "legal-hold")
     await _clear(work, client, work.now)
     work.later(JOB, client_id, only_once=f"{JOB}:{client_id}")
     return client.version

@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, func, select, text, update
+from sqlalchemy import Table, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -997,15 +997,3 @@ async def list_holds(
         .execution_options(populate_existing=True)
     )
     return tuple(_hold_view(hold, at) for hold in rows)
-
-
-async def held(session: AsyncSession, client_id: UUID, at: datetime) -> bool:
-    """Whether a hold in force stops the erasure of this person; for an actor who may see the holds."""
-    found = await session.scalar(
-        text(
-            "SELECT EXISTS (SELECT FROM legal_hold h WHERE h.client_id = :client AND h.lifted_at IS NULL"
-            " AND h.until >= :today)"
-        ).bindparams(bindparam("client"), bindparam("today")),
-        {"client": client_id, "today": at.astimezone(BERLIN).date()},
-    )
-    return bool(found)

@@ -416,6 +416,10 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ liegt zu lange zurück (höchstens {days} Tage).",
         "en": "“{field}” is too long ago (at most {days} days).",
     },
+    "legal-hold": {
+        "de": "Die Löschung ist gesperrt; heben Sie zuerst die Löschsperre auf.",
+        "en": "Deletion is held; lift the legal hold first.",
+    },
     "unchanged": {
         "de": "„{field}“ ist schon so.",
         "en": "“{field}” is so already.",

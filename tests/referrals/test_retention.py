@@ -19,6 +19,7 @@ from directory.problems import InvalidInput, NotAllowed, NotFound, StaleVersion
 from referrals import retention
 from referrals.clients import create_client
 from referrals.consents import expire_due
+from referrals.erasing import erase_client
 from referrals.keystore import KeyStore
 from referrals.problems import Erased
 from referrals.retention import BY_KEY, CLASSES, Period, Proof, cutoff, due_at, run_deletion
@@ -389,6 +390,20 @@ async def test_a_hold_on_a_referral_keeps_the_persons_key_with_it_and_ends_by_it
     assert "client" not in await world.run()
     world.at(BEGUN + timedelta(days=3 * 366 + 10))
     assert (await world.run())["client"] == 1
+
+
+async def test_a_hold_stops_erasing_by_hand_too(world: World) -> None:
+    lead = world.town.lead
+    async with world.database.work(lead) as work:
+        hold = await retention.set_hold(work, world.client, HoldReason.COMPLAINT, BEGUN.date())
+    with pytest.raises(InvalidInput) as refused:
+        async with world.database.work(lead) as work:
+            await erase_client(work, world.client, 1)
+    assert refused.value.reason == "legal-hold"
+    async with world.database.work(lead) as work:
+        await retention.lift_hold(work, hold, 1)
+    async with world.database.work(lead) as work:
+        await erase_client(work, world.client, 1)
 
 
 async def test_who_sets_a_hold_and_what_it_must_say(world: World) -> None:
