@@ -54,8 +54,9 @@ async def erase_client(work: Work, client_id: UUID, expected_version: int) -> in
     """Erase a person: everything about them is gone for good, in backups too; return the version.
 
     Pseudonym, phases and referrals stay, without any way back to the person. Only a LEAD of the own
-    organisation; refused while a referral is open or a legal hold is in force. The caller destroys the key after the commit
-    (``KeyStore.erase``); a job does it where that fails. Raises InvalidInput, NotAllowed, StaleVersion.
+    organisation; refused while a referral is open or a legal hold is in force. The caller destroys the key
+    after the commit (``KeyStore.erase``); a job does it where that fails. Raises InvalidInput, NotAllowed,
+    StaleVersion.
     """
     client = await to_change(work, client_id, expected_version)
     policy.decide_exclusion(work.actor, facts_of(client))

@@ -190,6 +190,22 @@ def test_migrating_a_migrated_database_changes_nothing(spurwechsel: Run) -> None
     assert spurwechsel("migrate").returncode == 0
 
 
+def test_what_is_due_is_counted_deleted_and_proved(spurwechsel: Run) -> None:
+    planned, done = spurwechsel("delete-due", "--dry-run"), spurwechsel("delete-due")
+
+    assert (planned.returncode, done.returncode) == (0, 0), planned.stderr + done.stderr
+    assert "Run not made" in planned.stdout
+    assert "Run not made" not in done.stdout
+    assert "rules" in done.stdout
+
+
+def test_the_register_is_printed_in_both_languages(spurwechsel: Run) -> None:
+    for language, title in (("de", "Verzeichnis von"), ("en", "Register of")):
+        assert spurwechsel("register", "--language", language).stdout.startswith(f"# {title}")
+    assert json.loads(spurwechsel("register", "--format", "json").stdout)["language"] == "de"
+    assert spurwechsel("register", "--format", "odt").returncode == 2
+
+
 def test_the_master_key_is_a_valid_setting(spurwechsel: Run) -> None:
     key = spurwechsel("master-key").stdout.strip()
 
