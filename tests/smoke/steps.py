@@ -326,7 +326,12 @@ TABLE: Final = (
     Step(
         "record-consent",
         "coordinator",
-        of("consent", granted=["REFERRAL", "REPORT_BACK"], record=lambda s: explained(s["asked"]["notice"])),
+        of(
+            "consent",
+            granted=["REFERRAL", "REPORT_BACK"],
+            record=lambda s: explained(s["asked"]["notice"]),
+            validUntil=day(20),  # soon enough that its renewal is offered
+        ),
         "ConsentSaved",
         "consent",
     ),
