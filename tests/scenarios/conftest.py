@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -159,6 +159,24 @@ class Demo:
         return await self.changed(
             name, actor, id=referral["id"], expectedVersion=referral["version"], **given
         )
+
+    async def planned(
+        self, actor: str, service: str, language: str, categories: Sequence[str], *others: dict[str, Any]
+    ) -> Any:
+        """Return the notice that a person is shown before they are referred to a service (its key)."""
+        offered = await self.ask("read-service", actor, id=self.service(service))
+        return await self.ask(
+            "plan-consent-notice",
+            actor,
+            recipientIds=[offered["partner"]["id"]],
+            purposes=[{"purpose": "REFERRAL", "categories": categories}, *others],
+            language=language,
+        )
+
+    async def shown(self, actor: str, consent: dict[str, Any], language: str) -> Any:
+        """Return the notice of a consent that was asked for."""
+        found = await self.ask("read-consent-notice", actor, id=consent["id"], language=language)
+        return found["notice"]
 
     async def join(self, partner: str, name: str, actor: str) -> None:
         """Let the lead give an organisation a member; ``actor`` is what it is called from now on."""

@@ -168,10 +168,13 @@ async def test_from_the_search_to_how_it_went(network: Demo) -> None:
     waiting = await network.moved("await-consent", "coordinator", draft, consentId=asked["id"])
     assert waiting["state"] == "AWAITING_CONSENT"
 
+    notice = await network.shown("coordinator", asked, "ar")
+    assert (notice["rightToLeft"], notice["pages"]["mediaType"]) == (True, "application/pdf")
+
     # without the notice about § 87 AufenthG her signature does not count
     unwarned = await network.change(
         "record-consent", "coordinator",
-        id=asked["id"], expectedVersion=asked["version"], granted=["REFERRAL"], record=explained("ar"),
+        id=asked["id"], expectedVersion=asked["version"], granted=["REFERRAL"], record=explained(notice),
     )  # fmt: skip
     assert (unwarned["code"], unwarned["field"]) == ("INVALID_INPUT", "record.section87NoticeAt")
 
@@ -180,7 +183,7 @@ async def test_from_the_search_to_how_it_went(network: Demo) -> None:
         id=asked["id"],
         expectedVersion=asked["version"],
         granted=["REFERRAL", "REPORT_BACK", "FEEDBACK"],
-        record=explained("ar", section_87=network.clock.now, interpreter="MEDIATOR"),
+        record=explained(notice, section_87=network.clock.now, interpreter="MEDIATOR"),
         evidence={"reference": "Ordner Einwilligungen 2026, Blatt 12"},
     )  # fmt: skip
     assert given["state"] == "GIVEN"

@@ -44,7 +44,8 @@ async def consent_to(network: Demo, client: str, partner: str, **given: Any) -> 
         recipientIds=[network.partner(partner)],
         purposes=[{"purpose": "REFERRAL", "categories": PACKAGE}, REPORT_BACK],
     )
-    record = explained("ru", section_87=network.clock.now)
+    notice = await network.shown("coordinator", asked, "ru")
+    record = explained(notice, section_87=network.clock.now)
     return await network.moved(
         "record-consent", "coordinator", asked, granted=["REFERRAL", "REPORT_BACK"], record=record
     )

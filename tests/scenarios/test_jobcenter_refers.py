@@ -25,6 +25,7 @@ async def taken_in(network: Demo, actor: str, name: str) -> Any:
 
 async def test_one_operation_and_the_outcome_comes_back(network: Demo) -> None:
     person = await taken_in(network, "jobcenter", "Testperson Sechs")
+    notice = await network.planned("jobcenter", "clearing", "ti", PACKAGE, REPORT_BACK)
 
     sent = await network.changed(
         "refer-client",
@@ -36,7 +37,7 @@ async def test_one_operation_and_the_outcome_comes_back(network: Demo) -> None:
         priority="SOON",
         fileNumber="BG 1234",
         consent={
-            "record": explained("ti", section_87=network.clock.now, interpreter="PROFESSIONAL"),
+            "record": explained(notice, section_87=network.clock.now, interpreter="PROFESSIONAL"),
             "purposes": [REPORT_BACK],
         },
     )
@@ -88,13 +89,14 @@ async def test_one_operation_and_the_outcome_comes_back(network: Demo) -> None:
 
 async def test_the_same_key_refers_once(network: Demo) -> None:
     person = await taken_in(network, "jobcenter", "Testperson Sieben")
+    notice = await network.planned("jobcenter", "clearing", "de", PACKAGE)
     given = {
         "idempotencyKey": "jobcenter-2026-0001",
         "clientId": person["id"],
         "serviceId": network.service("clearing"),
         "topic": "clearing",
         "categories": PACKAGE,
-        "consent": {"record": explained("de", section_87=network.clock.now)},
+        "consent": {"record": explained(notice, section_87=network.clock.now)},
     }
 
     first = await network.changed("refer-client", "jobcenter", **given)
@@ -107,6 +109,7 @@ async def test_the_same_key_refers_once(network: Demo) -> None:
 
 async def test_without_report_back_no_outcome_reaches_the_sender(network: Demo) -> None:
     person = await taken_in(network, "jobcenter", "Testperson Neun")
+    notice = await network.planned("jobcenter", "clearing", "de", PACKAGE)
     sent = await network.changed(
         "refer-client",
         "jobcenter",
@@ -114,7 +117,7 @@ async def test_without_report_back_no_outcome_reaches_the_sender(network: Demo) 
         serviceId=network.service("clearing"),
         topic="clearing",
         categories=PACKAGE,
-        consent={"record": explained("de", section_87=network.clock.now)},
+        consent={"record": explained(notice, section_87=network.clock.now)},
     )
     opened = await network.moved("acknowledge-referral", "coordinator", sent)
     day = network.clock.now.date().isoformat()
@@ -159,7 +162,8 @@ async def test_who_is_bound_by_secrecy_must_be_released_to_report(network: Demo)
         "topic": "debts",
         "categories": categories,
     }
-    consent = {"record": explained("ti", section_87=network.clock.now), "purposes": [REPORT_BACK]}
+    notice = await network.planned("coordinator", "schulden-beratung", "ti", categories, REPORT_BACK)
+    consent = {"record": explained(notice, section_87=network.clock.now), "purposes": [REPORT_BACK]}
     bound = await network.change(
         "refer-client", "coordinator", **given, consent={**consent, "released": False}
     )
@@ -183,6 +187,7 @@ async def test_who_is_bound_by_secrecy_must_be_released_to_report(network: Demo)
 async def test_withdrawn_means_closed_at_once(network: Demo) -> None:
     await network.join("migrationsberatung", "Migrationsberatung, Anmeldung", "advice")
     person = await taken_in(network, "coordinator", "Testperson Zehn")
+    notice = await network.planned("coordinator", "mbe-beratung", "ti", ["IDENTITY", "CONTACT"], REPORT_BACK)
     await network.changed(
         "refer-client",
         "coordinator",
@@ -190,7 +195,7 @@ async def test_withdrawn_means_closed_at_once(network: Demo) -> None:
         serviceId=network.service("mbe-beratung"),
         topic="residence-advice",
         categories=["IDENTITY", "CONTACT"],
-        consent={"record": explained("ti", section_87=network.clock.now), "purposes": [REPORT_BACK]},
+        consent={"record": explained(notice, section_87=network.clock.now), "purposes": [REPORT_BACK]},
     )
     (line,) = (await network.ask("browse-inbox", "advice"))["nodes"]
     opened = await network.moved("acknowledge-referral", "advice", line)

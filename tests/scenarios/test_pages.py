@@ -153,6 +153,7 @@ async def test_a_search_costs_the_same_however_many_it_shows(counting: Counting)
 
 
 async def test_lists_of_people_cost_the_same_however_many_they_show(counting: Counting) -> None:
+    notice = await counting.planned("jobcenter", "clearing", "de", ["IDENTITY"])
     for number in range(4):
         person = await counting.changed(
             "take-in-client", "jobcenter", identity={"familyName": f"Testperson {number}"}
@@ -164,7 +165,7 @@ async def test_lists_of_people_cost_the_same_however_many_they_show(counting: Co
             serviceId=counting.service("clearing"),
             topic="clearing",
             categories=["IDENTITY"],
-            consent={"record": explained("de", section_87=counting.clock.now)},
+            consent={"record": explained(notice, section_87=counting.clock.now)},
         )
     for name, actor, most in (
         ("browse-inbox", "coordinator", 8),

@@ -84,7 +84,10 @@ async def test_specialist_an_employer_never_gets_the_status(network: Demo) -> No
     assert needs["preview"]["person"]["residenceStatus"] is None
     assert needs["preview"]["person"]["workPermission"] == "WITH_PERMISSION"
 
-    consent = {"record": explained("en", section_87=network.clock.now), "purposes": [REPORT_BACK]}
+    notice = await network.planned(
+        "coordinator", "planung-ingenieure", "en", needs["categories"], REPORT_BACK
+    )
+    consent = {"record": explained(notice, section_87=network.clock.now), "purposes": [REPORT_BACK]}
     refused = await network.change(
         "refer-client",
         "coordinator",
@@ -177,6 +180,7 @@ async def test_from_no_capacity_to_a_first_course(network: Demo) -> None:
         "NO_CAPACITY": before["NO_CAPACITY"] - 1,
         "IN_SUPPORT": before["IN_SUPPORT"] + 1,
     }
+    notice = await network.planned("coordinator", "alpha-kurs", "fa", ["IDENTITY", "LANGUAGE", "LEVEL"])
     sent = await network.changed(
         "refer-client",
         "coordinator",
@@ -184,6 +188,6 @@ async def test_from_no_capacity_to_a_first_course(network: Demo) -> None:
         serviceId=network.service("alpha-kurs"),
         topic="literacy-course",
         categories=["IDENTITY", "LANGUAGE", "LEVEL"],
-        consent={"record": explained("fa", section_87=network.clock.now, interpreter="PROFESSIONAL")},
+        consent={"record": explained(notice, section_87=network.clock.now, interpreter="PROFESSIONAL")},
     )
     assert sent["recipient"]["name"] == "Träger für Alphabetisierung und Grundbildung"
