@@ -313,13 +313,14 @@ async def _say_who_acts(session: AsyncSession, actor: Actor, now: datetime) -> N
         text(
             "SELECT set_config('app.role', :role, true), set_config('app.member', :member, true),"
             " set_config('app.partner', :partner, true), set_config('app.municipality', :municipality, true),"
-            " set_config('app.now', :now, true)"
+            " set_config('app.administers', :administers, true), set_config('app.now', :now, true)"
         ),
         {
             "role": actor.role.value,
             "member": str(actor.member_id or ""),
             "partner": str(actor.partner_id or ""),
             "municipality": str(actor.municipality_id or ""),
+            "administers": "true" if actor.administers else "",
             "now": now.isoformat(),
         },
     )

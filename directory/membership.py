@@ -440,19 +440,16 @@ async def revoke_token(work: Work, token_id: UUID) -> TokenEntry:
 
 
 _WHO: Final = text(
-    "SELECT member.id, member.role, member.administers, partner.id AS partner_id, partner.municipality_id"
-    " FROM access_token JOIN member ON member.id = access_token.member_id"
-    " JOIN partner ON partner.id = member.partner_id"
-    " WHERE access_token.token_hash = :hash AND access_token.revoked_at IS NULL"
-    " AND access_token.expires_at > :now AND member.active AND partner.active"
+    "SELECT id, role, administers, partner_id, municipality_id FROM holder_of_access_token(:hash, :now)"
 )
 
 
 async def authenticate(database: Database, token: str) -> Actor | None:
     """Return who a token is, or None for one that is unknown, revoked, expired or of somebody gone.
 
-    One indexed statement outside a transaction. The token is looked up by its hash: how long that takes
-    says nothing about the tokens there are. Raises Unavailable when the database does not answer.
+    One indexed statement outside a transaction; the database opens the token's own row and its member's to
+    it, no other. The token is looked up by its hash: how long that takes says nothing about the tokens there
+    are. Raises Unavailable when the database does not answer.
     """
     if not _TOKEN.fullmatch(token):
         return None

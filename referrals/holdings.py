@@ -44,7 +44,6 @@ class Protection(StrEnum):
     """How a row is protected: by forced row-level security, or published by whom it is about."""
 
     ROWS = "ROWS"
-    ORGANISATION = "ORGANISATION"
     PUBLISHED = "PUBLISHED"
 
 
@@ -488,7 +487,6 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         table="member",
         activity="accounts",
         retention="member",
-        protection=Protection.ORGANISATION,
         no_export="about members, not about clients",
         columns=(
             _c("name", K.NAME, A.MEMBER),
@@ -500,7 +498,6 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         table="access_token",
         activity="accounts",
         retention="access-token",
-        protection=Protection.ORGANISATION,
         no_export="about members, not about clients",
         columns=(_c("id member_id token_hash label created_at expires_at revoked_at", K.ACCESS, A.MEMBER),),
     ),
