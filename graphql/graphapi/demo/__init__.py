@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Final
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 from uuid import NAMESPACE_URL, uuid5
 
@@ -215,21 +215,26 @@ def _children(settings: Settings, addresses: Addresses) -> list[_Child]:
 
 def _wait_until_ready(settings: Settings, children: list[_Child]) -> None:
     deadline = time.monotonic() + READY_WITHIN
+    reason: str | None = None
     while time.monotonic() < deadline:
-        if _searchable(settings):
+        reason = _not_ready(settings)
+        if reason is None:
             return
         for child in children:
             child.watch()
         time.sleep(0.1)
-    raise DemoFailed(f"The server was not ready within {READY_WITHIN:.0f} s; what it printed above says why.")
+    raise DemoFailed(f"The server was not ready within {READY_WITHIN:.0f} s: {reason}")
 
 
-def _searchable(settings: Settings) -> bool:
-    """Whether the server is ready and its search index too: the first query to try is a search."""
-    with suppress(URLError, OSError), urlopen(f"{_address(settings)}/health/ready", timeout=2) as answer:  # noqa: S310
-        searchable: bool = json.load(answer)["search"]["searchable"]
-        return searchable
-    return False
+def _not_ready(settings: Settings) -> str | None:
+    """Say why the server or its search index is not ready (the first query to try is a search), if so."""
+    try:
+        with urlopen(f"{_address(settings)}/health/ready", timeout=2) as answer:  # noqa: S310
+            return None if json.load(answer)["search"]["searchable"] else "its search index is being built"
+    except HTTPError as refused:
+        return refused.read(1_000).decode(errors="replace")
+    except OSError:
+        return "it does not answer"
 
 
 def _address(settings: Settings) -> str:
