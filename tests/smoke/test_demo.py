@@ -179,15 +179,15 @@ def run(demo: DemoProcess, http: httpx.Client, step: Step, seen: Seen) -> Any:
 
 
 def as_expected(step: Step, answer: Any) -> bool:
-    if step.expected != "-":
+    if step.expected not in {"-", "none"}:
         return bool(answer["__typename"] == step.expected)
     count = answer.get("totalCount", 1) if isinstance(answer, dict) else len(answer)
-    return bool(count > 0)
+    return bool(count > 0) is (step.expected == "-")
 
 
 def kept(step: Step, answer: Any) -> Any:
     """Return the thing in an answer: of a payload with one field, that field."""
-    if step.expected == "-":
+    if step.expected in {"-", "none"}:
         return answer
     fields = [value for name, value in answer.items() if name != "__typename"]
     return fields[0] if len(fields) == 1 and isinstance(fields[0], dict) else answer
