@@ -23,7 +23,7 @@ from directory.problems import InvalidInput, NotFound
 from directory.values import Instant, ShortText, Value
 from referrals.consents import facts_of as consent_facts
 from referrals.keystore import KeyStore
-from referrals.models import Appointment, Consent, Referral
+from referrals.models import Appointment, ConsentPart, Referral
 from referrals.moving import (
     Answered,
     Held,
@@ -35,6 +35,7 @@ from referrals.moving import (
     depth_of,
     local_day,
     note_down,
+    part_of_referral,
 )
 from referrals.noted import TAKEN, Noted
 from referrals.policy import must_work_with_people
@@ -330,9 +331,9 @@ async def list_appointments(
 ) -> dict[UUID, tuple[AppointmentView, ...]]:
     """Return the appointments of referrals, as far as this actor may know of them, in order of time."""
     rows = await session.execute(
-        select(Appointment, Referral, Consent)
+        select(Appointment, Referral, ConsentPart)
         .join(Referral, Referral.id == Appointment.referral_id)
-        .outerjoin(Consent, Consent.id == Referral.consent_id)
+        .outerjoin(ConsentPart, part_of_referral())
         .where(
             Appointment.referral_id.in_(referral_ids),
             or_(
@@ -353,11 +354,11 @@ async def list_appointments(
 
 
 def _shown(
-    appointment: Appointment, referral: Referral, consent: Consent | None, actor: Actor, at: datetime
+    appointment: Appointment, referral: Referral, consent: ConsentPart | None, actor: Actor, at: datetime
 ) -> AppointmentView | None:
     if referral.sender_partner_id == actor.partner_id and not appointment.told:
         return None
-    return _view(appointment, actor, depth_of(referral, consent, at))
+    return _view(appointment, actor, depth_of(consent, at))
 
 
 async def appointments_between(
@@ -380,9 +381,9 @@ async def appointments_between(
             "first", "too-large" if first > MOST else "too-small", maximum=str(MOST), minimum="1"
         )
     rows = await session.execute(
-        select(Appointment, Referral, Consent)
+        select(Appointment, Referral, ConsentPart)
         .join(Referral, Referral.id == Appointment.referral_id)
-        .outerjoin(Consent, Consent.id == Referral.consent_id)
+        .outerjoin(ConsentPart, part_of_referral())
         .where(
             Appointment.starts_at >= start,
             Appointment.starts_at < end,

@@ -26,8 +26,8 @@ from referrals.consent import in_force, running
 from referrals.consents import facts_of as consent_facts
 from referrals.feedback import ASKED_IN
 from referrals.inbox import seen
-from referrals.models import Appointment, Consent, Feedback, FollowUp, Referral
-from referrals.moving import course_of, covered, depth_of, happened, history_if_needed
+from referrals.models import Appointment, Consent, ConsentPart, Feedback, FollowUp, Referral
+from referrals.moving import course_of, covered, depth_of, happened, history_if_needed, part_of_referral
 from referrals.problems import CodeNotValid
 from referrals.reporting import moves_shown, shown_to_sender
 from referrals.states import Move
@@ -252,10 +252,10 @@ async def receipt_of(
 
 async def _referrals(session: AsyncSession, card: HeldCard) -> Sequence[Any]:
     rows = await session.execute(
-        select(Referral, Consent, history_if_needed(), Service.title, Partner.name)
+        select(Referral, ConsentPart, history_if_needed(), Service.title, Partner.name)
         .join(Service, Service.id == Referral.service_id)
         .join(Partner, Partner.id == Referral.recipient_partner_id)
-        .outerjoin(Consent, Consent.id == Referral.consent_id)
+        .outerjoin(ConsentPart, part_of_referral())
         .where(Referral.client_id == card.client_id, Referral.sender_partner_id == card.partner_id)
         .order_by(Referral.created_at.desc(), Referral.id)
         .limit(MOST)
@@ -376,7 +376,7 @@ def _office(partner: Partner) -> Office:
 
 def _referral(
     referral: Referral,
-    consent: Consent | None,
+    consent: ConsentPart | None,
     history: Sequence[object],
     title: Said,
     partner: str,
@@ -386,7 +386,7 @@ def _referral(
     at: datetime,
 ) -> CardReferral:
     facts = consent_facts(consent) if consent is not None else None
-    depth = depth_of(referral, consent, at)
+    depth = depth_of(consent, at)
     course = shown_to_sender(course_of(referral), history, depth)  # type: ignore[arg-type]
     state = course.state
     covers_it = covered(referral, facts, at)
@@ -432,7 +432,7 @@ def _referral(
     )
 
 
-def _refused(consent: Consent | None) -> bool:
+def _refused(consent: ConsentPart | None) -> bool:
     """Whether the person was asked for FEEDBACK and does not want to be asked how it went."""
     if consent is None:
         return False

@@ -33,12 +33,11 @@ from referrals.consent import (
     longest_end,
     reduced,
     section_87_applies,
-    terms_for,
     terms_of,
 )
 from referrals.follow_ups import cancel_uncovered
 from referrals.keystore import KeyStore
-from referrals.models import Client, Consent, Referral, ReferralEvent
+from referrals.models import Client, Consent, ConsentPart, Referral, ReferralEvent
 from referrals.problems import ConsentNotOpen
 from referrals.sealing import Place
 from referrals.states import Move
@@ -116,8 +115,8 @@ class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
     ended_referrals: tuple[UUID, ...]
 
 
-def facts_of(consent: Consent) -> ConsentFacts:
-    """Return what of a stored record decides about coverage."""
+def facts_of(consent: Consent | ConsentPart) -> ConsentFacts:
+    """Return what of a stored record, or of a recipient's part of it, decides about coverage."""
     return ConsentFacts(
         state=consent.state,
         terms=consent.terms,
@@ -127,37 +126,60 @@ def facts_of(consent: Consent) -> ConsentFacts:
     )
 
 
-def view_of(consent: Consent, reader: UUID | None, at: datetime) -> ConsentView:
-    """Return the record as the organisation ``reader`` may see it at this moment."""
-    own = reader is None or reader == consent.partner_id
-    state = consent.state
-    if (
-        state is ConsentState.GIVEN
-        and not in_force(facts_of(consent), at)
-        and consent.valid_until is not None
-    ):
-        state = ConsentState.EXPIRED if at >= consent.valid_until else state
+def _state_at(consent: Consent | ConsentPart, at: datetime) -> ConsentState:
+    ended = consent.valid_until is not None and at >= consent.valid_until
+    return ConsentState.EXPIRED if consent.state is ConsentState.GIVEN and ended else consent.state
+
+
+def view_of(consent: Consent, at: datetime) -> ConsentView:
+    """Return the record as its controller sees it at this moment."""
     return ConsentView(
         id=consent.id,
         client_id=consent.client_id,
         partner_id=consent.partner_id,
         subject=consent.subject,
-        state=state,
-        terms=consent.terms if own or reader is None else terms_for(consent.terms, reader),
+        state=_state_at(consent, at),
+        terms=consent.terms,
         record=consent.record,
-        evidence_kept=own and consent.sealed_evidence is not None,
+        evidence_kept=consent.sealed_evidence is not None,
         decided_at=consent.decided_at,
-        recorded_by=consent.recorded_by if own else None,
+        recorded_by=consent.recorded_by,
         valid_from=consent.valid_from,
         valid_until=consent.valid_until,
         renewal_from=consent.valid_until - timedelta(days=RENEWAL_DAYS) if consent.valid_until else None,
-        renewal_offered_at=consent.renewal_offered_at if own else None,
-        withdrawal=consent.withdrawal if own else None,
-        supersedes_id=consent.supersedes_id if own else None,
-        superseded_by_id=consent.superseded_by_id if own else None,
-        receipt=consent.receipt if own else None,
+        renewal_offered_at=consent.renewal_offered_at,
+        withdrawal=consent.withdrawal,
+        supersedes_id=consent.supersedes_id,
+        superseded_by_id=consent.superseded_by_id,
+        receipt=consent.receipt,
         version=consent.version,
         created_at=consent.created_at,
+    )
+
+
+def view_of_part(part: ConsentPart, at: datetime) -> ConsentView:
+    """Return the record as its recipient sees it at this moment: its own part."""
+    return ConsentView(
+        id=part.consent_id,
+        client_id=part.client_id,
+        partner_id=part.partner_id,
+        subject=part.subject,
+        state=_state_at(part, at),
+        terms=part.terms,
+        record=part.record,
+        evidence_kept=False,
+        decided_at=part.decided_at,
+        recorded_by=None,
+        valid_from=part.valid_from,
+        valid_until=part.valid_until,
+        renewal_from=part.valid_until - timedelta(days=RENEWAL_DAYS) if part.valid_until else None,
+        renewal_offered_at=None,
+        withdrawal=None,
+        supersedes_id=None,
+        superseded_by_id=None,
+        receipt=None,
+        version=part.version,
+        created_at=part.created_at,
     )
 
 
@@ -283,7 +305,7 @@ async def renew_consent(work: Work, consent_id: UUID, expected_version: int | No
     """
     former = await _own(work, consent_id, expected_version)
     if not in_force(facts_of(former), work.now):
-        raise ConsentNotOpen(view_of(former, former.partner_id, work.now).state)
+        raise ConsentNotOpen(_state_at(former, work.now))
     waiting = await work.session.scalar(
         select(Consent.id).where(Consent.supersedes_id == consent_id, Consent.state == ConsentState.REQUESTED)
     )
@@ -737,7 +759,7 @@ async def list_consents(
         .order_by(Consent.created_at.desc(), Consent.id)
         .limit(limit)
     )
-    found = [view_of(consent, actor.partner_id, at) for consent in rows]
+    found = [view_of(consent, at) for consent in rows]
     await _seen(session, actor, "consent.list", "client", client_id)
     return found
 
@@ -749,10 +771,17 @@ async def view_consent(session: AsyncSession, actor: Actor, consent_id: UUID, at
     """
     if actor.role is not Role.SYSTEM:
         policy.must_work_with_people(actor)
+    view: ConsentView
     consent = await session.get(Consent, consent_id)
-    if consent is None:
-        raise NotFound
-    if actor.role is not Role.SYSTEM and consent.partner_id != actor.partner_id:
+    if consent is not None and (actor.role is Role.SYSTEM or consent.partner_id == actor.partner_id):
+        view = view_of(consent, at)
+    else:
+        if actor.partner_id is None:
+            raise NotFound
+        part = await session.get(ConsentPart, (consent_id, actor.partner_id))
+        if part is None:
+            raise NotFound
+        view = view_of_part(part, at)
         once = exists().where(
             ReferralEvent.referral_id == Referral.id, ReferralEvent.to_state.in_(OPENED_STATES)
         )
@@ -764,7 +793,7 @@ async def view_consent(session: AsyncSession, actor: Actor, consent_id: UUID, at
         if not await session.scalar(select(opened)):
             raise NotFound
     await _seen(session, actor, "consent.view", "consent", consent_id)
-    return view_of(consent, actor.partner_id, at)
+    return view
 
 
 # --- What is shown --------------------------------------------------------------------------------------

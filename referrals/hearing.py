@@ -19,8 +19,8 @@ from directory.problems import InvalidInput
 from directory.values import Value
 from referrals.consent import BERLIN
 from referrals.inbox import seen, view_referral
-from referrals.models import Consent, Feedback, FollowUp, Referral, ReferralEvent
-from referrals.moving import course_of, depth_of, happened, history_if_needed
+from referrals.models import ConsentPart, Feedback, FollowUp, Referral, ReferralEvent
+from referrals.moving import course_of, depth_of, happened, history_if_needed, part_of_referral
 from referrals.policy import must_work_with_people
 from referrals.reporting import shown_to_sender
 from referrals.states import Move
@@ -123,8 +123,8 @@ async def count_voices(
     since, until = quarter(year, number)
     begins, ends = (datetime.combine(day, time.min, tzinfo=BERLIN) for day in (since, until))
     rows = await session.execute(
-        select(Referral, Consent, history_if_needed(), Feedback.answer)
-        .outerjoin(Consent, Consent.id == Referral.consent_id)
+        select(Referral, ConsentPart, history_if_needed(), Feedback.answer)
+        .outerjoin(ConsentPart, part_of_referral())
         .outerjoin(Feedback, Feedback.referral_id == Referral.id)
         .where(
             Referral.sender_partner_id == actor.partner_id,
@@ -136,7 +136,7 @@ async def count_voices(
     )
     heard: dict[UUID, Voices] = {}
     for referral, consent, history, answer in rows:
-        shown = shown_to_sender(course_of(referral), happened(history), depth_of(referral, consent, at))
+        shown = shown_to_sender(course_of(referral), happened(history), depth_of(consent, at))
         heard[referral.id] = voices(
             VoiceFacts(
                 state=shown.state,

@@ -253,6 +253,20 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         ),
     ),
     Holding(
+        table="consent_part",
+        activity="consent",
+        retention="consent",
+        no_export="for each recipient, what stands in the consent itself: the export has that",
+        columns=(
+            _c("consent_id recipient_partner_id partner_id client_id subject", K.LINK),
+            _c(
+                "state terms record decided_at valid_from valid_until report_back_ended",
+                K.DECLARATION,
+            ),
+            _c("version created_at", K.TECHNICAL),
+        ),
+    ),
+    Holding(
         table="referral",
         activity="referral",
         retention="referral",

@@ -26,7 +26,7 @@ from directory.values import Instant, Value
 from referrals.clock import Action, MakeMove, Remind, local_day, upcoming
 from referrals.consents import facts_of as consent_facts
 from referrals.keystore import KeyStore
-from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralPackage, clock_facts
+from referrals.models import Client, ConsentPart, Referral, ReferralEvent, ReferralPackage, clock_facts
 from referrals.moving import (
     NOBODYS,
     course_of,
@@ -35,6 +35,7 @@ from referrals.moving import (
     facts_of,
     happened,
     history_if_needed,
+    part_of_referral,
     shown_state_expression,
     text_place,
 )
@@ -243,7 +244,7 @@ def _statement(actor: Actor) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Referral,
-            Consent,
+            ConsentPart,
             _opened.label("opened"),
             Client.status_valid_until,
             Service.kind.label("service_kind"),
@@ -252,7 +253,7 @@ def _statement(actor: Actor) -> Select[*tuple[Any, ...]]:
             _unread(actor),
             taken_over.label("taken_over"),
         )
-        .outerjoin(Consent, Consent.id == Referral.consent_id)
+        .outerjoin(ConsentPart, part_of_referral())
         .outerjoin(Client, Client.id == Referral.client_id)
         .join(Service, Service.id == Referral.service_id)
     )
@@ -279,7 +280,7 @@ def _readable(referral: Referral, state: ReferralState, opened: bool) -> bool:
 
 
 def _state_at(
-    referral: Referral, consent: Consent | None, at: datetime, state: ReferralState
+    referral: Referral, consent: ConsentPart | None, at: datetime, state: ReferralState
 ) -> ReferralState:
     if state in READABLE_STATES and not covered(referral, consent_facts(consent) if consent else None, at):
         return ReferralState.CONSENT_REVOKED
@@ -288,11 +289,11 @@ def _state_at(
 
 def _view(row: Any, actor: Actor, at: datetime, box: Box | None) -> ReferralView:
     referral: Referral = row[0]
-    consent: Consent | None = row[1]
+    consent: ConsentPart | None = row[1]
     known = see_referral(actor, facts_of(referral, approval_open=True))
     sends = EventActor.SENDER in known and box is not Box.INBOX
     receives = EventActor.RECIPIENT in known and not sends
-    depth = depth_of(referral, consent, at)
+    depth = depth_of(consent, at)
     course = course_of(referral)
     if not receives:
         course = shown_to_sender(course, happened(row.history), depth)
@@ -430,7 +431,7 @@ _STEPS: Final[dict[Move, NextStepKind]] = {
 
 def _next_step(
     referral: Referral,
-    consent: Consent | None,
+    consent: ConsentPart | None,
     state: ReferralState,
     at: datetime,
     *,
@@ -542,7 +543,9 @@ async def list_referrals(
         conditions.append(Referral.answer_due_at < due_before)
     if states:
         in_force = and_(
-            Consent.state == ConsentState.GIVEN, Consent.valid_from <= at, Consent.valid_until > at
+            ConsentPart.state == ConsentState.GIVEN,
+            ConsentPart.valid_from <= at,
+            ConsentPart.valid_until > at,
         )
         judged = case(
             (
@@ -574,7 +577,7 @@ async def list_referrals(
             await session.execute(
                 select(func.count())
                 .select_from(Referral)
-                .outerjoin(Consent, Consent.id == Referral.consent_id)
+                .outerjoin(ConsentPart, part_of_referral())
                 .where(*conditions)
             )
         ).scalar_one()
@@ -604,8 +607,8 @@ async def waiting_list(
             Referral.recipient_partner_id == actor.partner_id,
             Referral.service_id == service_id,
             Referral.state == ReferralState.WAITLISTED,
-            Consent.state == ConsentState.GIVEN,
-            Consent.valid_until > at,
+            ConsentPart.state == ConsentState.GIVEN,
+            ConsentPart.valid_until > at,
         )
         .order_by(urgency, Referral.sent_at, Referral.id)
         .limit(first)
@@ -710,14 +713,10 @@ async def list_events(
 
 
 async def _depth(session: AsyncSession, referral_id: UUID, at: datetime) -> ReportDepth:
-    row = (
-        await session.execute(
-            select(Referral, Consent)
-            .outerjoin(Consent, Consent.id == Referral.consent_id)
-            .where(Referral.id == referral_id)
-        )
-    ).one()
-    return depth_of(row[0], row[1], at)
+    part = await session.scalar(
+        select(ConsentPart).join(Referral, part_of_referral()).where(Referral.id == referral_id)
+    )
+    return depth_of(part, at)
 
 
 def _as_told(event: EventView, view: ReferralView, depth: ReportDepth) -> EventView:

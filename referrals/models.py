@@ -290,6 +290,32 @@ class Consent(Base):
     updated_at: Mapped[datetime]
 
 
+class ConsentPart(Base):
+    """What one recipient may read of a consent: its part of the terms, and what decides if they hold.
+
+    The database keeps it beside each record, in the transaction that changes the record; nothing else writes
+    it. So the recipient of a referral never reads who else is named, and a withdrawal shows at once.
+    ``partner_id`` is the controller; ``report_back_ended``: the person took back that this recipient reports.
+    """
+
+    __tablename__ = "consent_part"
+
+    consent_id: Mapped[UUID] = mapped_column(ForeignKey("consent.id", ondelete="CASCADE"), primary_key=True)
+    recipient_partner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    partner_id: Mapped[UUID]
+    client_id: Mapped[UUID]
+    subject: Mapped[str]
+    state: Mapped[ConsentState]
+    terms: Mapped[ConsentTerms]
+    record: Mapped[ConsentRecord | None]
+    decided_at: Mapped[datetime | None]
+    valid_from: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    report_back_ended: Mapped[bool]
+    version: Mapped[int]
+    created_at: Mapped[datetime]
+
+
 _OPEN = ", ".join(f"'{state}'" for state in sorted(OPEN_STATES))
 
 

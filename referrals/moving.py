@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Text, and_, case, func, not_, or_, select, text
+from sqlalchemy import ColumnElement, Date, and_, case, func, not_, or_, select, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, aggregate_order_by, insert
 
@@ -25,7 +25,7 @@ from referrals.clock import end_of as end_of
 from referrals.clock import local_day as local_day
 from referrals.consent import ConsentFacts, covers, report_depth
 from referrals.consents import facts_of as consent_facts
-from referrals.models import Consent, Referral, ReferralEvent
+from referrals.models import ConsentPart, Referral, ReferralEvent
 from referrals.noted import COURSE, Noted, check_note
 from referrals.notices import Promise, after_move, promise_all
 from referrals.policy import ReferralFacts, act_on_referral, record_answer, see_referral
@@ -51,7 +51,6 @@ from referrals.vocabulary import (
     Purpose,
     ReferralState,
     ReportDepth,
-    WithdrawalScope,
 )
 
 LONGEST_TEXT: Final = 600
@@ -142,8 +141,8 @@ async def hold(work: Work, referral_id: UUID, *, approval_open: bool = False) ->
     """
     row = (
         await work.session.execute(
-            select(Referral, Consent, history_if_needed())
-            .outerjoin(Consent, Consent.id == Referral.consent_id)
+            select(Referral, ConsentPart, history_if_needed())
+            .outerjoin(ConsentPart, part_of_referral())
             .where(Referral.id == referral_id)
             .with_for_update(of=Referral)
             .execution_options(populate_existing=True)
@@ -160,35 +159,40 @@ async def hold(work: Work, referral_id: UUID, *, approval_open: bool = False) ->
         referral,
         consent,
         covered(referral, consent, work.now),
-        depth_of(referral, stored, work.now),
+        depth_of(stored, work.now),
         happened(history),
     )
 
 
-def depth_of(referral: Referral, consent: Consent | None, at: datetime) -> ReportDepth:
+def part_of_referral() -> ColumnElement[bool]:
+    """Return how to join a referral with its recipient's part of the consent that it rests on.
+
+    Every side judges by that part: what other recipients are told is not in it, and decides nothing here.
+    """
+    return and_(
+        ConsentPart.consent_id == Referral.consent_id,
+        ConsentPart.recipient_partner_id == Referral.recipient_partner_id,
+    )
+
+
+def depth_of(part: ConsentPart | None, at: datetime) -> ReportDepth:
     """Return how much of the course the sender may read now, by the consent that the referral rests on."""
-    facts = None if consent is None else consent_facts(consent)
-    withdrawal = None if consent is None else consent.withdrawal
-    return readable_depth(facts, withdrawal, referral.recipient_partner_id, at)
+    if part is None or part.report_back_ended:
+        return ReportDepth.NOTHING
+    return readable_depth(consent_facts(part), None, part.recipient_partner_id, at)
 
 
 def depth_expression(at: datetime) -> ColumnElement[str]:
     """Return what ``depth_of`` says, as a column of a statement that joins referral and consent."""
-    scope, purpose, recipient = (
-        func.jsonb_extract_path_text(Consent.withdrawal, name) for name in ("scope", "purpose", "recipient")
-    )
     entry = func.jsonb_path_query_first(
-        Consent.terms, sql_cast('$.purposes[*] ? (@.purpose == "REPORT_BACK" && @.granted == true)', JSONPATH)
+        ConsentPart.terms,
+        sql_cast('$.purposes[*] ? (@.purpose == "REPORT_BACK" && @.granted == true)', JSONPATH),
     )
     ends_on = sql_cast(entry.op("->>")("ends_on"), Date)
     over = or_(
-        Consent.id.is_(None),
-        Consent.state == ConsentState.WITHDRAWN,
-        and_(
-            scope == WithdrawalScope.RECIPIENT.value,
-            recipient == sql_cast(Referral.recipient_partner_id, Text),
-        ),
-        purpose == Purpose.REPORT_BACK.value,
+        ConsentPart.consent_id.is_(None),
+        ConsentPart.state == ConsentState.WITHDRAWN,
+        ConsentPart.report_back_ended,
         ends_on < local_day(at),
     )
     stated = func.coalesce(entry.op("->>")("report_depth"), ReportDepth.NOTHING.value)

@@ -119,7 +119,7 @@ async def list_renewals(
         .limit(max(1, min(first, 100)))
         .execution_options(populate_existing=True)
     )
-    found = tuple(view_of(consent, actor.partner_id, at) for consent in rows)
+    found = tuple(view_of(consent, at) for consent in rows)
     for consent in found:
         await seen(session, actor, "consent.renewals", "consent", consent.id)
     return found

@@ -463,7 +463,14 @@ async def test_without_report_back_an_outcome_by_link_reaches_nobody(
 
 # --- With the bare database ----------------------------------------------------------------------------
 
-VISIBLE = {"answer_link": 1, "referral": 1, "consent": 1, "referral_event": None, "referral_package": 0}
+VISIBLE = {
+    "answer_link": 1,
+    "referral": 1,
+    "consent": 0,
+    "consent_part": 1,
+    "referral_event": None,
+    "referral_package": 0,
+}
 NOTHING = ("client", "feedback_code", "feedback", "booking", "booking_person", "approval", "exclusion")
 
 
