@@ -253,13 +253,18 @@ def age(pid: int) -> float:
     return 0.0
 
 
+def _fresh_folder() -> Path:
+    """Make a folder for this run; those of runs that were killed themselves go."""
+    for left in Path(tempfile.gettempdir()).glob("spurwechsel-torture-*-*"):
+        if not Path(f"/proc/{left.name.split('-')[2]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"spurwechsel-torture-{os.getpid()}-"))
+
+
 @asynccontextmanager
 async def installation(port: int, smtp_port: int) -> AsyncIterator[Installation]:
     """Run PostgreSQL for an installation; nothing of it is left behind."""
-    for left in Path(tempfile.gettempdir()).glob("spurwechsel-torture-*-*"):
-        if not Path(f"/proc/{left.name.split('-')[2]}").exists():  # a run that was killed itself
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"spurwechsel-torture-{os.getpid()}-"))
+    folder = _fresh_folder()
     made = Installation(folder, port, smtp_port)
     try:
         await made.open()
