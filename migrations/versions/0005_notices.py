@@ -72,22 +72,32 @@ CREATE TRIGGER call_watchers AFTER INSERT OR UPDATE ON approval
 
 # An organisation reads what it is told, and whether what it waits for arrived. It promises notices about
 # what it has a part in, to those who have; and it cancels, no more.
-CONCERNS = """state = 'PENDING' AND attempts = 0 AND CASE about_kind
-  WHEN 'REFERRAL' THEN EXISTS (SELECT FROM referral r WHERE r.id = notice.about_id
-    AND notice.partner_id IN (r.sender_partner_id, r.recipient_partner_id))
-  WHEN 'BOOKING' THEN EXISTS (SELECT FROM booking b WHERE b.id = notice.about_id
-    AND notice.partner_id IN (b.requester_partner_id, b.recipient_partner_id))
-  WHEN 'APPROVAL' THEN EXISTS (SELECT FROM approval a WHERE a.id = notice.about_id)
-  WHEN 'CONSENT' THEN EXISTS (SELECT FROM consent c WHERE c.id = notice.about_id
-    AND notice.partner_id = c.partner_id)
-  WHEN 'SERVICE' THEN EXISTS (SELECT FROM service s WHERE s.id = notice.about_id
-    AND notice.partner_id = s.partner_id)
-  ELSE false END"""
+# Conditions that look at other tables stand in functions, here and in the following migrations: a policy
+# that holds a subquery is planned anew, with all policies of the tables it reads, in every statement that
+# touches its table; what a plpgsql function asks is planned once per connection. They run with the caller's
+# rights and rows.
+CONCERNS = """
+CREATE FUNCTION notice_concerns(of_kind text, about uuid, told uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  CASE of_kind
+  WHEN 'REFERRAL' THEN RETURN EXISTS (SELECT FROM referral r WHERE r.id = about
+    AND told IN (r.sender_partner_id, r.recipient_partner_id));
+  WHEN 'BOOKING' THEN RETURN EXISTS (SELECT FROM booking b WHERE b.id = about
+    AND told IN (b.requester_partner_id, b.recipient_partner_id));
+  WHEN 'APPROVAL' THEN RETURN EXISTS (SELECT FROM approval a WHERE a.id = about);
+  WHEN 'CONSENT' THEN RETURN EXISTS (SELECT FROM consent c WHERE c.id = about AND c.partner_id = told);
+  WHEN 'SERVICE' THEN RETURN EXISTS (SELECT FROM service s WHERE s.id = about AND s.partner_id = told);
+  ELSE RETURN false;
+  END CASE;
+END $$"""
+PROMISED = """state = 'PENDING' AND attempts = 0
+  AND (acting_for_system() OR notice_concerns(about_kind, about_id, partner_id))"""
 OWN = "(partner_id = acting_partner() OR waiting_partner_id = acting_partner())"
 POLICIES = (
     ("told", "SELECT", "USING (partner_id = acting_partner())"),
     ("waiting", "SELECT", "USING (waiting_partner_id = acting_partner())"),
-    ("promise", "INSERT", f"WITH CHECK ({CONCERNS})"),
+    ("promise", "INSERT", f"WITH CHECK ({PROMISED})"),
     ("cancel", "UPDATE", f"USING ({OWN} AND state = 'PENDING') WITH CHECK ({OWN} AND state = 'CANCELLED')"),
     ("system", "ALL", "USING (acting_for_system()) WITH CHECK (acting_for_system())"),
 )
@@ -96,7 +106,7 @@ POLICIES = (
 def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         op.execute(statement)
-    for function in FUNCTIONS:
+    for function in (*FUNCTIONS, CONCERNS):
         op.execute(function)
     op.execute("ALTER TABLE notice ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE notice FORCE ROW LEVEL SECURITY")

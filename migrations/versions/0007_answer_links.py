@@ -78,12 +78,31 @@ GRANT SELECT, INSERT ON answer_link_use TO spurwechsel_app
 
 LIVE = """l.code_hash = acting_code() AND l.used_at IS NULL AND l.revoked_at IS NULL
   AND l.expires_at > acting_now()"""
-HOLDS = (
-    "acting_code() IS NOT NULL AND sent_at IS NOT NULL AND EXISTS (SELECT FROM answer_link l"
-    f" WHERE l.referral_id = {{table}}.id AND {LIVE})"
+HOLDS = "acting_code() IS NOT NULL AND sent_at IS NOT NULL AND holds_link(id)"
+SENDS = "sends_referral(referral_id)"
+
+# What a policy asks of another table; each is planned once per connection (see 0005).
+FUNCTIONS = (
+    (
+        "sends_referral(referral_id uuid)",
+        """SELECT FROM referral r
+      WHERE r.id = sends_referral.referral_id AND r.sender_partner_id = acting_partner()""",
+    ),
+    (
+        "holds_link(referral_id uuid)",
+        f"""SELECT FROM answer_link l
+      WHERE l.referral_id = holds_link.referral_id AND {LIVE}""",
+    ),
 )
-SENDS = """EXISTS (SELECT FROM referral r
-  WHERE r.id = {table}.referral_id AND r.sender_partner_id = acting_partner())"""
+
+
+def exists(signature: str, query: str) -> str:
+    """Return the function that says whether the query finds a row, asked as who asks."""
+    return f"""CREATE FUNCTION {signature} RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN EXISTS ({query});
+END $$"""
+
 
 # What is read of a link must not depend on the referral: the referral's own policies ask for the link.
 POLICIES = (
@@ -133,6 +152,8 @@ def upgrade() -> None:
     for block in (TABLES, BOOKINGS, GRANTS):
         for statement in block.split(";\n"):
             op.execute(statement)
+    for signature, query in FUNCTIONS:
+        op.execute(exists(signature, query))
     for table in ("answer_link", "answer_link_use"):
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")

@@ -56,11 +56,24 @@ GRANT SELECT, INSERT, UPDATE (state, sender_state, successor_id, updated_at) ON 
 
 # Whoever sees the referral; the sender only what it is told of. Both partners stand in the row to find it by,
 # and must be those of the referral.
-SEEN = """EXISTS (SELECT FROM referral r WHERE r.id = appointment.referral_id AND (appointment.told
-  OR r.recipient_partner_id = acting_partner() OR acting_for_system() OR acting_code() IS NOT NULL))"""
-BETWEEN = """EXISTS (SELECT FROM referral r WHERE r.id = appointment.referral_id
-  AND r.sender_partner_id = appointment.sender_partner_id
-  AND r.recipient_partner_id = appointment.recipient_partner_id)"""
+FUNCTIONS = (
+    """
+CREATE FUNCTION appointment_seen(referral_id uuid, told boolean) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM referral r WHERE r.id = appointment_seen.referral_id AND (told
+    OR r.recipient_partner_id = acting_partner() OR acting_code() IS NOT NULL));
+END $$""",
+    """
+CREATE FUNCTION appointment_between(referral_id uuid, sender uuid, recipient uuid) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN EXISTS (SELECT FROM referral r WHERE r.id = appointment_between.referral_id
+    AND r.sender_partner_id = sender AND r.recipient_partner_id = recipient);
+END $$""",
+)
+SEEN = "acting_for_system() OR appointment_seen(referral_id, told)"
+BETWEEN = "appointment_between(referral_id, sender_partner_id, recipient_partner_id)"
 POLICIES = (
     ("seen", "SELECT", f"USING ({SEEN})"),
     ("set", "INSERT", f"WITH CHECK ({BETWEEN})"),
@@ -93,6 +106,8 @@ CREATE TRIGGER call_watchers AFTER INSERT ON referral_event
 def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         op.execute(statement)
+    for function in FUNCTIONS:
+        op.execute(function)
     op.execute("ALTER TABLE appointment ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE appointment FORCE ROW LEVEL SECURITY")
     for name, verb, clause in POLICIES:

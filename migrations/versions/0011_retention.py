@@ -67,7 +67,7 @@ CREATE FUNCTION acting_for_deletion() RETURNS boolean LANGUAGE sql STABLE PARALL
 $$"""
 
 LEADS = "leading_partner() IS NOT NULL"
-OWN_CLIENT = "EXISTS (SELECT FROM client c WHERE c.id = legal_hold.client_id)"
+OWN_CLIENT = "sees_client(client_id)"
 
 # A proof tells a LEAD what was deleted in the own municipality, and of what belongs to none.
 POLICIES = (

@@ -22,22 +22,25 @@ OPENED = "'ACKNOWLEDGED', 'WAITLISTED', 'ACCEPTED', 'IN_PROGRESS', 'ON_HOLD', 'O
 FUNCTIONS = (
     # Readers of other municipalities have colleagues too, though no part in any referral.
     """
-CREATE FUNCTION acting_organisation() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN current_setting('app.role', true)
+CREATE FUNCTION acting_organisation() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN CASE WHEN current_setting('app.role', true)
       IN ('COORDINATOR', 'LEAD', 'PARTNER_MEMBER', 'OTHER_MUNICIPALITY')
     AND nullif(current_setting('app.member', true), '') IS NOT NULL
-    THEN nullif(current_setting('app.partner', true), '')::uuid END
-$$""",
+    THEN nullif(current_setting('app.partner', true), '')::uuid END;
+END $$""",
     """
-CREATE FUNCTION administered_partner() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN current_setting('app.administers', true) = 'true' THEN acting_organisation() END
-$$""",
+CREATE FUNCTION administered_partner() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN CASE WHEN current_setting('app.administers', true) = 'true' THEN acting_organisation() END;
+END $$""",
     # Whoever acts already does not sign in.
     """
-CREATE FUNCTION acting_token() RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN coalesce(current_setting('app.role', true), '') IN ('', 'ANONYMOUS')
-    AND acting_member() IS NULL THEN decode(nullif(current_setting('app.token_hash', true), ''), 'hex') END
-$$""",
+CREATE FUNCTION acting_token() RETURNS bytea LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN CASE WHEN coalesce(current_setting('app.role', true), '') IN ('', 'ANONYMOUS')
+    AND acting_member() IS NULL THEN decode(nullif(current_setting('app.token_hash', true), ''), 'hex') END;
+END $$""",
     # Functions with bodies of their own, so that the two tables' policies do not go round in a circle.
     """
 CREATE FUNCTION presenting_member() RETURNS uuid LANGUAGE plpgsql STABLE AS $$
@@ -132,7 +135,8 @@ FOR EACH ROW EXECUTE FUNCTION keep_parts()""",
 CREATE FUNCTION answered_under(consent uuid, recipient uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN acting_code() IS NOT NULL AND EXISTS (SELECT FROM answer_link l
-    JOIN referral r ON r.id = l.referral_id WHERE {LIVE} AND r.consent_id = consent AND r.recipient_partner_id = recipient);
+    JOIN referral r ON r.id = l.referral_id
+    WHERE {LIVE} AND r.consent_id = consent AND r.recipient_partner_id = recipient);
 END $$""",
     """
 CREATE FUNCTION received_under(consent uuid) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
@@ -224,8 +228,14 @@ def upgrade() -> None:
     op.execute("DROP POLICY service ON access_token")
     op.execute("DROP POLICY recipient ON consent")
     op.execute("DROP POLICY link ON consent")
-    op.execute("ALTER POLICY recipient ON referral_package USING (package_opened(referral_id))")
-    op.execute("ALTER POLICY link ON referral_package USING (package_opened_by_link(referral_id))")
+    op.execute(
+        "ALTER POLICY recipient ON referral_package"
+        " USING (acting_partner() IS NOT NULL AND package_opened(referral_id))"
+    )
+    op.execute(
+        "ALTER POLICY link ON referral_package"
+        " USING (acting_code() IS NOT NULL AND package_opened_by_link(referral_id))"
+    )
     for table in dict.fromkeys(table for table, _, _, _, _ in POLICIES):
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
