@@ -722,8 +722,9 @@ async def _tell_of_the_end(
             for referral in ended
         ],
     )
-    for referral in ended:
-        await session.execute(text("SELECT erase_package(:id)"), {"id": referral.id})
+    await session.execute(
+        text("SELECT erase_packages(CAST(:ids AS uuid[]))"), {"ids": [referral.id for referral in ended]}
+    )
     # What was still to be told about them is not told any more, but that they ended.
     await notices.cancel(work, [referral.id for referral in ended])
     told = [

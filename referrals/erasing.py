@@ -92,7 +92,10 @@ async def _clear(work: Work, client: Client, at: datetime) -> None:
     )
     # packages and texts of referrals that have ended; what is left sealed anywhere goes with the key
     await work.session.execute(
-        text("SELECT count(erase_package(id)) FROM referral WHERE client_id = :id"), {"id": client.id}
+        text(
+            "SELECT erase_packages(ARRAY(SELECT r.id FROM referral r WHERE r.client_id = CAST(:id AS uuid)))"
+        ),
+        {"id": client.id},
     )
     client.sealed_identity = client.sealed_contact = client.sealed_profile = None
     client.name_index = ()

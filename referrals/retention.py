@@ -463,12 +463,12 @@ def _sql(statement: str, type_: str = "uuid") -> Act:
 
 
 async def _erase_packages(work: Work, ids: Sequence[str]) -> Sequence[str]:
-    gone = []
-    for id_ in ids:
-        if await work.session.scalar(text("SELECT erase_package(CAST(:id AS uuid))"), {"id": id_}):
-            gone.append(id_)
-            work.record("package.delete", "referral", UUID(id_))
-    return gone
+    gone = await work.session.scalar(
+        text("SELECT CAST(erase_packages(CAST(CAST(:ids AS text[]) AS uuid[])) AS text[])"), {"ids": ids}
+    )
+    for id_ in gone or ():
+        work.record("package.delete", "referral", UUID(id_))
+    return list(gone or ())
 
 
 async def _erase_clients(work: Work, ids: Sequence[str]) -> Sequence[str]:
