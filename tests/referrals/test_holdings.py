@@ -60,6 +60,33 @@ def test_what_is_called_sealed_is_sealed() -> None:
                 assert column.sealed == name.startswith("sealed"), (holding.table, name)
 
 
+POINTS_TO_PERSONS = """SELECT DISTINCT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND a.attnum > 0
+    AND NOT a.attisdropped AND (
+      a.attname ~ '^sealed|_hash$|^(client|referral|consent|booking|member|card|link|code)_id$|_by$'
+      OR EXISTS (SELECT FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'
+        AND f.confrelid = ANY (ARRAY['client', 'referral', 'consent', 'booking', 'member', 'feedback_code',
+          'code_card', 'answer_link', 'approval']::regclass[]))
+      OR c.relname ~ 'client|consent|referral|event|person|member|feedback|audit')"""
+
+
+async def test_whatever_leads_to_a_person_is_guarded(owner: asyncpg.Connection) -> None:
+    """Found by its columns, keys and name, whatever the lists say: a new table cannot slip past them."""
+    found = {row[0] for row in await owner.fetch(POINTS_TO_PERSONS)}
+
+    assert {"consent_part", "access_token", "idempotency", "change_request", "audit"} <= found
+    assert found <= set(PERSONAL)
+
+
+async def test_every_guarded_table_is_declared(owner: asyncpg.Connection) -> None:
+    """And the other way round: what stands under row-level security is personal, or a proof of deletion."""
+    forced = await owner.fetch(
+        "SELECT relname FROM pg_class WHERE relforcerowsecurity AND relnamespace = 'public'::regnamespace"
+    )
+
+    assert {row[0] for row in forced} == {*PERSONAL, "deletion_run", "deletion_count"}
+
+
 @pytest.mark.parametrize("table", PERSONAL)
 async def test_a_personal_table_is_guarded(owner: asyncpg.Connection, table: str) -> None:
     """Forced row-level security, policies for the service alone, nothing for the reader or everybody."""
