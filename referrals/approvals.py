@@ -38,14 +38,14 @@ from referrals.moving import (
 from referrals.notices import Promise, leads_of, promise, promise_all
 from referrals.policy import ApprovalFacts, decide_approval, must_work_with_people, see_approval
 from referrals.problems import ApprovalLapsed, ConsentMissing, DuplicateReferral, TransitionNotAllowed
+from referrals.reporting import moves_shown
 from referrals.states import (
     APPROVAL_DAYS,
     REMIND_LEADS_AFTER,
     REOPEN_WITHIN,
+    TABLE,
     Move,
     add_working_days,
-    allowed,
-    transition,
 )
 from referrals.vocabulary import (
     Addressee,
@@ -62,6 +62,8 @@ MOVES: Final[dict[ApprovalMove, Move]] = {
     ApprovalMove.ENTERED_IN_ERROR: Move.CORRECT,
 }
 """Which move of the table each request is for."""
+
+_FOUR_EYES: Final = frozenset((state, row.move) for row in TABLE if row.four_eyes for state in row.sources)
 
 
 class ApprovalView(Value, frozen=True, kw_only=True):
@@ -165,13 +167,16 @@ async def request_approval(
 
 def _check(work: Work, held: Held, move: Move) -> None:
     referral = held.referral
-    row = transition(referral.state, move, EventActor.SENDER)
     too_late = move is Move.REOPEN and (
         referral.closed_at is None or work.now > referral.closed_at + REOPEN_WITHIN
     )
-    if too_late or not row.four_eyes:
-        others = [m for m in allowed(referral.state, EventActor.SENDER) if m is not move or not too_late]
-        raise TransitionNotAllowed(referral.state, others)
+    if too_late or (referral.state, move) not in _FOUR_EYES:
+        # named is the state that the sender reads: whether work has begun is not told by a refusal either
+        shown = held.shown_state
+        others = [
+            m for m in moves_shown(shown, held.readable, EventActor.SENDER) if m is not move or not too_late
+        ]
+        raise TransitionNotAllowed(shown, others)
 
 
 async def _open(work: Work, approval_id: UUID, expected_version: int) -> Approval:

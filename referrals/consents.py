@@ -657,12 +657,14 @@ async def _move_referrals(
                 referral.consent_id = remaining.id
                 referral.version += 1
                 referral.updated_at = work.now
+                referral.sender_updated_at = None
     ended: list[Referral] = []
     before: dict[UUID, ReferralState] = {}
     given_back: list[UUID] = []
     for referral in rows:
         referral.version += 1
         referral.updated_at = work.now
+        referral.sender_updated_at = None
         if remaining is not None and not covers(
             facts_of(remaining),
             recipient=referral.recipient_partner_id,

@@ -57,6 +57,7 @@ from referrals.states import FOLLOW_UP_STATES, Move, RemindedParty, Step, allowe
 from referrals.useful_start import LatestUsefulStart, latest_useful_start, start_warnings
 from referrals.values import Kept
 from referrals.vocabulary import (
+    OPENED_STATES,
     READABLE_STATES,
     UNSENT_STATES,
     AnswerSource,
@@ -212,7 +213,7 @@ class Box(StrEnum):
 # --- One referral -------------------------------------------------------------------------------------------
 
 _opened = exists().where(
-    ReferralEvent.referral_id == Referral.id, ReferralEvent.to_state == ReferralState.ACKNOWLEDGED
+    ReferralEvent.referral_id == Referral.id, ReferralEvent.to_state.in_(OPENED_STATES)
 )
 
 

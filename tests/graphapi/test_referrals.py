@@ -518,3 +518,53 @@ class TestForeigners:
         draft = await town.draft()
 
         assert await seen(town, draft, "staff") is None
+
+
+class TestWhatARandomWalkFound:
+    """What a machine of all actors came upon (``test_machine``), each as a case of its own."""
+
+    async def test_whoever_had_the_package_open_finds_what_it_must_delete(self, town: Town) -> None:
+        sent = await town.sent()
+        accepted = await town.on("staff", "acceptReferral", sent, **ACCEPTANCE)
+        await town.do("coordinator", "withdrawConsent", id=sent["consentId"], channel="PHONE")
+
+        read = await seen(town, sent, "staff")
+        assert (accepted["pseudonym"], read["state"], read["package"]) == (
+            sent["pseudonym"],
+            "CONSENT_REVOKED",
+            None,
+        )
+        assert read["pseudonym"] == sent["pseudonym"]
+
+    async def test_asking_to_reopen_does_not_tell_whether_work_has_begun(self, town: Town) -> None:
+        quiet = [{"purpose": "REPORT_BACK", "reportDepth": "NOTHING"}]
+        answers = []
+        for referral in (await town.accepted(others=quiet), await town.started(others=quiet)):
+            version = (await town.ask(VERSION, {"id": referral["id"]}, who="coordinator")).data["referral"]
+            refused = await town.do(
+                "coordinator",
+                "reopenReferral",
+                id=referral["id"],
+                expectedVersion=version["version"],
+                reason="NOT_FINISHED",
+            )
+            answers.append(refused)
+
+        assert answers[0]["from"] == "ACCEPTED"
+        assert answers[0] == answers[1]
+
+    async def test_a_withdrawal_is_the_latest_change_on_the_senders_side_too(self, town: Town) -> None:
+        quiet = [{"purpose": "REPORT_BACK", "reportDepth": "NOTHING"}]
+        started = await town.started(others=quiet)
+        own = (await town.ask(VERSION, {"id": started["id"]}, who="coordinator")).data["referral"]
+        await town.do("coordinator", "withdrawConsent", id=own["consentId"], channel="PHONE")
+
+        both = [
+            (await town.ask(VERSION, {"id": started["id"]}, who=who)).data["referral"]
+            for who in ("coordinator", "staff")
+        ]
+        assert both[0]["updatedAt"] == both[1]["updatedAt"]
+        assert own["updatedAt"] < both[0]["updatedAt"]
+
+
+VERSION = "query($id: ID!) { referral(id: $id) { version updatedAt consentId } }"
