@@ -758,7 +758,8 @@ class Town:
                     {"scope": "RECIPIENT", "recipientId": one.recipient.id},
                 ]
             )
-            found = await self.change(None, "withdrawByCard", about=one, code=person.card, **scope)
+            given: dict[str, Any] = {"code": person.card, **scope}
+            found = await self.change(None, "withdrawByCard", about=one, **given)
             if found["__typename"] == "WithdrawnByCard":
                 over = monotonic()
                 for other in own:
@@ -1117,7 +1118,7 @@ class Town:
         """Return what happened, for people."""
         lines = [
             f"{self.operations:,} operations by {len(self.everybody)} members of {len(self.offices)} offices"
-            f" in {seconds:.0f} s; {self.scanned:,} answers scanned, {self.found_own:,} words found that their"
+            f" in {seconds:.0f} s, {self.scanned:,} answers scanned, {self.found_own:,} words found that their"
             f" reader may know, {len(self.leaks)} leaks, {len(self.errors)} errors",
             "stored: " + ", ".join(f"{number:,} {name}" for name, number in settled.items()),
             "by kind: " + ", ".join(f"{name} {number:,}" for name, number in self.kinds.most_common()),
