@@ -25,6 +25,7 @@ import asyncpg
 import httpx
 
 from directory import feed
+from directory.database import OUT_OF_REACH
 from graphapi.connecting import DATABASE, Addresses, prepare
 from graphapi.embedded import SUPERUSER, Cluster, Profile
 
@@ -123,7 +124,7 @@ class Commits:
     async def run(self) -> None:
         """Listen until cancelled."""
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*OUT_OF_REACH):
                 connection = await asyncpg.connect(self._dsn, timeout=5)
                 try:
                     lost = asyncio.Event()

@@ -28,7 +28,7 @@ import pytest
 from aiosmtpd.smtp import Envelope, Session
 
 from directory import feed
-from directory.database import Database, utc_now
+from directory.database import OUT_OF_REACH, Database, utc_now
 from graphapi.mailing import Mailer
 from referrals.keystore import KeyStore
 from referrals.sealing import MasterKey
@@ -246,14 +246,16 @@ class Run:
     async def _in_a_tick(self, kill: Callable[[], None]) -> bool:
         """Kill when the clock has changed its rows and stands before the events; return whether it came."""
         await asyncio.sleep(max(0.0, 59.3 - time.time() % 60))
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(*OUT_OF_REACH):
             holder = await asyncpg.connect(self.installed.superuser, timeout=5)
             try:
                 async with holder.transaction():
                     # as a slow disk would: whoever wants to append events waits
                     await holder.execute("SET LOCAL lock_timeout = '5s'; LOCK referral_event IN SHARE MODE")
-                    until = time.monotonic() + 4
+                    until = time.monotonic() + 8
                     while time.monotonic() < until:
+                        # else a transaction sees the sessions as they were when it first looked
+                        await holder.execute("SELECT pg_stat_clear_snapshot()")
                         if await holder.fetchval(
                             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                             " AND query LIKE '%INSERT INTO referral_event%jsonb_to_recordset%'"
@@ -292,7 +294,7 @@ class Run:
     async def _a_backend(self) -> int:
         """Return a process of PostgreSQL that serves a client; when it dies hard all of them start anew."""
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*OUT_OF_REACH):
                 connection = await asyncpg.connect(self.installed.superuser, timeout=5)
                 try:
                     rows = await connection.fetch(
@@ -309,22 +311,26 @@ class Run:
         """Now and then, what nobody touches any more grows older by weeks, so that the clock has work."""
         while True:
             await asyncio.sleep(3)
-            left, self.journal.left = self.journal.left, []
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await grow_older(self.installed, [uuid_of(one) for one in left])
+            left = list(self.journal.left)
+            with suppress(*OUT_OF_REACH):
+                await grow_older(self.installed, [uuid_of(one) for one in left], self.rng.choice([6, 20, 60]))
+                del self.journal.left[: len(left)]
 
 
-async def grow_older(installed: Installation, referrals: list[UUID]) -> None:
-    """Set back every moment of these referrals by sixty days."""
+async def grow_older(installed: Installation, referrals: list[UUID], days: int = 60) -> None:
+    """Set back every moment of these referrals by so many days."""
     connection = await asyncpg.connect(installed.superuser, timeout=5)
     try:
+        # no organisation may change these, and no trigger lets anybody: time does
+        await connection.execute("SET session_replication_role = replica")
         columns = ("state_since", "sent_at", "answer_due_at", "question_due_at", "next_tick_at", "created_at")
         await connection.execute(
             "UPDATE referral SET "
-            + ", ".join(f"{name} = {name} - interval '60 days'" for name in columns)
-            + ", first_contact_on = first_contact_on - 60, expected_end = expected_end - 60"
+            + ", ".join(f"{name} = {name} - make_interval(days => $2)" for name in columns)
+            + ", first_contact_on = first_contact_on - $2, expected_end = expected_end - $2"
             " WHERE id = ANY($1) AND next_tick_at IS NOT NULL",
             referrals,
+            days,
         )
     finally:
         await connection.close(timeout=5)
