@@ -247,6 +247,12 @@ def upgrade() -> None:
             "UPDATE": f"USING ({rows}) WITH CHECK ({becomes or rows})",
         }[verb]
         op.execute(f"CREATE POLICY {name} ON {table} FOR {verb} TO spurwechsel_app {clause}")
+    # A LEAD asked to confirm another organisation's move sees the referral, not the person's days.
+    op.execute(
+        "CREATE POLICY sides ON appointment AS RESTRICTIVE FOR ALL TO spurwechsel_app USING ("
+        "(SELECT acting_partner()) IN (sender_partner_id, recipient_partner_id)"
+        " OR (SELECT acting_for_system()) OR (SELECT acting_code()) IS NOT NULL)"
+    )
     # Of tokens a member changes that they end; a token of somebody else's making does not become one's own.
     op.execute("REVOKE UPDATE ON access_token FROM spurwechsel_app")
     op.execute("GRANT UPDATE (revoked_at) ON access_token TO spurwechsel_app")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from directory.actors import Actor, Role
 from directory.database import Database
 from directory.vocabulary import InterpretingMode
-from referrals.clients import exclude
+from referrals.clients import create_client, exclude
 from referrals.keystore import KeyStore
 from referrals.models import Approval, Booking, BookingPerson, Feedback, FeedbackCode, Referral
 from referrals.sealing import Place
@@ -33,7 +33,7 @@ from referrals.vocabulary import (
     Reason,
     ReferralState,
 )
-from tests.referrals.town import Town, give_consent, make_town, purposes, sent_referral
+from tests.referrals.town import Town, draft, give_consent, make_town, purposes, sent_referral
 
 TABLES = (
     "client",
@@ -53,9 +53,11 @@ TABLES = (
 
 
 class Scene:
-    """One of everything: a client of the coordination, referred to the provider, with what hangs on it."""
+    """One of everything: a client of the sender, referred to the provider, with what hangs on it."""
 
     town: Town
+    by: Actor
+    sender: UUID
     client: UUID
     consent: UUID
     referral: UUID
@@ -63,26 +65,27 @@ class Scene:
     code: bytes
 
 
-@pytest.fixture
-async def scene(database: Database, keys: KeyStore, town: Town, client_id: UUID) -> Scene:
+async def make_scene(database: Database, keys: KeyStore, town: Town, by: Actor, client_id: UUID) -> Scene:
     made = Scene()
-    made.town, made.client = town, client_id
-    made.consent = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
-    made.referral = await sent_referral(database, keys, town, client_id, made.consent, town.provider)
+    assert by.partner_id is not None
+    made.town, made.client, made.by, made.sender = town, client_id, by, by.partner_id
+    made.consent = await give_consent(database, keys, by, client_id, town.provider.id)
+    made.referral = await sent_referral(database, keys, town, client_id, made.consent, town.provider, by=by)
     made.code = hashlib.sha256(uuid4().bytes).digest()
     made.booking = uuid4()
-    async with database.work(town.lead) as work:
-        await exclude(work, keys, client_id, work.now.date())
-    async with database.work(town.coordinator) as work:
+    if by.partner_id == town.coordination.id:
+        async with database.work(town.lead) as work:
+            await exclude(work, keys, client_id, work.now.date())
+    async with database.work(by) as work:
         now = work.now
-        assert town.coordinator.member_id is not None
+        assert by.member_id is not None
         key = await keys.of(client_id)
         code = FeedbackCode(
             id=uuid4(),
             code_hash=made.code,
             referral_id=made.referral,
             client_id=client_id,
-            partner_id=town.coordination.id,
+            partner_id=made.sender,
             created_at=now,
             expires_at=now + timedelta(days=30),
         )
@@ -91,7 +94,7 @@ async def scene(database: Database, keys: KeyStore, town: Town, client_id: UUID)
                 code,
                 Booking(
                     id=made.booking,
-                    requester_partner_id=town.coordination.id,
+                    requester_partner_id=made.sender,
                     service_id=town.provider.service,
                     recipient_partner_id=town.provider.id,
                     state=BookingState.REQUESTED,
@@ -105,11 +108,11 @@ async def scene(database: Database, keys: KeyStore, town: Town, client_id: UUID)
                 Approval(
                     referral_id=made.referral,
                     municipality_id=town.id,
-                    partner_id=town.coordination.id,
+                    partner_id=made.sender,
                     move=ApprovalMove.ENTERED_IN_ERROR,
                     reason=Reason.WRONG_PERSON,
                     state=ApprovalState.REQUESTED,
-                    requested_by=town.coordinator.member_id,
+                    requested_by=by.member_id,
                     requested_at=now,
                     lapses_at=now + timedelta(days=3),
                 ),
@@ -125,7 +128,7 @@ async def scene(database: Database, keys: KeyStore, town: Town, client_id: UUID)
                 ),
                 Feedback(
                     referral_id=made.referral,
-                    partner_id=town.coordination.id,
+                    partner_id=made.sender,
                     code_id=code.id,
                     answer=FeedbackAnswer.HELPED,
                     source=AnswerSource.CODE,
@@ -134,6 +137,11 @@ async def scene(database: Database, keys: KeyStore, town: Town, client_id: UUID)
             ]
         )
     return made
+
+
+@pytest.fixture
+async def scene(database: Database, keys: KeyStore, town: Town, client_id: UUID) -> Scene:
+    return await make_scene(database, keys, town, town.coordinator, client_id)
 
 
 @asynccontextmanager
@@ -605,7 +613,7 @@ async def prepare(
                 "id": ids["link"],
                 "code_hash": link,
                 "referral_id": scene.referral,
-                "partner_id": town.coordination.id,
+                "partner_id": scene.sender,
                 "recipient_partner_id": town.provider.id,
                 "states": ["ACKNOWLEDGED"],
                 "issued_at": now,
@@ -629,7 +637,7 @@ async def prepare(
                 "id": ids["card"],
                 "code_hash": card,
                 "client_id": scene.client,
-                "partner_id": town.coordination.id,
+                "partner_id": scene.sender,
                 "language": "de",
                 "issued_at": now,
                 "expires_at": soon,
@@ -652,7 +660,7 @@ async def prepare(
                 "id": ids["later"],
                 "referral_id": scene.referral,
                 "client_id": scene.client,
-                "partner_id": town.coordination.id,
+                "partner_id": scene.sender,
                 "kind": "MONTH",
                 "state": "ASKED",
                 "closed_at": now,
@@ -683,7 +691,7 @@ async def prepare(
             {
                 "id": ids["date"],
                 "referral_id": scene.referral,
-                "sender_partner_id": town.coordination.id,
+                "sender_partner_id": scene.sender,
                 "recipient_partner_id": town.provider.id,
                 "kind": "FIRST_CONTACT",
                 "starts_at": soon,
@@ -697,11 +705,16 @@ async def prepare(
             },
         ),
         ("erasure", {"client_id": scene.client, "at": now}),
+        *(
+            [("exclusion", {"client_id": scene.client, "partner_id": scene.sender, "sealed": b"x"})]
+            if scene.sender != town.coordination.id
+            else []
+        ),
         (
             "access_token",
             {
                 "id": ids["token"],
-                "member_id": town.coordinator.member_id,
+                "member_id": scene.by.member_id,
                 "token_hash": token,
                 "label": "x",
                 "expires_at": soon,
@@ -725,7 +738,7 @@ async def prepare(
         (
             "idempotency",
             {
-                "member_id": town.coordinator.member_id,
+                "member_id": scene.by.member_id,
                 "operation": "x",
                 "key": "k" * 9,
                 "input_hash": b"i",
@@ -736,7 +749,7 @@ async def prepare(
             "legal_hold",
             {
                 "id": ids["hold"],
-                "partner_id": town.coordination.id,
+                "partner_id": scene.sender,
                 "client_id": scene.client,
                 "reason": "COMPLAINT",
                 "set_by": town.lead.member_id,
@@ -745,7 +758,7 @@ async def prepare(
                 "version": 1,
             },
         ),
-        ("deletion_run", {"id": run, "rules": "test", "started_at": now}),
+        ("deletion_run", {"id": run, "rules": "test", "started_at": now, "ended_at": now}),
         (
             "deletion_count",
             {
@@ -758,10 +771,8 @@ async def prepare(
             },
         ),
     )
-    writers = {"idempotency": settings_of(town.coordinator), "legal_hold": settings_of(town.lead)}
     for table, row in rows:
-        said = writers.get(table, {"role": "SYSTEM", "deletion_run": str(run)})
-        async with connected(app_url, said) as connection:
+        async with connected(app_url, {"role": "SYSTEM", "deletion_run": str(run)}) as connection:
             names = ", ".join(row)
             marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
             await connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row.values())
@@ -789,7 +800,7 @@ async def prepare(
         "client": f"id = '{scene.client}'",
         "consent": f"id = '{scene.consent}'",
         "consent_part": f"consent_id = '{scene.consent}'",
-        "member": f"id = '{town.coordinator.member_id}'",
+        "member": f"id = '{scene.by.member_id}'",
         "access_token": f"id = '{ids['token']}'",
         "change_request": f"id = '{ids['request']}'",
         "referral": f"id = '{scene.referral}'",
@@ -810,7 +821,7 @@ async def prepare(
         "legal_hold": f"id = '{ids['hold']}'",
         "deletion_run": f"id = '{run}'",
         "deletion_count": f"id = '{ids['count']}'",
-        "idempotency": f"member_id = '{town.coordinator.member_id}'",
+        "idempotency": f"member_id = '{scene.by.member_id}'",
         "audit": f"object_id = '{scene.client}' AND action = 'client.create'",
     }
     return actors, about
@@ -875,13 +886,11 @@ async def forced_tables(app_url: str) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def test_who_reaches_what_with_raw_sql(app_url: str, database: Database, scene: Scene) -> None:
-    actors, about = await prepare(app_url, database, scene)
-    assert tuple(actors) == ACTORS
-    assert set(about) == set(CHANGED) == await forced_tables(app_url)
-    like = {}
+async def tries(app_url: str, about: Mapping[str, str], deletion: Mapping[str, str]) -> dict[str, str]:
+    """Every verb on the row of every table, by table and verb."""
+    tried = {}
     for table, rows in about.items():
-        async with connected(app_url, actors["deletion"]) as connection:
+        async with connected(app_url, deletion) as connection:
             row = await connection.fetchval(f"SELECT to_jsonb(t)::text FROM {table} t WHERE {rows}")
         assert row is not None, table
         if table == "referral":
@@ -890,27 +899,84 @@ async def test_who_reaches_what_with_raw_sql(app_url: str, database: Database, s
             decided = ("record", "decided_at", "valid_from", "valid_until", "receipt", "recorded_by")
             row = json.dumps({**json.loads(row), **dict.fromkeys(decided), "sealed_evidence": None})
             row = row.replace('"state": "GIVEN"', '"state": "REQUESTED"')
-        like[table] = row
-    tried = {
-        name: statement
-        for table, rows in about.items()
-        for name, statement in statements(table, rows, like[table]).items()
+        tried.update(statements(table, rows, row))
+    return tried
+
+
+async def cells(app_url: str, said: Mapping[str, str], tried: Mapping[str, str]) -> dict[str, str]:
+    """What an actor can do, by table."""
+    async with connected(app_url, said) as connection:
+        reaches = await reached(connection, tried)
+    return {
+        table: "".join(verb for verb in "siud" if f"{table} {verb}" in reaches) or "-"
+        for table in dict.fromkeys(name.split()[0] for name in tried)
     }
-    found: dict[str, dict[str, str]] = {table: {} for table in about}
+
+
+def expected(matrix: str, actors: Sequence[str]) -> dict[str, dict[str, str]]:
+    rows = [line.split() for line in matrix.strip().splitlines() if not line.startswith("#")]
+    return {actor: {table: row[column] for table, *row in rows} for column, actor in enumerate(actors)}
+
+
+async def test_who_reaches_what_with_raw_sql(app_url: str, database: Database, scene: Scene) -> None:
+    actors, about = await prepare(app_url, database, scene)
+    assert tuple(actors) == ACTORS
+    assert set(about) == set(CHANGED) == await forced_tables(app_url)
+    tried = await tries(app_url, about, actors["deletion"])
+    found = {}
     for actor, said in actors.items():
         state = "SENT" if actor == "unopened" else "ACKNOWLEDGED"
         await as_clock(app_url, "UPDATE referral SET state = $1 WHERE id = $2", state, scene.referral)
-        async with connected(app_url, said) as connection:
-            reaches = await reached(connection, tried)
-        for table in about:
-            found[table][actor] = "".join(verb for verb in "siud" if f"{table} {verb}" in reaches) or "-"
+        found[actor] = await cells(app_url, said, tried)
 
-    expected = {
-        line.split()[0]: dict(zip(ACTORS, line.split()[1:], strict=True))
-        for line in MATRIX.strip().splitlines()
-        if not line.startswith("#")
+    assert found == expected(MATRIX, ACTORS)
+
+
+FOUR_EYES = ("asked", "lapsed", "decided", "by_another", "coordinator")
+"""A LEAD of the town, about another organisation's referral: asked to confirm a move; when the request has
+lapsed; when this LEAD, or another, has confirmed it; and a coordinator of the town while it is asked."""
+
+ASKED_MATRIX = """
+# table              ask  laps deci anot coor
+approval             s    s    su   s    -
+referral             su   -    su   -    -
+referral_event       si   -    si   -    -
+notice               i    -    i    -    -
+deletion_run         s    s    s    s    -
+deletion_count       s    s    s    s    -
+change_request       siu  siu  siu  siu  siu
+member               siu  siu  siu  siu  -
+access_token         siu  siu  siu  siu  -
+"""
+"""What is not in it, they do not reach at all: no client, no consent, no package, no appointment."""
+
+
+async def test_a_lead_reaches_another_organisations_referral_while_asked(
+    app_url: str, database: Database, keys: KeyStore, town: Town
+) -> None:
+    by = town.jobcenter.member
+    async with database.work(by) as work:
+        client_id = await create_client(work, keys, draft())
+    scene = await make_scene(database, keys, town, by, client_id)
+    actors, about = await prepare(app_url, database, scene)
+    tried = await tries(app_url, about, actors["deletion"])
+    decide = "UPDATE approval SET state = $2, decided_by = $3 WHERE referral_id = $1"
+    found = {}
+    for name, actor, state, decided_by in (
+        ("asked", town.lead, "REQUESTED", None),
+        ("coordinator", town.coordinator, "REQUESTED", None),
+        ("lapsed", town.lead, "LAPSED", None),
+        ("decided", town.lead, "CONFIRMED", town.lead.member_id),
+        ("by_another", town.other_lead, "CONFIRMED", town.lead.member_id),
+    ):
+        await as_clock(app_url, decide, scene.referral, state, decided_by)
+        all_of_it = await cells(app_url, settings_of(actor), tried)
+        found[name] = {table: cell for table, cell in all_of_it.items() if cell != "-"}
+
+    assert found == {
+        actor: {table: cell for table, cell in column.items() if cell != "-"}
+        for actor, column in expected(ASKED_MATRIX, FOUR_EYES).items()
     }
-    assert found == expected
 
 
 # --- Which column, which move ------------------------------------------------------------------------------

@@ -261,9 +261,11 @@ async def sent_referral(
     recipient: Organisation,
     *,
     state: ReferralState = ReferralState.SENT,
+    by: Actor | None = None,
 ) -> UUID:
     """A referral in any state with its package, written as the sender; the moves have tests of their own."""
-    async with database.work(town.coordinator) as work:
+    sender = by or town.coordinator
+    async with database.work(sender) as work:
         now = work.now
         client = await work.session.get_one(Client, client_id)
         key = await keys.of(client_id)
@@ -271,8 +273,8 @@ async def sent_referral(
         referral = Referral(
             id=uuid4(),
             municipality_id=town.id,
-            sender_partner_id=town.coordination.id,
-            sender_member_id=town.coordinator.member_id,
+            sender_partner_id=sender.partner_id,
+            sender_member_id=sender.member_id,
             client_id=client_id,
             pseudonym=client.pseudonym,
             service_id=recipient.service,
