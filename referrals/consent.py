@@ -305,7 +305,10 @@ def reduced(
 
 
 def terms_for(terms: ConsentTerms, recipient: UUID) -> ConsentTerms:
-    """Return the terms as this recipient may see them: not who else is named in them."""
+    """Return the terms as this recipient may see them: not who else is named in them.
+
+    What the database keeps for each recipient (``models.ConsentPart``) is exactly this.
+    """
     return msgspec.structs.replace(
         terms,
         recipients=tuple(party for party in terms.recipients if party.partner_id == recipient),
