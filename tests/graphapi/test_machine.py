@@ -181,7 +181,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data(), health=st.sampled_from([False, False, True]))
     def draft(self, data: st.DataObject, health: bool) -> None:
         client = data.draw(st.sampled_from(self.clients))
-        service = data.draw(st.sampled_from(sorted(self.services)))
+        service = data.draw(st.sampled_from(list(self.services)))
         categories = [*CATEGORIES, HEALTH] if health else CATEGORIES
         found = self.do(
             "coordinator",
@@ -705,9 +705,8 @@ class Machine(RuleBasedStateMachine):
             and other is not case
             for other in self.cases
         )
-        if by == "stranger":
-            assert found["__typename"] == "NotFoundProblem", found
-        elif by in {"coordinator", who}:
+        if by in {"stranger", "coordinator", who}:
+            # whoever is no LEAD confirms nothing, whether or not it is there
             assert found["__typename"] == "NotAllowedProblem", found
         elif move == "REOPEN" and doubled:
             assert found["__typename"] == "DuplicateReferralProblem", found
@@ -943,9 +942,9 @@ def walk(shared: Run, **given: Any) -> None:
 
 
 def test_the_machine_and_the_model_agree(walked: Run) -> None:
-    walk(walked, derandomize=True, max_examples=5, stateful_step_count=14)
+    walk(walked, derandomize=True, max_examples=4, stateful_step_count=12)
 
-    assert walked.counted["operations"] > 40
+    assert walked.counted["operations"] > 25
 
 
 @pytest.mark.torture

@@ -796,7 +796,7 @@ class Town:
         sent = self.pick([one for one in self.sent if one.consent and one.state in RUNNING])
         if sent is None:
             return
-        scope = self.random.choice(
+        scope: dict[str, Any] = self.random.choice(
             [
                 {"scope": "ALL"},
                 {"scope": "PURPOSE", "purpose": self.random.choice(["REFERRAL", "REPORT_BACK"])},
@@ -1118,8 +1118,8 @@ class Town:
         """Return what happened, for people."""
         lines = [
             f"{self.operations:,} operations by {len(self.everybody)} members of {len(self.offices)} offices"
-            f" in {seconds:.0f} s, {self.scanned:,} answers scanned, {self.found_own:,} words found that their"
-            f" reader may know, {len(self.leaks)} leaks, {len(self.errors)} errors",
+            f" in {seconds:.0f} s, {self.scanned:,} answers scanned, {self.found_own:,} words found that"
+            f" their reader may know, {len(self.leaks)} leaks, {len(self.errors)} errors",
             "stored: " + ", ".join(f"{number:,} {name}" for name, number in settled.items()),
             "by kind: " + ", ".join(f"{name} {number:,}" for name, number in self.kinds.most_common()),
             "done: " + ", ".join(f"{name} {number:,}" for name, number in self.answers.most_common()),
