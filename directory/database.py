@@ -245,6 +245,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=False,
+            pool_use_lifo=True,  # the connection used last has the statements of today prepared and planned
             hide_parameters=True,  # an error that is logged must not repeat what is known about a person
             connect_args={"timeout": 5, "command_timeout": 30},
         )
