@@ -15,7 +15,7 @@ import directory.importing.tables  # noqa: F401 - its tables belong to the same 
 from directory.models import Base
 from referrals import models
 
-OPEN_TABLES = {"project_rule", "code_attempt"}
+OPEN_TABLES = ("project_rule", "code_attempt")
 """Tables of the exchange that hold nothing about anybody."""
 
 
