@@ -2,6 +2,8 @@
 
 What the organisation itself may not know (an outcome without consent to report back) is not in it: the
 recipient is named, and answers for its own copy. Members are named by their organisation and role only.
+Of a referral whose course the sender may not read in full, the audit has of others only that they have read
+the package, and when first: what the sender may know of what they did stands among the events.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from directory.actors import Actor, Role
 from directory.models import Partner
 from directory.problems import NotFound
 from directory.values import Value
+from referrals.appointments import list_appointments
 from referrals.clients import exclusion_of, facts_of, view_client
 from referrals.consent import BERLIN
 from referrals.consents import list_consents, open_evidence
@@ -105,17 +108,20 @@ _ROWS: Final = {
     "code_card": "client_id = :client",
     "legal_hold": "client_id = :client",
     "booking": "id IN (SELECT p.booking_id FROM booking_person p WHERE p.client_id = :client)",
-    "appointment": "referral_id = :referral",
     "follow_up": "referral_id = :referral",
     "approval": "referral_id = :referral",
 }
 _AUDIT: Final = """SELECT a.at, a.action, a.role, p.name AS organisation FROM audit a
   LEFT JOIN partner p ON p.id = a.partner_id
-  WHERE (a.object_kind = 'client' AND a.object_id = :client)
+  WHERE ((a.object_kind = 'client' AND a.object_id = :client)
     OR (a.object_kind = 'referral' AND a.object_id IN (SELECT id FROM referral WHERE client_id = :client))
     OR (a.object_kind = 'consent' AND a.object_id IN (SELECT id FROM consent WHERE client_id = :client))
     OR (a.object_kind = 'booking'
-      AND a.object_id IN (SELECT booking_id FROM booking_person WHERE client_id = :client))
+      AND a.object_id IN (SELECT booking_id FROM booking_person WHERE client_id = :client)))
+    AND NOT (a.object_kind = 'referral' AND a.object_id = ANY(:withheld)
+      AND a.partner_id IS DISTINCT FROM :own AND (a.action <> 'package.view' OR EXISTS (
+        SELECT FROM audit b WHERE b.object_kind = a.object_kind AND b.object_id = a.object_id
+          AND b.action = a.action AND b.partner_id IS NOT DISTINCT FROM a.partner_id AND b.id < a.id)))
   ORDER BY a.at DESC, a.id DESC LIMIT :most"""
 
 
@@ -166,16 +172,18 @@ async def access_export(
             .limit(MOST + 1)
         )
     )
-    referrals, recipients = [], []
+    referrals, recipients, withheld = [], [], []
     for referral_id in ids[:MOST]:
         entry, recipient = await _referral(session, actor, keys, referral_id, at)
+        if entry["outcome_withheld"]:
+            withheld.append(referral_id)
         referrals.append(entry)
         recipients += recipient
     bookings = await _rows(session, "booking", client=client_id)
     cards = await _rows(session, "code_card", client=client_id)
     holds = await _rows(session, "legal_hold", client=client_id)
     await seen(session, actor, "client.access_export", "client", client_id)
-    audit = await _audit(session, actor, client_id)
+    audit = await _audit(session, actor, client_id, withheld)
     controller = await session.get_one(Partner, client.partner_id)
     return AccessExport(
         format=FORMAT,
@@ -236,7 +244,10 @@ async def _referral(
             for event in await list_events(session, actor, keys, referral_id, at)
         ],
         "feedback": [_plain(answer) for answer in await list_feedback(session, actor, keys, referral_id)],
-        "appointments": await _rows(session, "appointment", referral=referral_id),
+        "appointments": [
+            _plain(entry)
+            for entry in (await list_appointments(session, actor, [referral_id], at))[referral_id]
+        ],
         "follow_ups": await _rows(session, "follow_up", referral=referral_id),
         "approvals": await _rows(session, "approval", referral=referral_id),
     }
@@ -252,12 +263,15 @@ async def _referral(
     ]
 
 
-async def _audit(session: AsyncSession, actor: Actor, client_id: UUID) -> list[Plain]:
+async def _audit(
+    session: AsyncSession, actor: Actor, client_id: UUID, withheld: Sequence[UUID]
+) -> list[Plain]:
     # Who serves reads no audit; of this one person it is read here, for the person.
     setting = text("SELECT set_config('app.role', :role, true)")
     await session.flush()
     await session.execute(setting, {"role": Role.SYSTEM.value})
-    rows = await session.execute(text(_AUDIT), {"client": client_id, "most": MOST})
+    about = {"client": client_id, "most": MOST, "own": actor.partner_id}
+    rows = await session.execute(text(_AUDIT), {**about, "withheld": list(withheld)})
     found = [
         {"at": at.isoformat(), "action": action, "role": role, "organisation": organisation}
         for at, action, role, organisation in rows

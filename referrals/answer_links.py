@@ -6,6 +6,10 @@ nothing. One answer that decides uses the link up; a new link ends the one befor
 of the referral that it was made for, so whatever else decides ends it too; and while the consent covers the
 referral, whether or not the clock has been there. A code that never was is CodeNotValid; a link that is over,
 for whatever reason, is AnswerLinkClosed.
+
+Who makes a link has read its code, and could look at the recipient's page with it. So where the person does
+not let the recipient report everything back (REPORT_BACK), the sender makes no link once the recipient has
+taken the person, a link of its own from that time is closed, and that such links were used is not listed.
 """
 
 from __future__ import annotations
@@ -31,21 +35,25 @@ from referrals.clock import ends_at
 from referrals.codes import CodePurpose, hash_of, new_code, present
 from referrals.inbox import view_package, view_referral
 from referrals.keystore import KeyStore
-from referrals.models import AnswerLink, AnswerLinkUse, Referral, clock_facts
+from referrals.models import AnswerLink, AnswerLinkUse, ConsentPart, Referral, clock_facts
 from referrals.moving import (
     Held,
     checked_text,
+    depth_of,
     end_of,
     hold,
     local_day,
     note_down,
+    part_of_referral,
     permit,
 )
+from referrals.noted import TAKEN
 from referrals.notices import promise
 from referrals.package import Package
 from referrals.problems import AnswerLinkClosed, CodeNotValid, TransitionNotAllowed
+from referrals.reporting import moves_shown
 from referrals.states import Move, allowed
-from referrals.vocabulary import EventActor, NoticeKind, Priority, ReferralState
+from referrals.vocabulary import EventActor, NoticeKind, Priority, ReferralState, ReportDepth
 
 _R = ReferralState
 
@@ -151,8 +159,13 @@ async def issue(work: Work, referral_id: UUID) -> IssuedLink:
     party = EventActor.CLOCK if work.actor.role is Role.SYSTEM else EventActor.SENDER
     permit(work, held, party)
     stage = next((stage for stage in STAGES if held.referral.state in stage), None)
+    if party is EventActor.SENDER and held.covered and _withheld(held.referral.state, held.readable):
+        raise TransitionNotAllowed(
+            held.shown_state, moves_shown(held.shown_state, held.readable, EventActor.SENDER)
+        )
     if stage is None or not held.covered:
-        raise TransitionNotAllowed(held.state_for(Move.ACKNOWLEDGE), allowed(held.referral.state, party))
+        state = held.state_for(Move.ACKNOWLEDGE)
+        raise TransitionNotAllowed(state, allowed(state, party))
     await _end_live(work, referral_id)
     code = new_code()
     link = AnswerLink(
@@ -170,6 +183,11 @@ async def issue(work: Work, referral_id: UUID) -> IssuedLink:
     await work.session.flush()
     work.record("answer_link.issue", "referral", referral_id)
     return IssuedLink(id=link.id, referral_id=referral_id, code=code, expires_at=link.expires_at)
+
+
+def _withheld(state: ReferralState, depth: ReportDepth) -> bool:
+    """Whether the recipient's page would tell the sender in this state what it may not know."""
+    return state in TAKEN and depth is not ReportDepth.OUTCOME
 
 
 def expiry(referral: Referral, now: datetime) -> datetime:
@@ -212,12 +230,18 @@ async def list_links(
     """Return the links of a referral, newest first, to its sender; to everybody else there are none."""
     if actor.partner_id is None or not actor.signed_in:
         return ()
-    rows = await session.scalars(
-        select(AnswerLink)
-        .where(AnswerLink.referral_id == referral_id, AnswerLink.partner_id == actor.partner_id)
-        .order_by(AnswerLink.issued_at.desc(), AnswerLink.id)
-        .limit(100)
-    )
+    rows = (
+        await session.scalars(
+            select(AnswerLink)
+            .where(AnswerLink.referral_id == referral_id, AnswerLink.partner_id == actor.partner_id)
+            .order_by(AnswerLink.issued_at.desc(), AnswerLink.id)
+            .limit(100)
+        )
+    ).all()
+    if any(TAKEN & set(row.states) for row in rows):
+        view = await view_referral(session, actor, referral_id, at)
+        if view.outcome_withheld:
+            rows = [row for row in rows if not TAKEN & set(row.states)]
     return tuple(
         LinkView(
             id=row.id,
@@ -270,6 +294,8 @@ async def look(session: AsyncSession, code: str, at: datetime) -> AnswerPage:
         raise AnswerLinkClosed from None
     if EventActor.RECIPIENT is not seen.seen_as or seen.state not in link.states:
         raise AnswerLinkClosed
+    if link.issued_by is not None and _withheld(seen.state, await _depth(session, link, at)):
+        raise AnswerLinkClosed
     sender, recipient, service, topic, area = (
         await session.execute(
             select(
@@ -300,6 +326,13 @@ async def look(session: AsyncSession, code: str, at: datetime) -> AnswerPage:
         may_call=CALLS - await _calls(session, link),
         opened=seen.package_readable,
     )
+
+
+async def _depth(session: AsyncSession, link: AnswerLink, at: datetime) -> ReportDepth:
+    part = await session.scalar(
+        select(ConsentPart).join(Referral, part_of_referral()).where(Referral.id == link.referral_id)
+    )
+    return depth_of(part, at)
 
 
 async def _calls(session: AsyncSession, link: AnswerLink) -> int:
@@ -334,6 +367,8 @@ async def _enter(work: Work, code: str, key: str, given: object) -> tuple[Answer
     if held is None or not _lives(link, work.now):
         raise AnswerLinkClosed
     if not held.covered or held.referral.state not in link.states:
+        raise AnswerLinkClosed
+    if link.issued_by is not None and _withheld(held.referral.state, held.readable):
         raise AnswerLinkClosed
     return link, held
 

@@ -39,6 +39,7 @@ from referrals.moving import (
 )
 from referrals.noted import Noted
 from referrals.problems import TransitionNotAllowed
+from referrals.reporting import moves_shown
 from referrals.sealing import DataKey
 from referrals.states import (
     HOLD_AT_MOST,
@@ -481,7 +482,10 @@ async def answer_revocation(
     check_version(held.referral, expected_version, sender=answered is not None)
     referral = held.referral
     if referral.state is not ReferralState.CONSENT_REVOKED or referral.revocation_answer is not None:
-        raise TransitionNotAllowed(referral.state, allowed(referral.state, EventActor.RECIPIENT))
+        if answered is None:
+            raise TransitionNotAllowed(referral.state, allowed(referral.state, EventActor.RECIPIENT))
+        shown = held.shown_state
+        raise TransitionNotAllowed(shown, moves_shown(shown, held.readable, EventActor.RECIPIENT))
     if answer.answer is RevocationAnswer.KEPT:
         if not answer.what:
             raise InvalidInput("what", "required")

@@ -251,7 +251,9 @@ async def change_draft(work: Work, referral_id: UUID, expected_version: int, cha
     check_version(held.referral, expected_version, sender=True)
     referral = held.referral
     if referral.state not in UNSENT_STATES:
-        raise TransitionNotAllowed(referral.state, allowed(referral.state, EventActor.SENDER))
+        raise TransitionNotAllowed(
+            held.shown_state, moves_shown(held.shown_state, held.readable, EventActor.SENDER)
+        )
     topic = change.topic or referral.topic
     ends = await _ends(work, referral.client_id, referral.service_id, topic)
     if not ends.topic_known:

@@ -14,7 +14,20 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, literal, not_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    not_,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -31,6 +44,7 @@ from referrals.moving import (
     NOBODYS,
     course_of,
     covered,
+    depth_expression,
     depth_of,
     facts_of,
     happened,
@@ -44,7 +58,9 @@ from referrals.package import Package, decoder
 from referrals.policy import act_on_referral, must_work_with_people, see_referral
 from referrals.problems import Erased, PackageClosed
 from referrals.reporting import (
+    HIDDEN_REASONS,
     Course,
+    Happened,
     Told,
     moves_shown,
     reason_shown,
@@ -212,14 +228,32 @@ class Box(StrEnum):
 
 # --- One referral -------------------------------------------------------------------------------------------
 
-_opened = exists().where(
-    ReferralEvent.referral_id == Referral.id, ReferralEvent.to_state.in_(OPENED_STATES)
-)
+_opened = exists().where(ReferralEvent.referral_id == Referral.id, ReferralEvent.to_state.in_(OPENED_STATES))
 
 
-def _unread(actor: Actor) -> ColumnElement[int]:
-    """Return the column with how many texts of the other side the reader's side has not read."""
+def _unread(actor: Actor, at: datetime) -> ColumnElement[int]:
+    """Return the column with how many texts of the other side the reader's side has not read.
+
+    Those that the sender may not read (``reporting``) are not counted for it.
+    """
     sends = Referral.sender_partner_id == actor.partner_id
+    depth = depth_expression(at)
+    remark = and_(
+        depth != ReportDepth.OUTCOME.value,
+        ReferralEvent.move == Noted.REMARK.value,
+        ReferralEvent.to_state.in_(TAKEN | {ReferralState.OUTCOME_REPORTED, ReferralState.CLOSED}),
+    )
+    personal = or_(
+        *(
+            and_(
+                depth == level.value,
+                ReferralEvent.move == Move.DECLINE.value,
+                ReferralEvent.reason.in_(sorted(reasons)),
+            )
+            for level, reasons in HIDDEN_REASONS.items()
+            if reasons
+        )
+    )
     read = case((sends, Referral.sender_read), else_=Referral.recipient_read)
     return (
         select(func.count())
@@ -228,7 +262,9 @@ def _unread(actor: Actor) -> ColumnElement[int]:
             ReferralEvent.referral_id == Referral.id,
             ReferralEvent.ordinal > read,
             ReferralEvent.move.in_(TEXTS),
-            ReferralEvent.told | not_(sends),
+            or_(not_(sends), and_(ReferralEvent.told, not_(remark), not_(func.coalesce(personal, False)))),
+            # a decline need not say more than its reason
+            or_(ReferralEvent.move != Move.DECLINE.value, ReferralEvent.sealed_text.is_not(None)),
             # whoever recorded a question for the other side has read it
             ReferralEvent.partner_id.is_distinct_from(actor.partner_id),
         )
@@ -237,7 +273,7 @@ def _unread(actor: Actor) -> ColumnElement[int]:
     )
 
 
-def _statement(actor: Actor) -> Select[*tuple[Any, ...]]:
+def _statement(actor: Actor, at: datetime) -> Select[*tuple[Any, ...]]:
     # For a recipient row-level security leaves the sender's client empty: the status end is the sender's.
     # What a recipient has taken over is its own client.
     own = aliased(Client)
@@ -251,7 +287,7 @@ def _statement(actor: Actor) -> Select[*tuple[Any, ...]]:
             Service.kind.label("service_kind"),
             Service.course,
             history_if_needed(),
-            _unread(actor),
+            _unread(actor, at),
             taken_over.label("taken_over"),
         )
         .outerjoin(ConsentPart, part_of_referral())
@@ -264,7 +300,7 @@ async def view_referral(session: AsyncSession, actor: Actor, referral_id: UUID, 
     """Return a referral as this actor may see it; NotFound for everybody who has no part in it."""
     row = (
         await session.execute(
-            _statement(actor).where(Referral.id == referral_id).execution_options(populate_existing=True)
+            _statement(actor, at).where(Referral.id == referral_id).execution_options(populate_existing=True)
         )
     ).one_or_none()
     if row is None:
@@ -565,7 +601,7 @@ async def list_referrals(
         paged.append(tuple_(changed, Referral.id) < tuple_(updated_at, last))
     rows = (
         await session.execute(
-            _statement(actor)
+            _statement(actor, at)
             .where(*paged)
             .order_by(changed.desc(), Referral.id.desc())
             .limit(first + 1)
@@ -603,7 +639,7 @@ async def waiting_list(
         )
     urgency = case(*((Referral.priority == priority, n) for n, priority in enumerate(Priority)))
     rows = await session.execute(
-        _statement(actor)
+        _statement(actor, at)
         .where(
             Referral.recipient_partner_id == actor.partner_id,
             Referral.service_id == service_id,
@@ -630,7 +666,7 @@ async def lineage(
     if own.seen_as is not EventActor.SENDER:
         return ()
     rows = await session.execute(
-        _statement(actor)
+        _statement(actor, at)
         .where(Referral.sender_partner_id == actor.partner_id, Referral.client_id == own.client_id)
         .order_by(Referral.created_at, Referral.id)
         .limit(5 * MOST)
@@ -672,7 +708,9 @@ async def list_events(
     receives = view.seen_as is EventActor.RECIPIENT
     opens = sends or (receives and view.state in READABLE_STATES)
     texts: dict[int, str] = {}
-    if opens and any(event.sealed_text for event in rows):
+    depth = ReportDepth.OUTCOME if receives else await _depth(session, referral_id, at)
+    readable = [event for event in rows if receives or _happened(event).shown(depth)]
+    if opens and any(event.sealed_text for event in readable):
         # The recipient learns from the package whose key it is: it sees that only while the consent covers it
         whose = select(Referral.client_id).where(Referral.id == referral_id)
         if receives:
@@ -683,7 +721,7 @@ async def list_events(
                 raise Erased
             key = await keys.of(client_id)
             place = text_place(referral_id)
-            texts = {e.ordinal: key.open(e.sealed_text, place).decode() for e in rows if e.sealed_text}
+            texts = {e.ordinal: key.open(e.sealed_text, place).decode() for e in readable if e.sealed_text}
         await seen(session, actor, "referral.texts", "referral", referral_id)
     # who only confirms a request for another organisation learns which moves there were, and no more
     outside = view.seen_as is EventActor.LEAD
@@ -709,8 +747,11 @@ async def list_events(
     )
     if receives:
         return events
-    depth = await _depth(session, referral_id, at)
     return tuple(_as_told(event, view, depth) for event in shown_events(events, depth))
+
+
+def _happened(event: ReferralEvent) -> Happened:
+    return Happened(move=event.move, actor=event.actor, to_state=event.to_state, at=event.at, told=event.told)
 
 
 async def _depth(session: AsyncSession, referral_id: UUID, at: datetime) -> ReportDepth:

@@ -491,10 +491,12 @@ async def begin_note(
     if not sends or state not in READABLE_STATES:
         check_note(noted, {state}, state, party)
         return held
-    if answered is not None and not held.tells(noted, party, held.referral.state, work.now):
-        raise ConsentMissing({"PURPOSE:REPORT_BACK"})
     shown = held.shown_state
-    check_note(noted, states_behind(shown, held.readable), shown, EventActor.SENDER)
+    behind = states_behind(shown, held.readable)
+    # judged by what the sender reads: that it is refused in some of those states only would tell which it is
+    if answered is not None and not all(held.tells(noted, party, one, work.now) for one in behind):
+        raise ConsentMissing({"PURPOSE:REPORT_BACK"})
+    check_note(noted, behind, shown, EventActor.SENDER)
     return held
 
 

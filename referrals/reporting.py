@@ -46,6 +46,9 @@ HIDDEN_MOVES: Final[dict[ReportDepth, frozenset[str]]] = {
 _PERSONAL: Final = frozenset({Noted.NO_SHOW, Noted.INTERIM, Noted.SIGN_OF_LIFE, Noted.CLIENT_TAKEN_OVER})
 """What tells something about the person in every state."""
 
+_ALWAYS: Final = frozenset({"CALL_ME", Noted.FILE_NUMBER_SET})
+"""What says nothing of the person and is told in every state: that it comes in one state only would tell."""
+
 _OTHERS: Final = frozenset({EventActor.RECIPIENT, EventActor.CLOCK})
 
 HIDDEN_REASONS: Final[dict[ReportDepth, frozenset[DeclineReason]]] = {
@@ -91,7 +94,7 @@ def readable_depth(
 
 def reaches_sender(move: str, actor: EventActor, to_state: ReferralState, depth: ReportDepth) -> bool:
     """Whether the sender gets to know, at this depth, that this happened; ``move`` may be an event's name."""
-    if depth is ReportDepth.OUTCOME:
+    if depth is ReportDepth.OUTCOME or move in _ALWAYS:
         return True
     if move in _MOVES:
         return move not in HIDDEN_MOVES[depth]
