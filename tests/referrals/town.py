@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
+from sqlalchemy.dialects.postgresql import insert
+
 from directory.actors import SYSTEM, Actor, Role
 from directory.database import Database, Work
 from directory.models import Member, Municipality, Partner, Service, Topic
@@ -156,10 +158,12 @@ async def make_town(database: Database) -> Town:
         roles[name] = person(made["coordination"].id, Role.LEAD)
     async with database.work(SYSTEM) as work:
         work.session.add(municipality)
-        for code in TOPICS:
-            if await work.session.get(Topic, code) is None:
-                work.session.add(Topic(code=code, labels={"de": code}, synonyms={}))
         await work.session.flush()
+        await work.session.execute(
+            insert(Topic)
+            .values([{"code": code, "labels": {"de": code}, "synonyms": {}} for code in TOPICS])
+            .on_conflict_do_nothing()
+        )
         for table in (Partner, Service):
             work.session.add_all([row for row in rows if isinstance(row, table)])
             await work.session.flush()
