@@ -175,7 +175,7 @@ async def access_export(
     referrals, recipients, withheld = [], [], []
     for referral_id in ids[:MOST]:
         entry, recipient = await _referral(session, actor, keys, referral_id, at)
-        if entry["outcome_withheld"]:
+        if entry.get("outcome_withheld"):  # what is as by default is left out of the plain form
             withheld.append(referral_id)
         referrals.append(entry)
         recipients += recipient
