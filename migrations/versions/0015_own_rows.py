@@ -92,7 +92,7 @@ CREATE TABLE consent_part (
   PRIMARY KEY (consent_id, recipient_partner_id),
   FOREIGN KEY(consent_id) REFERENCES consent (id) ON DELETE CASCADE
 );
-GRANT SELECT, INSERT, UPDATE ON consent_part TO spurwechsel_app
+GRANT SELECT, INSERT, UPDATE, DELETE ON consent_part TO spurwechsel_app
 """
 
 PART_FUNCTIONS = (
@@ -200,6 +200,7 @@ POLICIES = (
     ("access_token", "system", "ALL", "(SELECT acting_for_system())", None),
     ("consent_part", "kept", "SELECT", KEPT_BY, None),
     ("consent_part", "keep", "INSERT", BY_TRIGGER, None),
+    ("consent_part", "deletion", "DELETE", "acting_for_deletion()", None),
     ("consent_part", "keep_up", "UPDATE", BY_TRIGGER, None),
     (
         "consent_part",
@@ -243,6 +244,7 @@ def upgrade() -> None:
         clause = {
             "ALL": f"USING ({rows}) WITH CHECK ({becomes or rows})",
             "SELECT": f"USING ({rows})",
+            "DELETE": f"USING ({rows})",
             "INSERT": f"WITH CHECK ({rows})",
             "UPDATE": f"USING ({rows}) WITH CHECK ({becomes or rows})",
         }[verb]

@@ -531,7 +531,7 @@ MATRIX = """
 # table              none anon read stra flea byst unop reci coor admi lead fcod link card tokn cloc dele
 client               -    -    -    -    -    -    -    -    siu  siu  siu  -    -    -    -    siu  siud
 consent              -    -    -    -    -    -    -    -    siu  siu  siu  -    -    s    -    siu  siud
-consent_part         -    -    -    -    -    -    s    s    s    s    s    -    s    s    -    s    s
+consent_part         -    -    -    -    -    -    s    s    s    s    s    -    s    s    -    s    sd
 referral             -    -    -    -    -    -    su   su   siu  siu  siu  -    su   su   -    siu  siud
 booking              -    -    -    -    -    -    su   su   siu  siu  siu  -    -    -    -    siu  siud
 booking_person       -    -    -    -    -    -    -    -    sid  sid  sid  -    -    -    -    sid  sid
