@@ -185,9 +185,13 @@ def _readable(value: Any) -> Any:
         return value
     if value.get("mediaType") == "application/pdf" and value.get("base64"):
         pages = PdfReader(io.BytesIO(base64.b64decode(value["base64"]))).pages
-        return {**value, "base64": "\n".join(page.extract_text() for page in pages)}
+        # rows of the audit that one request wrote at once stand in any order
+        return {**value, "base64": sorted(line for page in pages for line in page.extract_text().split("\n"))}
     if "fileName" in value and str(value.get("text", "")).startswith("{"):
-        return {**value, "text": json.loads(value["text"])}
+        told = json.loads(value["text"])
+        if "audit" in told:
+            told["audit"] = sorted((row["action"], row["role"], row["organisation"]) for row in told["audit"])
+        return {**value, "text": told}
     return {name: _readable(entry) for name, entry in value.items()}
 
 

@@ -383,22 +383,25 @@ async def feel(run: Run, when: str) -> None:
                 "coordinator", mutation, id=run.referral, expectedVersion=expected, **given
             )
             run.collected[f"{when} tries {name} {version}"] = run.same(answer)
-    for name, given in (
+    about: dict[str, Any]
+    for name, about in (
         ("issueFeedbackCode", {"referralId": run.referral}),
         ("markThreadRead", {"id": run.referral}),
         ("issueAnswerLink", {"referralId": run.referral}),
     ):
-        answer = await run.town.do("coordinator", name, **given)
+        answer = await run.town.do("coordinator", name, **about)
         for secret in ("answerCode", "feedbackCode"):
             if code := answer.get(secret):
                 run.same.know(code, f"<{secret}>")
                 run.link = code if secret == "answerCode" else run.link
         run.collected[f"{when} tries {name}"] = run.same(answer)
     for name in ("closeReferral", "contestOutcome", "cancelReferral", "correctReferral", "reopenReferral"):
-        given = {"feedbackAsked": "ANSWERED"} if name == "closeReferral" else {"reason": "OTHER"}
-        answer = await run.town.do("coordinator", name, id=run.referral, expectedVersion=999, **given)
+        said: dict[str, Any] = {"reason": "OTHER"}
+        if name == "closeReferral":
+            said = {"feedbackAsked": "ANSWERED"}
+        answer = await run.town.do("coordinator", name, id=run.referral, expectedVersion=999, **said)
         run.collected[f"{when} tries {name}"] = run.same(answer)
-    with_card = {"code": run.card, "referralId": run.referral, "expectedVersion": 999}
+    with_card: dict[str, Any] = {"code": run.card, "referralId": run.referral, "expectedVersion": 999}
     for move in ("CONTEST", "CANCEL", "ABANDON"):
         answer = await run.town.do("anonymous", "moveByCard", **with_card, move=move)
         run.collected[f"{when} tries card {move}"] = run.same(answer)
@@ -624,7 +627,7 @@ async def both(town: Town, others: Sequence[dict[str, Any]] = NOTHING_TOLD) -> l
 
 async def test_noting_by_phone_does_not_tell_whether_work_has_begun(small_town: Town) -> None:
     """It was refused where it had begun, and noted where it had not."""
-    told = {"source": "PHONE", "on": datetime.now(BERLIN).date().isoformat()}
+    told: dict[str, Any] = {"source": "PHONE", "on": datetime.now(BERLIN).date().isoformat()}
     at = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     answers = []
     for referral in await both(small_town):
@@ -646,11 +649,11 @@ async def test_noting_by_phone_does_not_tell_whether_work_has_begun(small_town: 
 
 async def test_no_refusal_names_the_state_that_lies_behind(small_town: Town) -> None:
     """Changing a draft that is none, and an answer after the consent ended although it has not."""
-    told = {"source": "PHONE", "on": datetime.now(BERLIN).date().isoformat()}
+    told: dict[str, Any] = {"source": "PHONE", "on": datetime.now(BERLIN).date().isoformat()}
     answers = []
     for referral in await both(small_town):
         found = await small_town.ask(COURSE, {"id": referral["id"]}, who="coordinator")
-        at = {"id": referral["id"], "expectedVersion": found.data["referral"]["version"]}
+        at: dict[str, Any] = {"id": referral["id"], "expectedVersion": found.data["referral"]["version"]}
         kept = {"revocationAnswered": {"answer": "DELETED"}}
         answers.append(
             (
