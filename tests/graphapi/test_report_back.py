@@ -383,20 +383,20 @@ async def feel(run: Run, when: str) -> None:
                 "coordinator", mutation, id=run.referral, expectedVersion=expected, **given
             )
             run.collected[f"{when} tries {name} {version}"] = run.same(answer)
-    about: dict[str, Any]
-    for name, about in (
-        ("issueFeedbackCode", {"referralId": run.referral}),
-        ("markThreadRead", {"id": run.referral}),
-        ("issueAnswerLink", {"referralId": run.referral}),
-    ):
-        answer = await run.town.do("coordinator", name, **about)
+    about: dict[str, dict[str, Any]] = {
+        "issueFeedbackCode": {"referralId": run.referral},
+        "markThreadRead": {"id": run.referral},
+        "issueAnswerLink": {"referralId": run.referral},
+    }
+    for name, said in about.items():
+        answer = await run.town.do("coordinator", name, **said)
         for secret in ("answerCode", "feedbackCode"):
             if code := answer.get(secret):
                 run.same.know(code, f"<{secret}>")
                 run.link = code if secret == "answerCode" else run.link
         run.collected[f"{when} tries {name}"] = run.same(answer)
     for name in ("closeReferral", "contestOutcome", "cancelReferral", "correctReferral", "reopenReferral"):
-        said: dict[str, Any] = {"reason": "OTHER"}
+        said = {"reason": "OTHER"}
         if name == "closeReferral":
             said = {"feedbackAsked": "ANSWERED"}
         answer = await run.town.do("coordinator", name, id=run.referral, expectedVersion=999, **said)
