@@ -431,8 +431,7 @@ async def _delete(session: AsyncSession, table: Table, ids: Sequence[object]) ->
         return []
     for child in Base.metadata.sorted_tables:
         for column in child.columns:
-            keys = [key for key in column.foreign_keys if key.column is table.c.id]
-            if not keys or keys[0].ondelete == "CASCADE":  # that the database takes along by itself
+            if not any(key.column is table.c.id for key in column.foreign_keys):
                 continue
             hanging = column.in_(ids)
             if (child.name, column.name) in _GOES_TOO or not column.nullable:
