@@ -32,7 +32,7 @@ from directory.values import Instant, Value
 from referrals import answering
 from referrals.answering import AnyAnswer, RecipientAnswer
 from referrals.clock import ends_at
-from referrals.codes import CodePurpose, hash_of, new_code, present
+from referrals.codes import CodePurpose, derived_code, hash_of, new_code, present
 from referrals.inbox import view_package, view_referral
 from referrals.keystore import KeyStore
 from referrals.models import AnswerLink, AnswerLinkUse, ConsentPart, Referral, clock_facts
@@ -52,6 +52,7 @@ from referrals.notices import promise
 from referrals.package import Package
 from referrals.problems import AnswerLinkClosed, CodeNotValid, TransitionNotAllowed
 from referrals.reporting import moves_shown
+from referrals.sealing import MasterKey
 from referrals.states import Move, allowed
 from referrals.vocabulary import EventActor, NoticeKind, Priority, ReferralState, ReportDepth
 
@@ -149,11 +150,13 @@ class Taken(Value, frozen=True, kw_only=True):
 # --- The sender's side --------------------------------------------------------------------------------------
 
 
-async def issue(work: Work, referral_id: UUID) -> IssuedLink:
+async def issue(work: Work, referral_id: UUID, *, master: MasterKey | None = None) -> IssuedLink:
     """Make a link for the recipient of a referral; the one before dies with it.
 
-    For whoever looks after the person on the sender's side, and for SYSTEM (when a notice is sent). Raises
-    NotFound, NotAllowed, and TransitionNotAllowed when nobody waits for the recipient.
+    For whoever looks after the person on the sender's side, and for SYSTEM (when a notice is sent). With
+    ``master`` the code follows from the link's id: as long as the link lives, every mail carries the same
+    one, so that neither a mail sent twice nor a reminder that never arrives kills what somebody holds.
+    Raises NotFound, NotAllowed, and TransitionNotAllowed when nobody waits for the recipient.
     """
     held = await hold(work, referral_id)
     party = EventActor.CLOCK if work.actor.role is Role.SYSTEM else EventActor.SENDER
@@ -166,10 +169,13 @@ async def issue(work: Work, referral_id: UUID) -> IssuedLink:
     if stage is None or not held.covered:
         state = held.state_for(Move.ACKNOWLEDGE)
         raise TransitionNotAllowed(state, allowed(state, party))
+    if master is not None and (same := await _mailed_before(work, held.referral, master)) is not None:
+        return same
     await _end_live(work, referral_id)
-    code = new_code()
+    id_ = uuid4()
+    code = new_code() if master is None else _code_of(id_, master)
     link = AnswerLink(
-        id=uuid4(),
+        id=id_,
         code_hash=hash_of(code, CodePurpose.ANSWER_LINK),
         referral_id=referral_id,
         partner_id=held.referral.sender_partner_id,
@@ -183,6 +189,27 @@ async def issue(work: Work, referral_id: UUID) -> IssuedLink:
     await work.session.flush()
     work.record("answer_link.issue", "referral", referral_id)
     return IssuedLink(id=link.id, referral_id=referral_id, code=code, expires_at=link.expires_at)
+
+
+def _code_of(link_id: UUID, master: MasterKey) -> str:
+    return derived_code(master.derive(CodePurpose.ANSWER_LINK, link_id))
+
+
+async def _mailed_before(work: Work, referral: Referral, master: MasterKey) -> IssuedLink | None:
+    """Return the link that earlier mails carry, while it lives and the master key is the one that made it."""
+    link = await work.session.scalar(
+        select(AnswerLink).where(
+            AnswerLink.referral_id == referral.id,
+            AnswerLink.used_at.is_(None),
+            AnswerLink.revoked_at.is_(None),
+        )
+    )
+    if link is None or not _lives(link, work.now) or referral.state not in link.states:
+        return None
+    code = _code_of(link.id, master)
+    if hash_of(code, CodePurpose.ANSWER_LINK) != link.code_hash:
+        return None
+    return IssuedLink(id=link.id, referral_id=referral.id, code=code, expires_at=link.expires_at)
 
 
 def _withheld(state: ReferralState, depth: ReportDepth) -> bool:

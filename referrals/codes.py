@@ -39,6 +39,16 @@ def new_code() -> str:
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(GROUP_LENGTH)) for _ in range(GROUPS))
 
 
+def derived_code(secret: bytes) -> str:
+    """Return the code that a secret of 32 bytes stands for: the same one each time, never stored either."""
+    number = int.from_bytes(secret, "big")
+    signs = []
+    for _ in range(GROUPS * GROUP_LENGTH):
+        number, sign = divmod(number, len(ALPHABET))
+        signs.append(ALPHABET[sign])
+    return "-".join("".join(signs[i : i + GROUP_LENGTH]) for i in range(0, len(signs), GROUP_LENGTH))
+
+
 def hash_of(code: str, purpose: CodePurpose) -> bytes:
     """Return the hash under which a code is kept, however it was typed (case, blanks, hyphens)."""
     plain = "".join(c for c in code[:LONGEST].upper() if c.isalnum())

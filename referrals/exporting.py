@@ -1,4 +1,4 @@
-"""Reads what an export of a referral is made of, with the rights of who asks, and records that it was made."""
+"""Reads what an export of a referral is made of, with the rights of who asks, and records the making."""
 
 from __future__ import annotations
 

@@ -142,6 +142,10 @@ class MasterKey(_Key):
         except (binascii.Error, ValueError):
             raise MasterKeyInvalid from None
 
+    def derive(self, purpose: str, id_: UUID) -> bytes:
+        """Return 32 bytes that only this key makes for this purpose and row (HMAC-SHA-256)."""
+        return hmac.digest(self._bytes, f"spurwechsel derived {purpose}\0".encode() + id_.bytes, "sha256")
+
     def wrap(self, key: _Key, place: Place) -> bytes:
         """Return another key sealed under this one."""
         return self.seal(key._bytes, place)

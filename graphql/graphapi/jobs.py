@@ -24,7 +24,7 @@ from directory.actors import SYSTEM
 from directory.building import outdated
 from directory.database import Database, Unavailable
 from directory.documents import DocumentKind
-from graphapi.mailing import Mail, Mailer
+from graphapi.mailing import Mail, Mailer, answer_code
 from graphapi.opening import Opening
 from graphapi.throttle import sweep
 from referrals import erasing
@@ -49,7 +49,7 @@ def register(
     queue: PgQueuer, database: Database, mail: Mail | None = None, keys: KeyStore | None = None
 ) -> None:
     """Tell the queue which job is done by which function; without ``mail`` notices are not sent."""
-    mailer = Mailer(database, mail)
+    mailer = Mailer(database, mail, partial(answer_code, master=keys.master if keys else None))
     retried = partial(
         DatabaseRetryEntrypointExecutor,
         max_attempts=ATTEMPTS,

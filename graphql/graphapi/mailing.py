@@ -36,6 +36,7 @@ from referrals.answer_links import issue
 from referrals.moving import local_day
 from referrals.outbox import Claimed, reference_of
 from referrals.problems import TransitionNotAllowed
+from referrals.sealing import MasterKey
 from referrals.vocabulary import NoticeAbout
 
 log: Final = structlog.get_logger("mail")
@@ -54,13 +55,13 @@ CodeFor: TypeAlias = Callable[[Work, UUID], Awaitable[str | None]]
 notice (as SYSTEM); None when there is none to give. The mail carries it; only its hash is stored."""
 
 
-async def answer_code(work: Work, referral_id: UUID) -> str | None:
-    """Return a new one-time code for the recipient of a referral, or None when nobody waits for it any more.
+async def answer_code(work: Work, referral_id: UUID, master: MasterKey | None = None) -> str | None:
+    """Return the one-time code for the recipient of a referral, or None when nobody waits for it any more.
 
-    The link before it ends with it: the newest mail is the one that counts.
+    With ``master`` the mails about one stage of a referral all carry the same code, while its link lives.
     """
     try:
-        return (await issue(work, referral_id)).code
+        return (await issue(work, referral_id, master=master)).code
     except (NotFound, TransitionNotAllowed):
         return None
 

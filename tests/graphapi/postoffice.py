@@ -9,15 +9,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import partial
 from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from directory.database import Database
-from graphapi.mailing import Mail, Mailer, Tally
+from graphapi.mailing import Mail, Mailer, Tally, answer_code
 from graphapi.settings import mail_server
+from referrals.sealing import MasterKey, generate_master_key
 
 SENDER = "netz@example.org"
+MASTER = MasterKey.parse(generate_master_key())
 
 
 def free_port() -> int:
@@ -84,7 +87,8 @@ class PostOffice:
 
     async def deliver(self, database: Database, **options: Any) -> Tally:
         """Send what is due."""
-        return await Mailer(database, self.mail, **options).send_due()
+        codes = partial(answer_code, master=MASTER)
+        return await Mailer(database, self.mail, codes, **options).send_due()
 
 
 @asynccontextmanager
