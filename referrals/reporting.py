@@ -5,6 +5,11 @@ over), CONTACT_MADE (that work has begun), OUTCOME (everything). What may not be
 sender's desk, exactly as if it had not happened: state, dates, history, version and last change are those of
 the referral without it. So whoever shows a sender anything of a referral asks ``shown_to_sender`` and
 ``shown_events``; whoever tells a sender that something happened asks ``reaches_sender``.
+
+Told at every depth is how it ended, and that speaks of the partner: an accepted referral that is declined, or
+that expires four weeks after the named first contact because the partner gave no sign. From what is still
+open after that, the sender can conclude that the partner gave some sign; hiding it would leave people waiting
+whom nobody serves.
 """
 
 from __future__ import annotations

@@ -130,6 +130,8 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _ENCODED = re.compile(r"[A-Za-z0-9_-]{40,200}={0,2}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _REFERENCE = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}\b")
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+"""Of pages on which such ids stand."""
 _REQUEST = re.compile(r'"requestId": "[^"]*"')
 
 
@@ -159,6 +161,7 @@ class Comparable:
         found = _ENCODED.sub(self._decoded, found)
         found = _UUID.sub(lambda match: self._name(match.group(), "id"), found)
         found = _REFERENCE.sub(lambda match: self._name(match.group(), "reference"), found)
+        found = _HASH.sub("<hash>", found)
         found = _REQUEST.sub('"requestId": ""', found)
         # what the database dates by itself (rows of the audit) is not on the clock of the experiment
         return _MOMENT.sub(
