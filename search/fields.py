@@ -23,7 +23,7 @@ from search.lexicon import LANGUAGE_NAMES
 from search.matching import LEVELS, territory
 from search.text import NORMALISER, forms
 
-INDEX_SHAPE: Final = 2
+INDEX_SHAPE: Final = 3
 """Number of the fields below and their meaning; an index of another shape is rebuilt."""
 
 SECTIONS: Final = {

@@ -64,7 +64,7 @@ _LETTERS: Final = str.maketrans(
         "ى": "ي", "ی": "ي", "ک": "ك", "ة": "ه", "ۀ": "ه", "ە": "ه",  # one letter, Arabic and Persian
     }
 )  # fmt: skip
-_UMLAUT: Final = re.compile(r"ae|oe|(?<![aeiouyq])ue")
+_UMLAUT: Final = re.compile(r"ae+|oe+|(?<![aeiouyq])ue+")
 
 
 class Token(NamedTuple):
