@@ -184,11 +184,13 @@ _ONLY = {
 
 
 def act_on_referral(actor: Actor, referral: ReferralFacts, party: EventActor) -> None:
-    """Let the actor act as ``party``; the person's own moves are made by the sender on their behalf.
+    """Let the actor act as ``party``; the person's own moves are made with their card, or by the sender.
 
     On the sender's side who looks after the person acts: responsible, deputy, or a LEAD.
     """
     known = see_referral(actor, referral)
+    if party is EventActor.PERSON and party in known:
+        return
     asked = EventActor.SENDER if party is EventActor.PERSON else party
     if asked not in known:
         raise NotAllowed(_ONLY[party])
