@@ -1004,6 +1004,14 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
         "en": "not sent: mail is not set up",
     },
     _key(NoticeState.CANCELLED): {"de": "nicht mehr nötig", "en": "no longer needed"},
+    _key(ConsentWarning.UNDER_16): {
+        "de": "unter 16: gesetzliche Vertretung muss unterschreiben",
+        "en": "under 16: the legal representative has to sign",
+    },
+    _key(ConsentWarning.UNDER_18): {
+        "de": "unter 18: an die gesetzliche Vertretung denken",
+        "en": "under 18: think of the legal representative",
+    },
 }
 """Labels for people of the values that pages and papers show; language tag to text."""
 
