@@ -63,7 +63,6 @@ async def everything(town: Town) -> list[Any]:
     consent = await town.consent(
         client["id"],
         categories=[*CATEGORIES, "HEALTH"],
-        others=(),
         record={**RECORD, "medium": "ORAL"},
         evidence={"witness": WITNESS},
     )
