@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +18,9 @@ from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Uuid,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -231,13 +234,17 @@ class Box(StrEnum):
 _opened = exists().where(ReferralEvent.referral_id == Referral.id, ReferralEvent.to_state.in_(OPENED_STATES))
 
 
-def _unread(actor: Actor, at: datetime) -> ColumnElement[int]:
+READER: Final = bindparam("reader", type_=Uuid)
+"""The organisation that reads: given when a statement is run, so that it is built once only."""
+
+
+def _unread() -> ColumnElement[int]:
     """Return the column with how many texts of the other side the reader's side has not read.
 
     Those that the sender may not read (``reporting``) are not counted for it.
     """
-    sends = Referral.sender_partner_id == actor.partner_id
-    depth = depth_expression(at)
+    sends = Referral.sender_partner_id == READER
+    depth = depth_expression()
     remark = and_(
         depth != ReportDepth.OUTCOME.value,
         ReferralEvent.move == Noted.REMARK.value,
@@ -266,14 +273,15 @@ def _unread(actor: Actor, at: datetime) -> ColumnElement[int]:
             # a decline need not say more than its reason
             or_(ReferralEvent.move != Move.DECLINE.value, ReferralEvent.sealed_text.is_not(None)),
             # whoever recorded a question for the other side has read it
-            ReferralEvent.partner_id.is_distinct_from(actor.partner_id),
+            ReferralEvent.partner_id.is_distinct_from(READER),
         )
         .scalar_subquery()
         .label("unread")
     )
 
 
-def _statement(actor: Actor, at: datetime) -> Select[*tuple[Any, ...]]:
+@cache
+def _statement() -> Select[*tuple[Any, ...]]:
     # For a recipient row-level security leaves the sender's client empty: the status end is the sender's.
     # What a recipient has taken over is its own client.
     own = aliased(Client)
@@ -287,7 +295,7 @@ def _statement(actor: Actor, at: datetime) -> Select[*tuple[Any, ...]]:
             Service.kind.label("service_kind"),
             Service.course,
             history_if_needed(),
-            _unread(actor, at),
+            _unread(),
             taken_over.label("taken_over"),
         )
         .outerjoin(ConsentPart, part_of_referral())
@@ -296,11 +304,17 @@ def _statement(actor: Actor, at: datetime) -> Select[*tuple[Any, ...]]:
     )
 
 
+def _given(actor: Actor, at: datetime) -> dict[str, object]:
+    """Return what ``_statement`` is run with."""
+    return {"reader": actor.partner_id, "today": local_day(at)}
+
+
 async def view_referral(session: AsyncSession, actor: Actor, referral_id: UUID, at: datetime) -> ReferralView:
     """Return a referral as this actor may see it; NotFound for everybody who has no part in it."""
     row = (
         await session.execute(
-            _statement(actor, at).where(Referral.id == referral_id).execution_options(populate_existing=True)
+            _statement().where(Referral.id == referral_id).execution_options(populate_existing=True),
+            _given(actor, at),
         )
     ).one_or_none()
     if row is None:
@@ -589,7 +603,7 @@ async def list_referrals(
                 and_(Referral.state.in_(READABLE_STATES), not_(func.coalesce(in_force, False))),
                 literal(ReferralState.CONSENT_REVOKED, Referral.state.type),
             ),
-            else_=Referral.state if box is Box.INBOX else shown_state_expression(at),
+            else_=Referral.state if box is Box.INBOX else shown_state_expression(),
         )
         conditions.append(judged.in_(list(states)))
     changed: ColumnElement[datetime] = Referral.updated_at.expression
@@ -601,11 +615,12 @@ async def list_referrals(
         paged.append(tuple_(changed, Referral.id) < tuple_(updated_at, last))
     rows = (
         await session.execute(
-            _statement(actor, at)
+            _statement()
             .where(*paged)
             .order_by(changed.desc(), Referral.id.desc())
             .limit(first + 1)
-            .execution_options(populate_existing=True)
+            .execution_options(populate_existing=True),
+            _given(actor, at),
         )
     ).all()
     total: int | None = None
@@ -615,7 +630,8 @@ async def list_referrals(
                 select(func.count())
                 .select_from(Referral)
                 .outerjoin(ConsentPart, part_of_referral())
-                .where(*conditions)
+                .where(*conditions),
+                _given(actor, at),
             )
         ).scalar_one()
     return ReferralPage(
@@ -639,7 +655,7 @@ async def waiting_list(
         )
     urgency = case(*((Referral.priority == priority, n) for n, priority in enumerate(Priority)))
     rows = await session.execute(
-        _statement(actor, at)
+        _statement()
         .where(
             Referral.recipient_partner_id == actor.partner_id,
             Referral.service_id == service_id,
@@ -649,7 +665,8 @@ async def waiting_list(
         )
         .order_by(urgency, Referral.sent_at, Referral.id)
         .limit(first)
-        .execution_options(populate_existing=True)
+        .execution_options(populate_existing=True),
+        _given(actor, at),
     )
     views = (_view(row, actor, at, Box.INBOX) for row in rows)
     return tuple(view for view in views if view.state is ReferralState.WAITLISTED)
@@ -666,11 +683,12 @@ async def lineage(
     if own.seen_as is not EventActor.SENDER:
         return ()
     rows = await session.execute(
-        _statement(actor, at)
+        _statement()
         .where(Referral.sender_partner_id == actor.partner_id, Referral.client_id == own.client_id)
         .order_by(Referral.created_at, Referral.id)
         .limit(5 * MOST)
-        .execution_options(populate_existing=True)
+        .execution_options(populate_existing=True),
+        _given(actor, at),
     )
     known = {view.id: view for view in (_view(row, actor, at, Box.SENT) for row in rows)}
     root = own

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, and_, case, func, not_, or_, select, text
+from sqlalchemy import ColumnElement, Date, and_, bindparam, case, func, not_, or_, select, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, aggregate_order_by, insert
 
@@ -182,8 +183,16 @@ def depth_of(part: ConsentPart | None, at: datetime) -> ReportDepth:
     return readable_depth(consent_facts(part), None, part.recipient_partner_id, at)
 
 
-def depth_expression(at: datetime) -> ColumnElement[str]:
-    """Return what ``depth_of`` says, as a column of a statement that joins referral and consent."""
+TODAY: Final = bindparam("today", type_=Date)
+"""The day (Berlin) by which a statement judges: given when it is run, so that it is built once only."""
+
+
+@cache
+def depth_expression() -> ColumnElement[str]:
+    """Return what ``depth_of`` says, as a column of a statement that joins referral and consent.
+
+    Whoever runs the statement gives ``today``, the day in Brandenburg.
+    """
     entry = func.jsonb_path_query_first(
         ConsentPart.terms,
         sql_cast('$.purposes[*] ? (@.purpose == "REPORT_BACK" && @.granted == true)', JSONPATH),
@@ -193,15 +202,19 @@ def depth_expression(at: datetime) -> ColumnElement[str]:
         ConsentPart.consent_id.is_(None),
         ConsentPart.state == ConsentState.WITHDRAWN,
         ConsentPart.report_back_ended,
-        ends_on < local_day(at),
+        ends_on < TODAY,
     )
     stated = func.coalesce(entry.op("->>")("report_depth"), ReportDepth.NOTHING.value)
     return case((func.coalesce(over, False), ReportDepth.NOTHING.value), else_=stated)
 
 
-def shown_state_expression(at: datetime) -> ColumnElement[ReferralState]:
-    """Return the state as the sender reads it, as ``reporting.shown_to_sender`` says, for a filter."""
-    depth = depth_expression(at)
+@cache
+def shown_state_expression() -> ColumnElement[ReferralState]:
+    """Return the state as the sender reads it, as ``reporting.shown_to_sender`` says, for a filter.
+
+    Whoever runs the statement gives ``today``, the day in Brandenburg.
+    """
+    depth = depth_expression()
     hidden = [
         and_(depth == level.value, ReferralEvent.move.in_(sorted(moves)))
         for level, moves in HIDDEN_MOVES.items()
@@ -221,6 +234,7 @@ def shown_state_expression(at: datetime) -> ColumnElement[ReferralState]:
     return case((Referral.state.in_(COURSE), last), else_=Referral.state)
 
 
+@cache
 def history_if_needed() -> ColumnElement[list[list[str]] | None]:
     """Return the column with what happened to a referral, in order, where ``reporting`` needs to know it."""
     event = func.jsonb_build_array(
