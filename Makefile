@@ -12,8 +12,11 @@ help: ## Show this help
 demo: $(VENV)/.installed ## Run everything with the demo network (PORT=8000, DATA=.data)
 	@exec $(BIN)/spurwechsel demo --port $(PORT) --data $(DATA)
 
-test: $(VENV)/.installed-test ## Run the whole test suite against a real PostgreSQL
-	$(BIN)/python -m pytest -n auto -m "not smoke and not torture" $(ARGS)
+test: $(VENV)/.installed-test ## Run the test suite against a real PostgreSQL
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not smoke and not slow and not torture" $(ARGS)
+
+slow: $(VENV)/.installed-test ## Run the tests that take more than a few seconds each
+	$(BIN)/python -m pytest -n auto -m slow $(ARGS)
 
 torture: $(VENV)/.installed-test ## Run what takes minutes: random operations, faults under load; print the figures
 	$(BIN)/python -m pytest -m torture --capture=no --verbose $(ARGS)
@@ -57,4 +60,4 @@ $(VENV)/.installed-lint: $(VENV)/.installed-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@
 
-.PHONY: help demo test torture smoke check schema constraints clean
+.PHONY: help demo test slow torture smoke check schema constraints clean

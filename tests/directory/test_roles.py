@@ -87,7 +87,7 @@ async def test_the_service_cannot_undo_what_was_recorded(database: Database, sta
     assert "permission denied" in str(refused.value.orig) or "must be owner" in str(refused.value.orig)
 
 
-async def test_nothing_of_the_audit_is_deleted_but_by_the_deletion_job(database: Database, town: Town) -> None:
+async def test_only_the_deletion_job_deletes_from_the_audit(database: Database, town: Town) -> None:
     await town.partner()
     async with database.work(SYSTEM) as work:
         gone = await work.session.execute(text("DELETE FROM audit RETURNING id"))

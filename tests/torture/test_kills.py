@@ -65,7 +65,7 @@ LONG: Final = Size(
     one_worker=80, all_workers=12, whole_server=8, jobs=30, database=6, desks=5, operations=1_000, moody=0.06
 )
 SHORT: Final = Size(
-    one_worker=3, all_workers=0, whole_server=0, jobs=1, database=1, desks=3, operations=60, moody=0.06
+    one_worker=1, all_workers=0, whole_server=0, jobs=1, database=1, desks=2, operations=30, moody=0.06
 )
 
 
