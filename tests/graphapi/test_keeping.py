@@ -327,7 +327,9 @@ async def test_a_backup_holds_no_key_and_appears_only_when_it_is_complete(
     told: list[int] = []
     made = await back_up(backup_url, tmp_path, now, progress=lambda _, tables: told.append(tables))
     listed = await asyncio.to_thread(
-        subprocess.run, [tool("pg_restore"), "--list", made.file], capture_output=True, text=True, check=True
+        lambda: subprocess.run(
+            [tool("pg_restore"), "--list", str(made.file)], capture_output=True, text=True, check=True
+        )
     )
     assert " TABLE DATA public client " in listed.stdout
     assert "client_key" not in listed.stdout

@@ -30,7 +30,7 @@ from referrals.answering import (
     AnyAnswer,
 )
 from referrals.clock import ends_at
-from referrals.codes import CodePurpose, hash_of, present
+from referrals.codes import CodePurpose, hash_of, new_code, present
 from referrals.models import AnswerLink, Notice, Referral, ReferralEvent, clock_facts
 from referrals.moving import Answered, Moved, local_day, version_for
 from referrals.package import Package
@@ -133,7 +133,7 @@ class Stand:
                 row = await work.session.get_one(Referral, referral.id)
                 row.state = state
                 row.sent_at = row.answer_due_at = work.now
-                code = answer_links.new_code()
+                code = new_code()
                 work.session.add(
                     AnswerLink(
                         id=uuid4(),

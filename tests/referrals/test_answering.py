@@ -18,7 +18,7 @@ from directory.problems import InvalidInput, NoPlaceLeft, NotAllowed, NotFound, 
 from directory.values import Capacity
 from directory.vocabulary import CapacityState
 from referrals import answering, exchange, inbox
-from referrals.inbox import Box, Warned
+from referrals.inbox import Box
 from referrals.keystore import KeyStore
 from referrals.models import Referral, ReferralPackage
 from referrals.moving import Answered, Moved
@@ -34,6 +34,7 @@ from referrals.vocabulary import (
     Priority,
     Reason,
     ReferralState,
+    Warned,
 )
 from tests.referrals.desk import LATER, SOON, TODAY, Desk, accept, at, everything
 from tests.referrals.town import ORDINARY, Town, give_consent

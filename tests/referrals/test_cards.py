@@ -69,7 +69,7 @@ async def by_card(desk: Desk, act: Callable[[Work], Awaitable[UUID]]) -> UUID:
 
 async def withdraw(desk: Desk, code: str, wish: Wish = ALL, **given: str) -> UUID:
     plain = {"key": key(), **given}
-    return await by_card(desk, lambda work: cards.withdraw_by_card(work, code, wish, **plain))  # type: ignore[arg-type]
+    return await by_card(desk, lambda work: cards.withdraw_by_card(work, code, wish, **plain))
 
 
 async def state(desk: Desk, referral_id: UUID) -> ReferralState:

@@ -123,7 +123,7 @@ async def record(desk: Desk, found: FollowUp, actor: object = None, **given: obj
         return await follow_ups.record_follow_up(
             work,
             found.id,
-            given.pop("version", found.version),
+            given.pop("version", found.version),  # type: ignore[arg-type]
             NeedNow.STILL_MET,
             **given,  # type: ignore[arg-type]
         )

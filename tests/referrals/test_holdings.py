@@ -49,8 +49,8 @@ async def test_every_column_of_a_personal_table_is_declared_once(owner: asyncpg.
         names = [name for column in holding.columns for name in column.names]
         assert len(names) == len(set(names)), holding.table
         assert set(names) == there[holding.table], holding.table
-    for table, names in PUBLISHED.items():
-        assert set(names) <= there[table], table
+    for table, published in PUBLISHED.items():
+        assert set(published) <= there[table], table
 
 
 def test_what_is_called_sealed_is_sealed() -> None:

@@ -773,9 +773,9 @@ async def prepare(
     )
     for table, row in rows:
         async with connected(app_url, {"role": "SYSTEM", "deletion_run": str(run)}) as connection:
-            names = ", ".join(row)
+            into = ", ".join(row)
             marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
-            await connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row.values())
+            await connection.execute(f"INSERT INTO {table} ({into}) VALUES ({marks})", *row.values())
     elsewhere = await make_town(database)
     actors = {
         "unset": {},

@@ -80,7 +80,7 @@ class Process:
 
     def children(self) -> list[int]:
         """Return its workers."""
-        found = []
+        found: list[int] = []
         with suppress(OSError):
             for task in Path(f"/proc/{self.pid}/task").iterdir():
                 found.extend(int(number) for number in (task / "children").read_text().split())

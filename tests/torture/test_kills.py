@@ -34,8 +34,8 @@ from referrals.keystore import KeyStore
 from referrals.sealing import MasterKey
 from search.follower import Follower
 from search.local import LocalEngine
+from tests.graphapi.asking import Api
 from tests.graphapi.conftest import served
-from tests.graphapi.exchanging import Api
 from tests.graphapi.postoffice import PostOffice, free_port
 from tests.torture.accounts import Accounts, read_accounts, uuid_of
 from tests.torture.installation import WATCHERS, Installation, age, installation
