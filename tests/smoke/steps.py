@@ -634,7 +634,8 @@ TABLE: Final = (
         given(id=NO_FOLLOW_UP, expectedVersion=1, needNow="STILL_MET"),
         "NotFoundProblem",
     ),
-    Step("browse-due-follow-ups", "jobcenter", nothing),
+    # the first one is due 28 days after a referral was closed
+    Step("browse-due-follow-ups", "jobcenter", nothing, "none"),
     Step("count-voices", "jobcenter", given(year=datetime.now(UTC).year, quarter=1)),
     Step(
         "revoke-code-card",
