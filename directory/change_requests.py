@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import Actor
 from directory.database import Work
 from directory.models import ChangeRequest, Partner, Service
-from directory.paging import cursor_of, place_of
+from directory.paging import check_size, cursor_of, place_of
 from directory.policy import EntryFacts, require_change_service
 from directory.problems import InvalidInput, NotFound, NotSignedIn, StaleVersion
 from directory.sources import Page
@@ -123,9 +123,7 @@ async def list_change_requests(
     """
     if not actor.signed_in:
         raise NotSignedIn
-    if not 1 <= first <= MOST:
-        reason = "too-large" if first > MOST else "too-small"
-        raise InvalidInput("first", reason, maximum=str(MOST), minimum="1")
+    check_size(first, MOST)
     conditions = [] if state is None else [ChangeRequest.state == state]
     paged = list(conditions)
     if after is not None:

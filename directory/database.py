@@ -8,7 +8,7 @@ that row-level security applies. Nothing session-level (SET, LISTEN, advisory lo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -84,6 +84,35 @@ async def reaching_the_database() -> AsyncIterator[None]:
         raise
 
 
+def _audit_row(
+    actor: Actor, action: str, object_kind: str, object_id: UUID, details: Mapping[str, str] | None
+) -> dict[str, object]:
+    return {
+        "role": actor.role.value,
+        "member_id": actor.member_id,
+        "partner_id": actor.partner_id,
+        "action": action,
+        "object_kind": object_kind,
+        "object_id": object_id,
+        "details": dict(details or {}),
+    }
+
+
+async def seen(
+    session: AsyncSession,
+    actor: Actor,
+    action: str,
+    object_kind: str,
+    object_ids: Collection[UUID],
+    details: Mapping[str, str] | None = None,
+) -> None:
+    """Append the audit rows of a reading, in one statement however many were read."""
+    if object_ids:
+        rows = [_audit_row(actor, action, object_kind, id_, details) for id_ in object_ids]
+        # inline: without RETURNING, because who writes the audit may not read it
+        await session.execute(insert(Audit).inline(), rows)
+
+
 class Work:
     """One transaction that changes something, for one actor at one moment.
 
@@ -125,17 +154,7 @@ class Work:
         self, action: str, object_kind: str, object_id: UUID, details: Mapping[str, str] | None = None
     ) -> None:
         """Append an audit row; ``details`` are codes and ids, never personal data."""
-        self._audit.append(
-            {
-                "role": self.actor.role.value,
-                "member_id": self.actor.member_id,
-                "partner_id": self.actor.partner_id,
-                "action": action,
-                "object_kind": object_kind,
-                "object_id": object_id,
-                "details": dict(details or {}),
-            }
-        )
+        self._audit.append(_audit_row(self.actor, action, object_kind, object_id, details))
 
     def later(self, job: str, payload: object, *, only_once: str | None = None) -> None:
         """Enqueue a job that exists only if this work commits; ``only_once`` is its deduplication key.

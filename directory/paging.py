@@ -1,4 +1,4 @@
-"""Where an entry stands in a list that is ordered by a moment and an id; pure."""
+"""Pages of lists: how large one may be, and where an entry stands in a list by moment and id; pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from directory.problems import InvalidInput
+
+
+def check_size(first: int, most: int) -> None:
+    """Raise InvalidInput unless a page of ``first`` entries is neither empty nor larger than ``most``."""
+    if not 1 <= first <= most:
+        raise InvalidInput(
+            "first", "too-large" if first > most else "too-small", maximum=str(most), minimum="1"
+        )
 
 
 def cursor_of(moment: datetime, id_: UUID) -> str:

@@ -28,6 +28,7 @@ from directory.documents import (
     partner_decoder,
     service_decoder,
 )
+from directory.paging import check_size
 from directory.problems import InvalidInput
 from directory.sortkey import folded, prefix_range, sort_key
 from directory.values import TerritoryKey, Titles, Value
@@ -132,10 +133,7 @@ def decode_cursor(cursor: str, field: str = "after") -> tuple[bytes, UUID]:
 
 
 def _first(first: int) -> int:
-    if first < 1:
-        raise InvalidInput("first", "too-small", minimum="1")
-    if first > LARGEST_PAGE:
-        raise InvalidInput("first", "too-large", maximum=str(LARGEST_PAGE))
+    check_size(first, LARGEST_PAGE)
     return first
 
 

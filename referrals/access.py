@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor, Role
+from directory.database import seen
 from directory.models import Partner
 from directory.problems import NotFound
 from directory.values import Value
@@ -27,7 +28,7 @@ from referrals.consent import BERLIN
 from referrals.consents import list_consents, open_evidence
 from referrals.feedback import list_feedback
 from referrals.holdings import ACTIVITIES, HOLDINGS, About
-from referrals.inbox import list_events, seen, view_package, view_referral
+from referrals.inbox import list_events, view_package, view_referral
 from referrals.keystore import KeyStore
 from referrals.models import Client, Referral
 from referrals.policy import change_client, must_work_with_people
@@ -182,7 +183,7 @@ async def access_export(
     bookings = await _rows(session, "booking", client=client_id)
     cards = await _rows(session, "code_card", client=client_id)
     holds = await _rows(session, "legal_hold", client=client_id)
-    await seen(session, actor, "client.access_export", "client", client_id)
+    await seen(session, actor, "client.access_export", "client", [client_id])
     audit = await _audit(session, actor, client_id, withheld)
     controller = await session.get_one(Partner, client.partner_id)
     return AccessExport(

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import Actor
 from directory.database import Work
 from directory.models import Location
+from directory.paging import check_size
 from directory.problems import InvalidInput, NotFound
 from directory.values import Instant, ShortText, Value
 from referrals.consents import facts_of as consent_facts
@@ -376,10 +377,7 @@ async def appointments_between(
         raise InvalidInput("to", "dates-order")
     if end - start > LONGEST_PERIOD:
         raise InvalidInput("to", "too-late", maximum=(start + LONGEST_PERIOD).date().isoformat())
-    if not 1 <= first <= MOST:
-        raise InvalidInput(
-            "first", "too-large" if first > MOST else "too-small", maximum=str(MOST), minimum="1"
-        )
+    check_size(first, MOST)
     rows = await session.execute(
         select(Appointment, Referral, ConsentPart)
         .join(Referral, Referral.id == Appointment.referral_id)

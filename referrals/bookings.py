@@ -17,14 +17,13 @@ from sqlalchemy import Text, cast, exists, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
-from directory.database import Work
+from directory.database import Work, seen
 from directory.models import Partner, Service, Topic
-from directory.paging import cursor_of, place_of
+from directory.paging import check_size, cursor_of, place_of
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import InterpretingMode, PublicationState, ServiceKind
 from referrals.clients import display_name
-from referrals.inbox import seen
 from referrals.keystore import KeyStore
 from referrals.models import Booking, BookingPerson, Client
 from referrals.notices import tell_of_booking
@@ -456,10 +455,7 @@ async def list_bookings(
 ) -> BookingPage:
     """Return the bookings that the own organisation received, or asked for; earliest appointment first."""
     must_work_with_people(actor)
-    if first > MOST:
-        raise InvalidInput("first", "too-large", maximum=str(MOST))
-    if first < 1:
-        raise InvalidInput("first", "too-small", minimum="1")
+    check_size(first, MOST)
     own = Booking.recipient_partner_id if received else Booking.requester_partner_id
     statement = select(Booking).where(own == actor.partner_id)
     if states:
@@ -498,7 +494,7 @@ async def view_booked_person(
         raise NotFound
     see_booked_person(actor, _facts(booking))
     person = await session.get(BookingPerson, booking_id, populate_existing=True)
-    await seen(session, actor, "booking.person", "booking", booking_id)
+    await seen(session, actor, "booking.person", "booking", [booking_id])
     if person is None:
         return None
     key = await keys.of(person.client_id)

@@ -16,6 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Role
+from directory.database import seen
 from directory.models import Location, Partner, Service
 from directory.values import Instant, LanguageTag, Value
 from directory.vocabulary import ContactKind
@@ -25,7 +26,6 @@ from referrals.cards import PERSONS_MOVES, HeldCard, presented
 from referrals.consent import in_force, running
 from referrals.consents import facts_of as consent_facts
 from referrals.feedback import ASKED_IN
-from referrals.inbox import seen
 from referrals.models import Appointment, Consent, ConsentPart, Feedback, FollowUp, Referral
 from referrals.moving import course_of, covered, depth_of, happened, history_if_needed, part_of_referral
 from referrals.problems import CodeNotValid
@@ -212,7 +212,7 @@ async def open_card(
     office = await session.get(Partner, card.partner_id)
     if office is None:
         raise CodeNotValid
-    await seen(session, card.holder, "code_card.open", "code_card", card.id)
+    await seen(session, card.holder, "code_card.open", "code_card", [card.id])
     return CardPage(
         wanted=texts.wanted,
         language=texts.language,

@@ -27,9 +27,9 @@ from referrals import exchange, follow_ups
 from referrals.codes import CodePurpose, hash_of, new_code, present
 from referrals.consent import longest_end
 from referrals.consents import withdraw_held
-from referrals.feedback import ASKED_IN, add_feedback
+from referrals.feedback import ASKED_IN, add_feedback, end_codes
 from referrals.keystore import KeyStore
-from referrals.models import CardAct, Client, CodeCard, Consent, Feedback, FeedbackCode, FollowUp, Referral
+from referrals.models import CardAct, Client, CodeCard, Consent, FollowUp, Referral
 from referrals.moving import Moved, checked_text, hold
 from referrals.notices import promise
 from referrals.policy import ClientFacts, change_client, see_client
@@ -399,16 +399,7 @@ async def answer_by_card(
     held = await hold(work, referral_id)
     if held.shown_state not in ASKED_IN:
         raise TransitionNotAllowed(held.shown_state, allowed(held.shown_state, EventActor.PERSON))
-    # Whoever uses a one-time code at this moment holds its row: after this, either has answered or cannot.
-    await work.session.execute(
-        update(FeedbackCode)
-        .where(FeedbackCode.referral_id == referral_id, FeedbackCode.used_at.is_(None))
-        .values(used_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    answered = exists().where(Feedback.referral_id == referral_id)
-    if (await work.session.execute(select(answered))).scalar():
-        raise InvalidInput("referralId", "answered-already")
+    await end_codes(work, referral_id)
     data_key = await keys.of(card.client_id) if note else None
     feedback_id = add_feedback(
         work,

@@ -35,9 +35,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from directory.actors import Actor, Role
-from directory.database import Work
-from directory.models import Audit, Member, Topic
+from directory.database import Work, seen
+from directory.models import Member, Topic
 from directory.network import Key
+from directory.paging import check_size
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, StaleVersion
 from directory.values import LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import LegalCircle, ResidenceStatus
@@ -396,27 +397,6 @@ def _add_phase(work: Work, client_id: UUID, before: ClientPhase | None, phase: C
 # --- Reading --------------------------------------------------------------------------------------------
 
 
-async def _audit(
-    session: AsyncSession, actor: Actor, action: str, clients: Collection[UUID], kind: str = "client"
-) -> None:
-    if clients:
-        await session.execute(
-            insert(Audit).inline(),
-            [
-                {
-                    "role": actor.role.value,
-                    "member_id": actor.member_id,
-                    "partner_id": actor.partner_id,
-                    "action": action,
-                    "object_kind": kind,
-                    "object_id": client_id,
-                    "details": {},
-                }
-                for client_id in clients
-            ],
-        )
-
-
 async def view_client(session: AsyncSession, actor: Actor, keys: KeyStore, client_id: UUID) -> ClientFile:
     """Return a client of the own organisation, opened; writes an audit row. Raises NotFound, Erased."""
     policy.must_work_with_people(actor)
@@ -430,7 +410,7 @@ async def view_client(session: AsyncSession, actor: Actor, keys: KeyStore, clien
         .where(ClientPhaseChange.client_id == client_id)
         .order_by(ClientPhaseChange.at, ClientPhaseChange.from_phase.is_not(None), ClientPhaseChange.id)
     )
-    await _audit(session, actor, "client.view", [client_id])
+    await seen(session, actor, "client.view", "client", [client_id])
     if client.sealed_contact is None or client.sealed_profile is None:
         raise Erased
     return ClientFile(
@@ -479,10 +459,7 @@ async def find_clients(
     member as responsible or deputy. At most ``MAX_PAGE`` rows; a wrong cursor is InvalidInput.
     """
     policy.must_work_with_people(actor)
-    if first < 1:
-        raise InvalidInput("first", "too-small", minimum="1")
-    if first > MAX_PAGE:
-        raise InvalidInput("first", "too-large", maximum=str(MAX_PAGE))
+    check_size(first, MAX_PAGE)
     wanted: list[ColumnElement[bool]] = [Client.partner_id == actor.partner_id]
     if name is not None:
         wanted.append(await _called(session, actor, keys, name))
@@ -500,7 +477,7 @@ async def find_clients(
     )
     shown = found[:first]
     opened = await keys.of_many([client.id for client in shown if client.erased_at is None])
-    await _audit(session, actor, "client.list", [client.id for client in shown])
+    await seen(session, actor, "client.list", "client", [client.id for client in shown])
     return ClientPage(
         rows=tuple(_summary(client, opened.get(client.id)) for client in shown),
         cursors=tuple(_cursor(client.pseudonym) for client in shown),
@@ -520,7 +497,7 @@ async def summaries(
         )
     )
     opened = await keys.of_many([client.id for client in found if client.erased_at is None])
-    await _audit(session, actor, "client.list", [client.id for client in found])
+    await seen(session, actor, "client.list", "client", [client.id for client in found])
     return {client.id: _summary(client, opened.get(client.id)) for client in found}
 
 
@@ -650,7 +627,7 @@ async def exclusion_of(
 ) -> ExclusionView | None:
     """Return a person's exclusion to a LEAD of the own organisation; writes an audit row."""
     await _for_lead(session, actor, client_id)
-    await _audit(session, actor, "client.exclusion_view", [client_id])
+    await seen(session, actor, "client.exclusion_view", "client", [client_id])
     exclusion = await session.get(Exclusion, client_id)
     if exclusion is None:
         return None

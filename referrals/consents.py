@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor, Role
 from directory.catalogue import give_back_place
-from directory.database import Work
-from directory.models import Audit, Partner, Service
+from directory.database import Work, seen
+from directory.models import Partner, Service
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.vocabulary import PublicationState
 from referrals import notice as words
@@ -763,7 +763,7 @@ async def list_consents(
         .limit(limit)
     )
     found = [view_of(consent, at) for consent in rows]
-    await _seen(session, actor, "consent.list", "client", client_id)
+    await seen(session, actor, "consent.list", "client", [client_id])
     return found
 
 
@@ -795,7 +795,7 @@ async def view_consent(session: AsyncSession, actor: Actor, consent_id: UUID, at
         )
         if not await session.scalar(select(opened)):
             raise NotFound
-    await _seen(session, actor, "consent.view", "consent", consent_id)
+    await seen(session, actor, "consent.view", "consent", [consent_id])
     return view
 
 
@@ -932,7 +932,7 @@ async def warnings_of(
     born = key.open_value(
         client.sealed_identity, Identity, Place("client", "sealed_identity", client.id)
     ).date_of_birth
-    await _seen(session, actor, "consent.age", "client", client.id)
+    await seen(session, actor, "consent.age", "client", [client.id])
     return () if born is None else _minor(born, consent.created_at.astimezone(BERLIN).date())
 
 
@@ -985,7 +985,7 @@ async def open_evidence(
     consent = await session.get(Consent, consent_id)
     if consent is None or consent.partner_id != actor.partner_id:
         raise NotFound
-    await _seen(session, actor, "consent.evidence", "consent", consent_id)
+    await seen(session, actor, "consent.evidence", "consent", [consent_id])
     if consent.sealed_evidence is None:
         return None
     key = await keys.of(consent.client_id)
@@ -996,20 +996,3 @@ async def consent_facts(session: AsyncSession, consent_ids: Iterable[UUID]) -> d
     """Return what decides about coverage, for the records that this actor may see."""
     rows = await session.scalars(select(Consent).where(Consent.id.in_(set(consent_ids))))
     return {consent.id: facts_of(consent) for consent in rows}
-
-
-async def _seen(session: AsyncSession, actor: Actor, action: str, kind: str, object_id: UUID) -> None:
-    await session.execute(
-        insert(Audit).inline(),
-        [
-            {
-                "role": actor.role.value,
-                "member_id": actor.member_id,
-                "partner_id": actor.partner_id,
-                "action": action,
-                "object_kind": kind,
-                "object_id": object_id,
-                "details": {},
-            }
-        ],
-    )

@@ -10,11 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
+from directory.database import seen
 from directory.models import Partner, Service, Topic
 from directory.problems import NotFound
 from referrals.appointments import list_appointments, places_of
 from referrals.export import Office, Sheet
-from referrals.inbox import list_events, seen, view_package, view_referral
+from referrals.inbox import list_events, view_package, view_referral
 from referrals.keystore import KeyStore
 from referrals.package import Package
 from referrals.problems import Erased, PackageClosed
@@ -49,7 +50,7 @@ async def read_sheet(
     named = {row[0]: Office(id=row[0], name=row[1]) for row in names}
     titles = await session.scalar(select(Service.title).where(Service.id == view.service_id))
     topic = await session.scalar(select(Topic.labels).where(Topic.code == view.topic))
-    await seen(session, actor, "referral.export", "referral", referral_id)
+    await seen(session, actor, "referral.export", "referral", [referral_id])
     return Sheet(
         at=at,
         view=view,

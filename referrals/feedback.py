@@ -13,11 +13,10 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
-from directory.database import Work
+from directory.database import Work, seen
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
 from referrals.codes import CodePurpose, hash_of, new_code, present
-from referrals.inbox import seen
 from referrals.keystore import KeyStore
 from referrals.models import Feedback, FeedbackCode, Referral
 from referrals.moving import NOBODYS, checked_text, facts_of, hold, permit
@@ -64,6 +63,22 @@ def _place(feedback_id: UUID) -> Place:
     return Place("feedback", "sealed_text", feedback_id)
 
 
+async def end_codes(work: Work, referral_id: UUID) -> None:
+    """End the referral's unused codes; raise InvalidInput when the person has answered already.
+
+    Whoever uses a code at this moment holds its row: after this, either they have answered or they cannot.
+    """
+    await work.session.execute(
+        update(FeedbackCode)
+        .where(FeedbackCode.referral_id == referral_id, FeedbackCode.used_at.is_(None))
+        .values(used_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    answered = exists().where(Feedback.referral_id == referral_id)
+    if (await work.session.execute(select(answered))).scalar():
+        raise InvalidInput("referralId", "answered-already")
+
+
 async def issue_code(work: Work, referral_id: UUID) -> IssuedCode:
     """Make a one-time code for the person; an earlier code that was not used dies with it.
 
@@ -75,15 +90,7 @@ async def issue_code(work: Work, referral_id: UUID) -> IssuedCode:
     referral = held.referral
     if held.shown_state not in ASKED_IN:
         raise TransitionNotAllowed(held.shown_state, allowed(held.shown_state, EventActor.SENDER))
-    answered = exists().where(Feedback.referral_id == referral_id)
-    if (await work.session.execute(select(answered))).scalar():
-        raise InvalidInput("referralId", "answered-already")
-    await work.session.execute(
-        update(FeedbackCode)
-        .where(FeedbackCode.referral_id == referral_id, FeedbackCode.used_at.is_(None))
-        .values(used_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
+    await end_codes(work, referral_id)
     code = new_code()
     issued = FeedbackCode(
         id=uuid4(),
@@ -168,16 +175,7 @@ async def record_feedback(
     if source in {AnswerSource.MEMBER, AnswerSource.SYSTEM, AnswerSource.CODE}:
         raise InvalidInput("source", "unknown-value")
     note = checked_text(text_given, "text") if text_given else None
-    # Whoever uses a code at this moment holds its row: after this, either they have answered or they cannot.
-    await work.session.execute(
-        update(FeedbackCode)
-        .where(FeedbackCode.referral_id == referral_id, FeedbackCode.used_at.is_(None))
-        .values(used_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    answered = exists().where(Feedback.referral_id == referral_id)
-    if (await work.session.execute(select(answered))).scalar():
-        raise InvalidInput("referralId", "answered-already")
+    await end_codes(work, referral_id)
     key = await keys.of(held.referral.client_id) if note else None
     feedback_id = add_feedback(
         work,
@@ -238,7 +236,7 @@ async def list_feedback(
         )
     )
     if rows:
-        await seen(session, actor, "feedback.view", "referral", referral_id)
+        await seen(session, actor, "feedback.view", "referral", [referral_id])
     key: DataKey | None = None
     if any(row.sealed_text for row in rows):
         key = await keys.of(referral.client_id)

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
+from directory.paging import check_size
 from directory.problems import InvalidInput
 from directory.values import Value
 from referrals.policy import must_work_with_people
@@ -112,9 +113,7 @@ async def structural_gaps(
     must_work_with_people(actor)
     if until <= since:
         raise InvalidInput("until", "before-start")
-    if not 1 <= first <= MOST:
-        reason = "too-large" if first > MOST else "too-small"
-        raise InvalidInput("first", reason, maximum=str(MOST), minimum="1")
+    check_size(first, MOST)
     rows = await session.execute(
         _STATEMENT,
         {

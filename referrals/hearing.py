@@ -15,10 +15,11 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
+from directory.database import seen
 from directory.problems import InvalidInput
 from directory.values import Value
 from referrals.consent import BERLIN
-from referrals.inbox import seen, view_referral
+from referrals.inbox import view_referral
 from referrals.models import ConsentPart, Feedback, FollowUp, Referral, ReferralEvent
 from referrals.moving import course_of, depth_of, happened, history_if_needed, part_of_referral
 from referrals.policy import must_work_with_people
@@ -80,7 +81,7 @@ async def voices_of(session: AsyncSession, actor: Actor, referral_id: UUID, at: 
             select(Feedback.answer).where(Feedback.referral_id == referral_id).order_by(Feedback.at).limit(1)
         )
         if told is not None:
-            await seen(session, actor, "feedback.view", "referral", referral_id)
+            await seen(session, actor, "feedback.view", "referral", [referral_id])
     contested_by: EventActor | None = None
     if view.disputed and view.state in {ReferralState.IN_PROGRESS, ReferralState.ON_HOLD}:
         contested_by = await session.scalar(

@@ -24,7 +24,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    insert,
     literal,
     not_,
     or_,
@@ -35,8 +34,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from directory.actors import Actor, Role
-from directory.models import Audit, Service
-from directory.paging import cursor_of, place_of
+from directory.database import seen
+from directory.models import Service
+from directory.paging import check_size, cursor_of, place_of
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
 from referrals.clock import Action, MakeMove, Remind, local_day, upcoming
@@ -574,10 +574,7 @@ async def list_referrals(
     One statement (two with the total). Raises InvalidInput for a wrong cursor or page size.
     """
     must_work_with_people(actor)
-    if not 1 <= first <= MOST:
-        raise InvalidInput(
-            "first", "too-large" if first > MOST else "too-small", maximum=str(MOST), minimum="1"
-        )
+    check_size(first, MOST)
     own = Referral.recipient_partner_id if box is Box.INBOX else Referral.sender_partner_id
     conditions: list[ColumnElement[bool]] = [own == actor.partner_id]
     if box is Box.INBOX:
@@ -649,10 +646,7 @@ async def waiting_list(
     Whoever's consent has ended does not wait any more. Raises InvalidInput for a wrong size.
     """
     must_work_with_people(actor)
-    if not 1 <= first <= MOST:
-        raise InvalidInput(
-            "first", "too-large" if first > MOST else "too-small", maximum=str(MOST), minimum="1"
-        )
+    check_size(first, MOST)
     urgency = case(*((Referral.priority == priority, n) for n, priority in enumerate(Priority)))
     rows = await session.execute(
         _statement()
@@ -740,7 +734,7 @@ async def list_events(
             key = await keys.of(client_id)
             place = text_place(referral_id)
             texts = {e.ordinal: key.open(e.sealed_text, place).decode() for e in readable if e.sealed_text}
-        await seen(session, actor, "referral.texts", "referral", referral_id)
+        await seen(session, actor, "referral.texts", "referral", [referral_id])
     # who only confirms a request for another organisation learns which moves there were, and no more
     outside = view.seen_as is EventActor.LEAD
     events = tuple(
@@ -822,27 +816,10 @@ async def view_package(
     if stored is None:
         raise PackageClosed(view.state)
     key = await keys.of(stored.client_id)
-    await seen(session, actor, "package.view", "referral", referral_id)
+    await seen(session, actor, "package.view", "referral", [referral_id])
     return decoder.decode(key.open(stored.sealed, package_place(referral_id)))
 
 
 def package_place(referral_id: UUID) -> Place:
     """Return the place that a package's seal is bound to."""
     return Place("referral_package", "sealed", referral_id)
-
-
-async def seen(session: AsyncSession, actor: Actor, action: str, kind: str, object_id: UUID) -> None:
-    """Append the audit row of a reading."""
-    await session.execute(
-        insert(Audit)
-        .inline()
-        .values(
-            role=actor.role.value,
-            member_id=actor.member_id,
-            partner_id=actor.partner_id,
-            action=action,
-            object_kind=kind,
-            object_id=object_id,
-            details={},
-        )
-    )

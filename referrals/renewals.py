@@ -13,9 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from directory.actors import Actor
-from directory.database import Work
+from directory.database import Work, seen
 from referrals.consents import RENEWAL_DAYS, ConsentView, view_of
-from referrals.inbox import seen
 from referrals.models import Client, Consent
 from referrals.notices import Promise, promise_all
 from referrals.policy import must_work_with_people
@@ -120,6 +119,5 @@ async def list_renewals(
         .execution_options(populate_existing=True)
     )
     found = tuple(view_of(consent, at) for consent in rows)
-    for consent in found:
-        await seen(session, actor, "consent.renewals", "consent", consent.id)
+    await seen(session, actor, "consent.renewals", "consent", [consent.id for consent in found])
     return found

@@ -10,11 +10,12 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
-from directory.models import Audit, Partner, Service
+from directory.database import seen
+from directory.models import Partner, Service
 from directory.problems import InvalidInput, NotFound
 from directory.values import Value
 from directory.vocabulary import PublicationState
@@ -127,19 +128,8 @@ async def requirements(
     begins = service.course.starts_on if service.course is not None else None
     key = await keys.of(client_id)
     preview = package_for(facts_of_client(key, client), chosen)
-    await session.execute(
-        insert(Audit)
-        .inline()
-        .values(
-            role=actor.role.value,
-            member_id=actor.member_id,
-            partner_id=actor.partner_id,
-            action="package.preview",
-            object_kind="client",
-            object_id=client_id,
-            details={"service": str(service_id)},
-        )
-    )
+    details = {"service": str(service_id)}
+    await seen(session, actor, "package.preview", "client", [client_id], details)
     return Requirements(
         recipient_partner_id=recipient.id,
         categories=chosen,
