@@ -34,7 +34,6 @@ from referrals.answering import AnyAnswer, RecipientAnswer
 from referrals.clock import ends_at
 from referrals.codes import CodePurpose, derived_code, hash_of, new_code, present
 from referrals.inbox import view_package, view_referral
-from referrals.keystore import KeyStore
 from referrals.models import AnswerLink, AnswerLinkUse, ConsentPart, Referral, clock_facts
 from referrals.moving import (
     Held,
@@ -50,9 +49,10 @@ from referrals.moving import (
 from referrals.noted import TAKEN
 from referrals.notices import promise
 from referrals.package import Package
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import MasterKey
 from referrals.problems import AnswerLinkClosed, CodeNotValid, TransitionNotAllowed
 from referrals.reporting import moves_shown
-from referrals.sealing import MasterKey
 from referrals.states import Move, allowed
 from referrals.vocabulary import EventActor, NoticeKind, Priority, ReferralState, ReportDepth
 

@@ -19,8 +19,7 @@ from directory.models import Service
 from directory.problems import InvalidInput
 from directory.values import ShortText, Value
 from directory.vocabulary import PublicationState
-from referrals.consent import report_depth
-from referrals.keystore import KeyStore
+from referrals.consent.rules import report_depth
 from referrals.moving import (
     REVOCATION_ANSWERED,
     Answered,
@@ -38,9 +37,10 @@ from referrals.moving import (
     permit,
 )
 from referrals.noted import Noted
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import DataKey
 from referrals.problems import TransitionNotAllowed
 from referrals.reporting import moves_shown
-from referrals.sealing import DataKey
 from referrals.states import (
     HOLD_AT_MOST,
     Move,

@@ -22,8 +22,7 @@ from directory.models import Location
 from directory.paging import check_size
 from directory.problems import InvalidInput, NotFound
 from directory.values import Instant, ShortText, Value
-from referrals.consents import facts_of as consent_facts
-from referrals.keystore import KeyStore
+from referrals.consent.consents import facts_of as consent_facts
 from referrals.models import Appointment, ConsentPart, Referral
 from referrals.moving import (
     Answered,
@@ -39,6 +38,7 @@ from referrals.moving import (
     part_of_referral,
 )
 from referrals.noted import TAKEN, Noted
+from referrals.personal_data.keystore import KeyStore
 from referrals.policy import must_work_with_people
 from referrals.vocabulary import (
     READABLE_STATES,

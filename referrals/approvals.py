@@ -20,7 +20,7 @@ from directory.database import Work
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, Value
 from referrals.clock import morning_of
-from referrals.consents import facts_of as consent_facts
+from referrals.consent.consents import facts_of as consent_facts
 from referrals.exchange import ERASED
 from referrals.models import Approval, Consent, Referral
 from referrals.moving import (

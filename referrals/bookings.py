@@ -24,9 +24,10 @@ from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import InterpretingMode, PublicationState, ServiceKind
 from referrals.clients import display_name
-from referrals.keystore import KeyStore
 from referrals.models import Booking, BookingPerson, Client
 from referrals.notices import tell_of_booking
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import Place
 from referrals.policy import (
     BookingFacts,
     ClientFacts,
@@ -38,7 +39,6 @@ from referrals.policy import (
     see_booking,
 )
 from referrals.problems import BookingTooLate, TransitionNotAllowed
-from referrals.sealing import Place
 from referrals.values import Identity
 from referrals.vocabulary import BookingState, GenderWish, LateReason
 

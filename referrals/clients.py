@@ -44,11 +44,11 @@ from directory.values import LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import LegalCircle, ResidenceStatus
 from referrals import policy
 from referrals.eligibility import SupportRule
-from referrals.keystore import KeyStore
 from referrals.models import Client, ClientPhaseChange, Exclusion, ProjectRule, Referral
 from referrals.names import index_terms, search_options
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import DataKey, IndexKey, Place
 from referrals.problems import Erased
-from referrals.sealing import DataKey, IndexKey, Place
 from referrals.values import Contact, Identity, Profile
 from referrals.vocabulary import OPEN_STATES, ClientPhase
 

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from referrals.consent import BERLIN
+from referrals.consent.rules import BERLIN
 from referrals.states import (
     CLOCKS,
     NO_END_STATED,

@@ -24,11 +24,10 @@ from directory.problems import InvalidInput, NotFound
 from directory.values import LanguageTag, ShortText, TerritoryKey, TopicCode, Value
 from directory.vocabulary import CapacityState, PublicationState, ServiceKind
 from referrals.clients import check_members
-from referrals.consent import LARGEST, covers
-from referrals.consents import facts_of as consent_facts
-from referrals.consents import record_consent, request_consent
+from referrals.consent.consents import facts_of as consent_facts
+from referrals.consent.consents import record_consent, request_consent
+from referrals.consent.rules import LARGEST, covers
 from referrals.inbox import offers_follow_up, package_place
-from referrals.keystore import KeyStore
 from referrals.models import Client, Consent, Referral, ReferralPackage
 from referrals.moving import (
     Held,
@@ -48,10 +47,11 @@ from referrals.moving import (
 )
 from referrals.noted import Noted
 from referrals.package import Package, PersonFacts, encoder, facts, package_for
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import DataKey, Place
 from referrals.policy import ClientFacts, change_client, must_work_with_people
 from referrals.problems import ConsentMissing, DuplicateReferral, Erased, TransitionNotAllowed
 from referrals.reporting import moves_shown, shown_to_sender
-from referrals.sealing import DataKey, Place
 from referrals.states import (
     Move,
     allowed,

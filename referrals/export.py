@@ -17,7 +17,7 @@ import msgspec
 
 from directory.values import Value
 from referrals.appointments import AppointmentView
-from referrals.consent import BERLIN
+from referrals.consent.rules import BERLIN
 from referrals.inbox import EventView, ReferralView
 from referrals.package import FIELDS, Package
 from referrals.printing import Heading, Paragraph, Printout, Rows, Title

@@ -18,7 +18,7 @@ from directory.actors import Actor
 from directory.database import seen
 from directory.problems import InvalidInput
 from directory.values import Value
-from referrals.consent import BERLIN
+from referrals.consent.rules import BERLIN
 from referrals.inbox import view_referral
 from referrals.models import ConsentPart, Feedback, FollowUp, Referral, ReferralEvent
 from referrals.moving import course_of, depth_of, happened, history_if_needed, part_of_referral

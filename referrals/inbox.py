@@ -40,8 +40,7 @@ from directory.paging import check_size, cursor_of, place_of
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
 from referrals.clock import Action, MakeMove, Remind, local_day, upcoming
-from referrals.consents import facts_of as consent_facts
-from referrals.keystore import KeyStore
+from referrals.consent.consents import facts_of as consent_facts
 from referrals.models import Client, ConsentPart, Referral, ReferralEvent, ReferralPackage, clock_facts
 from referrals.moving import (
     NOBODYS,
@@ -58,6 +57,8 @@ from referrals.moving import (
 )
 from referrals.noted import TAKEN, Noted
 from referrals.package import Package, decoder
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import Place
 from referrals.policy import act_on_referral, must_work_with_people, see_referral
 from referrals.problems import Erased, PackageClosed
 from referrals.reporting import (
@@ -71,7 +72,6 @@ from referrals.reporting import (
     shown_to_sender,
     who_reported_is_hidden,
 )
-from referrals.sealing import Place
 from referrals.states import FOLLOW_UP_STATES, Move, RemindedParty, Step, allowed
 from referrals.useful_start import LatestUsefulStart, latest_useful_start, start_warnings
 from referrals.values import Kept

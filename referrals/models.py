@@ -2,7 +2,7 @@
 
 Every table here that holds something about a person stands under forced row-level security; who sees which
 row is written in the migration ``0002_referrals``. Columns named ``sealed_…`` hold what only the person's
-data key opens (``referrals.sealing``); keys live in a database of their own (``referrals.keystore``).
+data key opens (``sealing``); keys live in a database of their own (``keystore``).
 """
 
 from __future__ import annotations
@@ -765,7 +765,7 @@ class Notice(Base):
     updated_at: Mapped[datetime]
 
 
-# --- Retention: holds, and the proof of what was deleted (``referrals.retention``) -------------------------
+# --- Retention: holds, and the proof of what was deleted (``personal_data.retention``) ----------------------
 
 
 class LegalHold(Base):

@@ -24,11 +24,12 @@ from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Value
 from referrals.clock import end_of as end_of
 from referrals.clock import local_day as local_day
-from referrals.consent import ConsentFacts, covers, report_depth
-from referrals.consents import facts_of as consent_facts
+from referrals.consent.consents import facts_of as consent_facts
+from referrals.consent.rules import ConsentFacts, covers, report_depth
 from referrals.models import ConsentPart, Referral, ReferralEvent
 from referrals.noted import COURSE, Noted, check_note
 from referrals.notices import Promise, after_move, promise_all
+from referrals.personal_data.sealing import DataKey, Place
 from referrals.policy import ReferralFacts, act_on_referral, record_answer, see_referral
 from referrals.problems import ConsentMissing, TransitionNotAllowed
 from referrals.reporting import (
@@ -41,7 +42,6 @@ from referrals.reporting import (
     shown_to_sender,
     states_behind,
 )
-from referrals.sealing import DataKey, Place
 from referrals.states import Move, allowed, transition
 from referrals.vocabulary import (
     READABLE_STATES,

@@ -1,6 +1,6 @@
 """Names made comparable, so that a person is found whichever way their name was written down.
 
-Pure: what of it is stored are keyed hashes only (``referrals.sealing.IndexKey``).
+Pure: what of it is stored are keyed hashes only (``referrals.personal_data.sealing.IndexKey``).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from directory.models import Partner, Service
 from directory.problems import InvalidInput
 from directory.values import ContactPoint, Instant, Value
 from directory.vocabulary import ContactKind
-from referrals.consents import facts_of as consent_facts
+from referrals.consent.consents import facts_of as consent_facts
 from referrals.models import Approval, Booking, Consent, Notice, Referral
 from referrals.moving import covered
 from referrals.policy import must_work_with_people

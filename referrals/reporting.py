@@ -21,7 +21,7 @@ from uuid import UUID
 
 import msgspec
 
-from referrals.consent import BERLIN, ConsentFacts
+from referrals.consent.rules import BERLIN, ConsentFacts
 from referrals.noted import COURSE, TAKEN, Noted
 from referrals.states import Move, allowed
 from referrals.values import Withdrawal

@@ -1,6 +1,6 @@
 """What sending somebody to a service would need, and what the recipient would read: asked before data move.
 
-The rules are in ``referrals.consent`` and ``referrals.package``; nothing is decided or stored here. Whoever
+The rules are in ``consent.rules`` and ``package``; nothing is decided or stored here. Whoever
 keeps the client shows them the answer: the notices, the releases, and the package exactly as it would be.
 """
 
@@ -20,12 +20,12 @@ from directory.problems import InvalidInput, NotFound
 from directory.values import Value
 from directory.vocabulary import PublicationState
 from referrals.clock import local_day
-from referrals.consent import LARGEST, covers, section_87_applies, terms_of
-from referrals.consents import facts_of, party_of
+from referrals.consent.consents import facts_of, party_of
+from referrals.consent.rules import LARGEST, covers, section_87_applies, terms_of
 from referrals.exchange import facts_of_client
-from referrals.keystore import KeyStore
 from referrals.models import Client, Consent, Referral
 from referrals.package import Package, package_for
+from referrals.personal_data.keystore import KeyStore
 from referrals.policy import ClientFacts, must_work_with_people, see_client
 from referrals.problems import Erased
 from referrals.useful_start import LatestUsefulStart, latest_useful_start, start_warnings

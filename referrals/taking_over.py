@@ -10,11 +10,11 @@ from directory.database import Work
 from directory.problems import InvalidInput
 from referrals.clients import ClientDraft, create_client
 from referrals.inbox import package_place
-from referrals.keystore import KeyStore
 from referrals.models import Client, ReferralPackage
 from referrals.moving import hold, local_day, note_down, permit
 from referrals.noted import NOTES, Noted
 from referrals.package import Package, PersonFacts, decoder
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import PackageClosed, TransitionNotAllowed
 from referrals.states import Move, allowed
 from referrals.values import Contact, Identity, Profile

@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import Actor
 from directory.database import Work
 from directory.values import Instant, Value
-from referrals.consent import report_depth
+from referrals.consent.rules import report_depth
 from referrals.inbox import list_events
-from referrals.keystore import KeyStore
 from referrals.models import Referral, ReferralEvent
 from referrals.moving import Answered, Moved, begin_note, checked_text, hold, note_down
 from referrals.noted import Noted
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ConsentMissing
 from referrals.states import Move
 from referrals.vocabulary import EventActor, ReportDepth

@@ -32,11 +32,11 @@ from referrals.clock import (
     after_action,
     catch_up,
 )
-from referrals.consents import expire_due
+from referrals.consent.consents import expire_due
+from referrals.consent.renewals import offer_renewals
 from referrals.models import Consent, Referral, clock_facts
 from referrals.moving import FREES_PLACE
 from referrals.notices import AFTER_MOVE, Promise, promise_all
-from referrals.renewals import offer_renewals
 from referrals.states import ClockName, Move, RemindedParty
 from referrals.vocabulary import (
     Addressee,

@@ -16,7 +16,7 @@ from directory.change_requests import last_decision, open_request
 from directory.database import Work
 from directory.models import Service
 from directory.vocabulary import CapacityState, ChangeField, ChangeReason
-from referrals.consent import BERLIN
+from referrals.consent.rules import BERLIN
 from referrals.models import Referral
 from referrals.notices import promise
 from referrals.vocabulary import DeclinedBy, DeclineReason, NoticeAbout, NoticeKind, ReferralState

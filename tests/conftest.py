@@ -15,8 +15,8 @@ import pytest
 from directory.database import Database
 from graphapi.embedded import APP, KEYS, OWNER, READER, Access, Cluster, Profile
 from graphapi.migrating import migrate, migrate_keys
-from referrals.keystore import KeyStore
-from referrals.sealing import MasterKey, generate_master_key
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import MasterKey, generate_master_key
 
 TEMPLATE = "template_spurwechsel"
 KEYS_TEMPLATE = "template_spurwechsel_keys"

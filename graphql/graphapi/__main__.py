@@ -40,14 +40,14 @@ from graphapi.mailing import Mail, mail_of
 from graphapi.messages import message_for
 from graphapi.opening import Opening
 from graphapi.settings import SettingsRefused, read_settings
-from referrals.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
+from referrals.personal_data.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
+from referrals.personal_data.register import as_json as register_as_json
+from referrals.personal_data.register import as_markdown as register_as_markdown
+from referrals.personal_data.register import as_printout as register_as_printout
+from referrals.personal_data.register import register as register_of
+from referrals.personal_data.retention import run_deletion
+from referrals.personal_data.rotation import RotationRefused
 from referrals.printing import render
-from referrals.register import as_json as register_as_json
-from referrals.register import as_markdown as register_as_markdown
-from referrals.register import as_printout as register_as_printout
-from referrals.register import register as register_of
-from referrals.retention import run_deletion
-from referrals.rotation import RotationRefused
 
 T = TypeVar("T")
 

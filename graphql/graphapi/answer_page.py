@@ -33,7 +33,7 @@ from graphapi.types.answer_link import PATH
 from graphapi.types.words import label
 from referrals.clock import local_day
 from referrals.codes import ALPHABET, LONGEST
-from referrals.consent import BERLIN
+from referrals.consent.rules import BERLIN
 from referrals.vocabulary import (
     DataCategory,
     DeclineReason,

@@ -26,8 +26,8 @@ import msgspec
 from directory.database import Database, reaching_the_database
 from graphapi.embedded import BinariesError, binary
 from graphapi.migrating import migrate, migrate_keys
-from referrals.erasing import Agreed, agree
-from referrals.keystore import KeyStore
+from referrals.personal_data.erasing import Agreed, agree
+from referrals.personal_data.keystore import KeyStore
 
 KEEP_DAYS: Final = 7
 """How long key backups are kept unless told otherwise: as long, an erased person could be brought back."""

@@ -14,8 +14,8 @@ import msgspec
 from graphapi.embedded import APP, KEYS, OWNER, READER, SUPERUSER, Access, Cluster, NotRunningError
 from graphapi.migrating import migrate, migrate_keys
 from graphapi.settings import Environment, Settings, SettingsRefused
-from referrals.keystore import KeyStore
-from referrals.sealing import MasterKey, generate_master_key
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import MasterKey, generate_master_key
 
 DATABASE: Final = "spurwechsel"
 """Name of the database in the embedded cluster."""

@@ -22,7 +22,7 @@ from graphapi.loaders import Loaders
 from graphapi.messages import MessageLanguage
 from graphapi.people import People
 from graphapi.throttle import Throttle
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from search.engine import Engine
 
 

@@ -15,7 +15,7 @@ from directory.importing.report import ImportReport, Progress
 from directory.models import Partner
 from directory.problems import InvalidInput
 from referrals.clients import import_clients
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 
 NO_CLIENTS = b"[]"
 

@@ -27,11 +27,11 @@ from directory.documents import DocumentKind
 from graphapi.mailing import Mail, Mailer, answer_code
 from graphapi.opening import Opening
 from graphapi.throttle import sweep
-from referrals import erasing
-from referrals.follow_ups import tick as tick_follow_ups
-from referrals.keystore import KeyStore
 from referrals.notices import JOB as SEND_NOTICES
-from referrals.retention import run_deletion
+from referrals.person.follow_ups import tick as tick_follow_ups
+from referrals.personal_data import erasing
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.retention import run_deletion
 from referrals.ticking import run_the_clock
 from referrals.upkeep import JOB as LEARN
 from referrals.upkeep import learn_from_decline

@@ -20,9 +20,9 @@ from graphapi import backing_up
 from graphapi.backing_up import KEEP_DAYS, BackedUp, BackupFailed, Restored, check_apart, delete_old
 from graphapi.connecting import Addresses, key_store, master_key_text, reached_database
 from graphapi.settings import Settings, SettingsRefused, read_settings
-from referrals import rotation
-from referrals.erasing import agree
-from referrals.sealing import MasterKey, generate_master_key
+from referrals.personal_data import rotation
+from referrals.personal_data.erasing import agree
+from referrals.personal_data.sealing import MasterKey, generate_master_key
 
 PHASES: Final = {
     "WRAP": "Wrapping keys anew",

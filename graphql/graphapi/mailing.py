@@ -35,8 +35,8 @@ from referrals import outbox
 from referrals.answer_links import issue
 from referrals.moving import local_day
 from referrals.outbox import Claimed, reference_of
+from referrals.personal_data.sealing import MasterKey
 from referrals.problems import TransitionNotAllowed
-from referrals.sealing import MasterKey
 from referrals.vocabulary import NoticeAbout
 
 log: Final = structlog.get_logger("mail")

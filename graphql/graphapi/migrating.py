@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from directory.database import reaching_the_database
-from referrals.keystore import bring_up, take_over_master_keys
+from referrals.personal_data.keystore import bring_up, take_over_master_keys
 
 _PACKAGED: Final = Path(__file__).parent / "migrations"
 _IN_THE_REPOSITORY: Final = Path(__file__).parents[2] / "migrations"

@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from directory.database import Database, Unavailable
-from referrals.erasing import agree
-from referrals.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
+from referrals.personal_data.erasing import agree
+from referrals.personal_data.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
 
 log: Final = structlog.get_logger("opening")
 

@@ -19,41 +19,30 @@ from directory.actors import ANONYMOUS, Actor
 from directory.database import Database
 from directory.problems import NotAllowed, NotFound
 from directory.sources import Page
-from referrals import (
-    answer_links,
-    appointments,
-    approvals,
-    bookings,
-    clients,
-    consents,
-    feedback,
-    follow_ups,
-    hearing,
-    inbox,
-    outbox,
-    thread,
-)
-from referrals import notice as words
+from referrals import answer_links, appointments, approvals, bookings, clients, hearing, inbox, outbox, thread
 from referrals.answer_links import LinkView
 from referrals.appointments import AppointmentView
 from referrals.approvals import ApprovalView
 from referrals.bookings import BookingView
-from referrals.card_page import CardPage, Receipt, open_card, receipt_of
-from referrals.cards import CardView, card_of
 from referrals.clients import ClientFile, ClientSummary, ExclusionView
-from referrals.consents import ConsentView
+from referrals.consent import consents
+from referrals.consent import notice as words
+from referrals.consent.consents import ConsentView
+from referrals.consent.renewals import list_renewals
 from referrals.eligibility import Situation, Verdict, judge
 from referrals.export import Sheet
-from referrals.exporting import read_sheet
-from referrals.feedback import FeedbackView
-from referrals.follow_ups import FollowUpView
+from referrals.exports import read_sheet
 from referrals.hearing import VoiceCounts
 from referrals.inbox import Box, EventView, ReferralView
-from referrals.keystore import KeyStore
 from referrals.outbox import NoticeView
 from referrals.package import Package
+from referrals.person import feedback, follow_ups
+from referrals.person.card_page import CardPage, Receipt, open_card, receipt_of
+from referrals.person.cards import CardView, card_of
+from referrals.person.feedback import FeedbackView
+from referrals.person.follow_ups import FollowUpView
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import Erased, PackageClosed
-from referrals.renewals import list_renewals
 from referrals.requirements import Requirements, requirements
 from referrals.thread import Entry
 from referrals.values import ConsentEvidence, PurposeTerms

@@ -23,7 +23,7 @@ from graphapi.app import application
 from graphapi.context import Services
 from graphapi.limits import Limits
 from graphapi.relay import global_id
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
 
 MANY: Final = Limits(wrong_codes=1_000_000, presented_codes=1_000_000, wrong_codes_in_total=1_000_000)

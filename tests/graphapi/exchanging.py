@@ -19,8 +19,8 @@ from directory.values import Capacity, InterpretedLanguage, InterpretingFacts
 from directory.vocabulary import CapacityState, InterpretingMode, PartnerKind, ServiceKind
 from graphapi.relay import global_id
 from graphapi.schema import schema
-from referrals.consent import BERLIN
-from referrals.notice import CURRENT, TEXT_ID
+from referrals.consent.notice import CURRENT, TEXT_ID
+from referrals.consent.rules import BERLIN
 from tests.graphapi.asking import Answer, Api
 from tests.graphapi.conftest import (
     World,

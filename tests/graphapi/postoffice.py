@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from directory.database import Database
 from graphapi.mailing import Mail, Mailer, Tally, answer_code
 from graphapi.settings import mail_server
-from referrals.sealing import MasterKey, generate_master_key
+from referrals.personal_data.sealing import MasterKey, generate_master_key
 
 SENDER = "netz@example.org"
 MASTER = MasterKey.parse(generate_master_key())

@@ -20,7 +20,7 @@ from directory.database import Database
 from directory.models import Base
 from graphapi.answer_page import BODY_BYTES, STYLE_PATH, tag
 from graphapi.limits import Limits
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import GRAPHQL_RESPONSE, Api
 from tests.graphapi.conftest import served
 from tests.graphapi.exchanging import Town, days, key, make_town

@@ -14,7 +14,7 @@ import pytest
 from directory.actors import Role
 from directory.database import Database, utc_now
 from graphapi.relay import global_id
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import make_member, served
 from tests.graphapi.exchanging import CATEGORIES, OUTCOME, RECORD, REPORT_BACK, Town, days, make_town

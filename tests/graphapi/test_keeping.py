@@ -26,12 +26,15 @@ from directory.vocabulary import InterpretingMode, ServiceKind
 from graphapi.__main__ import main
 from graphapi.backing_up import BackupFailed, back_up, check_apart, delete_old, restore, restore_keys, tool
 from graphapi.embedded import APP, KEYS, OWNER, READER, SUPERUSER, Access
-from referrals import answering, bookings, consents, exchange, feedback, inbox, rotation
+from referrals import answering, bookings, exchange, inbox
 from referrals.clients import create_client, exclude, exclusion_of, find_clients, view_client
-from referrals.erasing import agree, erase_client
-from referrals.keystore import KeyStore, MasterKeyWrong
+from referrals.consent import consents
+from referrals.person import feedback
+from referrals.personal_data import rotation
+from referrals.personal_data.erasing import agree, erase_client
+from referrals.personal_data.keystore import KeyStore, MasterKeyWrong
+from referrals.personal_data.sealing import DataKey, MasterKey, Place, SealBroken, generate_master_key
 from referrals.problems import Erased, PackageClosed
-from referrals.sealing import DataKey, MasterKey, Place, SealBroken, generate_master_key
 from referrals.values import Contact, Identity, Profile
 from referrals.vocabulary import FeedbackAnswer, Reason, ReferralState
 from tests.conftest import FOLDER

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from directory.database import utc_now
 from graphapi.embedded import KEYS, OWNER, SUPERUSER, Access
 from graphapi.migrating import _config, migrate, newest_revision
-from referrals.keystore import KeyStore, MasterKeyWrong, client_place, organisation_place
-from referrals.sealing import DataKey, IndexKey, MasterKey, Place, generate_master_key
+from referrals.personal_data.keystore import KeyStore, MasterKeyWrong, client_place, organisation_place
+from referrals.personal_data.sealing import DataKey, IndexKey, MasterKey, Place, generate_master_key
 
 BEFORE = "0012_row_security"
 

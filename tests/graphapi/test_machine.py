@@ -34,7 +34,7 @@ from directory.values import Capacity
 from directory.vocabulary import CapacityState
 from graphapi.embedded import Access
 from graphapi.relay import global_id, parse_id
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from referrals.ticking import run_the_clock
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import make_service, served

@@ -24,8 +24,8 @@ from graphapi.app import application
 from graphapi.context import Services
 from graphapi.embedded import APP, OWNER, READER, Access
 from graphapi.watching import CHANNEL
-from referrals.keystore import KeyStore
 from referrals.notices import AFTER_MOVE, BOOKING_TOLD
+from referrals.personal_data.keystore import KeyStore
 from tests.conftest import TEMPLATE
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import MANY

@@ -24,13 +24,14 @@ from graphapi import mail_texts
 from graphapi.embedded import APP, OWNER, READER, Access
 from graphapi.jobs import run_jobs
 from graphapi.mailing import Mailer
-from referrals import answering, approvals, consents, exchange, notices, outbox
+from referrals import answering, approvals, exchange, notices, outbox
 from referrals.answer_links import look
 from referrals.bookings import BookingGiven, confirm_booking, request_booking
-from referrals.keystore import KeyStore
+from referrals.consent import consents
 from referrals.moving import Moved
 from referrals.notices import AFTER_MOVE, promise
 from referrals.outbox import NoticeView, reference_of
+from referrals.personal_data.keystore import KeyStore
 from referrals.states import Move
 from referrals.vocabulary import (
     Addressee,

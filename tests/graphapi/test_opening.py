@@ -22,11 +22,11 @@ from graphapi.jobs import run_jobs
 from graphapi.limits import Limits
 from graphapi.opening import Opening
 from referrals.clients import create_client, find_clients, import_clients
-from referrals.erasing import agree, erase_client, sweep_orphans
-from referrals.keystore import KeyStore, MasterKeyWrong
 from referrals.models import Client, Erasure
+from referrals.personal_data.erasing import agree, erase_client, sweep_orphans
+from referrals.personal_data.keystore import KeyStore, MasterKeyWrong
+from referrals.personal_data.sealing import MasterKey, generate_master_key
 from referrals.problems import Erased
-from referrals.sealing import MasterKey, generate_master_key
 from tests.referrals.town import Town, draft, make_town
 
 ANONYMOUS_QUERY = {"query": "{ __typename }"}

@@ -29,9 +29,9 @@ from graphapi.app import application
 from graphapi.context import Services
 from graphapi.embedded import APP, READER, Access
 from graphapi.limits import Limits
-from referrals import follow_ups
-from referrals.consent import BERLIN
-from referrals.keystore import KeyStore
+from referrals.consent.rules import BERLIN
+from referrals.person import follow_ups
+from referrals.personal_data.keystore import KeyStore
 from referrals.ticking import run_the_clock
 from tests.conftest import TEMPLATE
 from tests.graphapi.asking import Api

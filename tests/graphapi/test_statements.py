@@ -14,7 +14,7 @@ from directory.actors import SYSTEM
 from directory.database import Database
 from directory.values import EligibilityRule, LanguageOffered
 from directory.vocabulary import Answer, ResidenceStatus
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import World, make_service, make_world, served
 from tests.graphapi.test_directory_queries import PAGE

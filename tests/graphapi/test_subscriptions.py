@@ -26,7 +26,7 @@ from graphapi.app import application
 from graphapi.context import Services
 from graphapi.embedded import APP, KEYS, READER, Access
 from graphapi.subscriptions import Bounds
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import MANY, make_member
 from tests.graphapi.exchanging import OUTCOME, Town, make_town

@@ -17,8 +17,8 @@ from directory.database import Database
 from graphapi.addresses import client_address, networks
 from graphapi.limits import Limits
 from graphapi.throttle import WINDOW, WRONG_WHILE_ATTACKED, Throttle, presenting, sweep
-from referrals.keystore import KeyStore
 from referrals.models import CodeAttempt
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import CodeNotValid, TooManyAttempts
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import served

@@ -8,7 +8,7 @@ import pytest
 
 from directory.database import Database
 from referrals.clients import create_client
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from tests.referrals.desk import Desk
 from tests.referrals.town import Town, draft, make_town
 

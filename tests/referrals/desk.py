@@ -14,10 +14,10 @@ from directory.database import Database, Work
 from directory.models import Audit, Service
 from referrals import answering, exchange, inbox
 from referrals.clients import create_client
-from referrals.keystore import KeyStore
 from referrals.models import Referral, ReferralEvent
 from referrals.moving import Moved, local_day
 from referrals.package import Package
+from referrals.personal_data.keystore import KeyStore
 from referrals.values import PurposeTerms
 from tests.referrals.town import ORDINARY, Organisation, Town, draft, give_consent
 

@@ -8,8 +8,8 @@ import pytest
 from directory.actors import Actor
 from directory.problems import NotAllowed, NotFound
 from referrals import answering
-from referrals.access import AccessExport, access_export, as_json, as_printout
 from referrals.clients import exclude
+from referrals.personal_data.access import AccessExport, access_export, as_json, as_printout
 from referrals.printing import render
 from referrals.values import PurposeTerms
 from referrals.vocabulary import OutcomeCode, OutcomeReason, Purpose

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from directory.actors import ANONYMOUS, SYSTEM, Actor
 from directory.database import Work, _say_who_acts
 from directory.problems import IdempotencyConflict, InvalidInput, NotAllowed, NotFound, Problem
-from referrals import answer_links, answering, consents, exchange
+from referrals import answer_links, answering, exchange
 from referrals.answer_links import CALL_ME, CALLS, STAGES, AnswerPage, CallMe, IssuedLink, LinkAnswer, Taken
 from referrals.answering import (
     AnswerAccept,
@@ -31,6 +31,7 @@ from referrals.answering import (
 )
 from referrals.clock import ends_at
 from referrals.codes import CodePurpose, hash_of, new_code, present
+from referrals.consent import consents
 from referrals.models import AnswerLink, Notice, Referral, ReferralEvent, clock_facts
 from referrals.moving import Answered, Moved, local_day, version_for
 from referrals.package import Package

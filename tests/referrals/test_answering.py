@@ -19,9 +19,9 @@ from directory.values import Capacity
 from directory.vocabulary import CapacityState
 from referrals import answering, exchange, inbox
 from referrals.inbox import Box
-from referrals.keystore import KeyStore
 from referrals.models import Referral, ReferralPackage
 from referrals.moving import Answered, Moved
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ConsentMissing, TransitionNotAllowed
 from referrals.states import Move, allowed, replay, step
 from referrals.vocabulary import (

@@ -15,8 +15,8 @@ from directory.problems import InvalidInput, NotAllowed, NotFound
 from referrals import answering, approvals, exchange
 from referrals.approvals import ApprovalView
 from referrals.clients import create_client
-from referrals.keystore import KeyStore
 from referrals.moving import Moved
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ApprovalLapsed, ConsentMissing, PackageClosed, TransitionNotAllowed
 from referrals.values import ConsentEvidence
 from referrals.vocabulary import (

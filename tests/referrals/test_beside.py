@@ -15,13 +15,14 @@ from sqlalchemy import text
 from directory.actors import Actor
 from directory.database import Database, Work
 from directory.problems import InvalidInput, NotFound, StaleVersion
-from referrals import answering, appointments, exchange, feedback, inbox, thread
+from referrals import answering, appointments, exchange, inbox, thread
 from referrals.appointments import AppointmentGiven, AppointmentView, appointments_between, as_calendar
 from referrals.clients import view_client
-from referrals.consents import withdraw_consent
+from referrals.consent.consents import withdraw_consent
 from referrals.inbox import Box
-from referrals.keystore import KeyStore
 from referrals.moving import Answered, Moved
+from referrals.person import feedback
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ConsentMissing, PackageClosed, TransitionNotAllowed
 from referrals.states import replay
 from referrals.taking_over import take_over_client

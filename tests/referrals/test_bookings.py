@@ -19,7 +19,7 @@ from directory.values import InterpretedLanguage, InterpretingFacts
 from directory.vocabulary import InterpretingMode, ServiceKind
 from referrals import bookings
 from referrals.bookings import TABLE, BookingGiven, BookingMove, BookingView, allowed_moves
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import BookingTooLate, TransitionNotAllowed
 from referrals.vocabulary import BookingState, GenderWish, LateReason
 from tests.referrals.desk import at

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from referrals.card_texts import LANGUAGES, direction, found, texts_in
-from referrals.cards import PERSONS_MOVES
+from referrals.person.card_texts import LANGUAGES, direction, found, texts_in
+from referrals.person.cards import PERSONS_MOVES
 from referrals.vocabulary import (
     DataCategory,
     FeedbackAnswer,

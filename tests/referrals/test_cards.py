@@ -21,14 +21,15 @@ from directory.problems import (
     Problem,
     StaleVersion,
 )
-from referrals import answering, cards
+from referrals import answering
 from referrals.appointments import AppointmentGiven, set_appointment
-from referrals.card_page import CardPage, Receipt, open_card, receipt_of
-from referrals.cards import Wish
 from referrals.codes import ALPHABET, CodePurpose, hash_of, present
-from referrals.feedback import issue_code, list_feedback
 from referrals.models import CodeCard, Consent, Referral
 from referrals.moving import Moved
+from referrals.person import cards
+from referrals.person.card_page import CardPage, Receipt, open_card, receipt_of
+from referrals.person.cards import Wish
+from referrals.person.feedback import issue_code, list_feedback
 from referrals.problems import CodeNotValid, TransitionNotAllowed
 from referrals.states import Move
 from referrals.values import Identity, PurposeTerms

@@ -32,9 +32,9 @@ from referrals.clients import (
     support_rules,
     view_client,
 )
-from referrals.erasing import erase_client
-from referrals.keystore import KeyStore
 from referrals.models import Client
+from referrals.personal_data.erasing import erase_client
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import Erased
 from referrals.values import Contact, Identity
 from referrals.vocabulary import ClientPhase

@@ -24,7 +24,7 @@ from referrals.clock import (
     next_tick,
     upcoming,
 )
-from referrals.consent import BERLIN
+from referrals.consent.rules import BERLIN
 from referrals.states import (
     CLOCKS,
     ClockStart,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from directory.vocabulary import DataProtectionLaw, PartnerKind
-from referrals.consent import (
+from referrals.consent.rules import (
     LARGEST,
     PURPOSES_WITH_DATA,
     SPECIAL_CATEGORIES,

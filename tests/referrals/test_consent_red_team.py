@@ -24,7 +24,7 @@ from directory.database import Database
 from directory.problems import InvalidInput, NotFound, Problem, StaleVersion
 from referrals import answering, exchange
 from referrals.clients import create_client
-from referrals.consents import (
+from referrals.consent.consents import (
     record_consent,
     renew_consent,
     request_consent,
@@ -35,8 +35,8 @@ from referrals.consents import (
     withdraw_consent,
     withdrawal_receipt,
 )
-from referrals.keystore import KeyStore
 from referrals.models import Consent, Notice, Referral, ReferralEvent, ReferralPackage
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ConsentMissing, ConsentNotOpen, PackageClosed, TransitionNotAllowed
 from referrals.values import ConsentEvidence, Identity, Kept, NoticeShown
 from referrals.vocabulary import (

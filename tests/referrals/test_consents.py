@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from directory.actors import ANONYMOUS, SYSTEM, Actor
 from directory.database import Database
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, StaleVersion
-from referrals.consents import (
+from referrals.consent.consents import (
     expire_due,
     list_consents,
     open_evidence,
@@ -23,8 +23,8 @@ from referrals.consents import (
     view_consent,
     withdraw_consent,
 )
-from referrals.keystore import KeyStore
 from referrals.models import Consent, Referral, ReferralEvent
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ConsentNotOpen
 from referrals.values import ConsentEvidence, PurposeTerms
 from referrals.vocabulary import (

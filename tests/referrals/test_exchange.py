@@ -19,10 +19,10 @@ from directory.values import Capacity
 from directory.vocabulary import CapacityState, PublicationState, ServiceKind
 from referrals import answering, exchange, inbox
 from referrals.clients import create_client
-from referrals.consents import expire_due, withdraw_consent
+from referrals.consent.consents import expire_due, withdraw_consent
 from referrals.inbox import Box
-from referrals.keystore import KeyStore
 from referrals.moving import local_day
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ConsentMissing, DuplicateReferral, PackageClosed, TransitionNotAllowed
 from referrals.states import Move, answer_due_on, replay
 from referrals.values import ConsentEvidence, Kept, PurposeTerms

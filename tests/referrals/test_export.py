@@ -19,7 +19,7 @@ from referrals.export import (
     as_printout,
     as_text,
 )
-from referrals.exporting import read_sheet
+from referrals.exports import read_sheet
 from referrals.printing import render
 from referrals.values import Contact, Identity, Profile
 from referrals.vocabulary import OutcomeCode, OutcomeReason, Priority, Reason, ReferralState

@@ -12,10 +12,10 @@ from sqlalchemy import func, select, text
 from directory.actors import ANONYMOUS, SYSTEM
 from directory.database import Database
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn
-from referrals import feedback
 from referrals.codes import CodePurpose, hash_of, present
 from referrals.models import Feedback
 from referrals.moving import Moved
+from referrals.person import feedback
 from referrals.problems import TransitionNotAllowed
 from referrals.vocabulary import AnswerSource, FeedbackAnswer
 from tests.referrals.desk import Desk, at

@@ -10,13 +10,14 @@ from sqlalchemy import select
 
 from directory.actors import ANONYMOUS, SYSTEM
 from directory.problems import InvalidInput, NotFound, StaleVersion
-from referrals import answering, cards, exchange, follow_ups, hearing
-from referrals.card_page import open_card
-from referrals.consent import BERLIN
-from referrals.consents import withdraw_consent
-from referrals.follow_ups import due_at
+from referrals import answering, exchange, hearing
+from referrals.consent.consents import withdraw_consent
+from referrals.consent.rules import BERLIN
 from referrals.models import FollowUp, Referral
 from referrals.moving import Moved
+from referrals.person import cards, follow_ups
+from referrals.person.card_page import open_card
+from referrals.person.follow_ups import due_at
 from referrals.problems import ConsentMissing, TransitionNotAllowed
 from referrals.values import PurposeTerms
 from referrals.vocabulary import (

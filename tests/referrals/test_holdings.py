@@ -8,11 +8,19 @@ import asyncpg
 import msgspec
 import pytest
 
-from referrals.access import AccessExport
-from referrals.holdings import ACTIVITIES, HOLDINGS, PUBLISHED, WITHOUT_PERSONS, About, Kind, Protection
+from referrals.personal_data.access import AccessExport
+from referrals.personal_data.holdings import (
+    ACTIVITIES,
+    HOLDINGS,
+    PUBLISHED,
+    WITHOUT_PERSONS,
+    About,
+    Kind,
+    Protection,
+)
+from referrals.personal_data.register import LABELS, as_json, as_markdown, as_printout, register
+from referrals.personal_data.retention import BY_KEY
 from referrals.printing import render
-from referrals.register import LABELS, as_json, as_markdown, as_printout, register
-from referrals.retention import BY_KEY
 
 PERSONAL = [holding.table for holding in HOLDINGS if holding.protection is Protection.ROWS]
 

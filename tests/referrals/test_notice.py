@@ -19,8 +19,7 @@ from pypdf import PdfReader
 
 from directory.problems import InvalidInput
 from directory.vocabulary import DataProtectionLaw, PartnerKind
-from referrals.consent import decided, reduced, terms_of
-from referrals.notice import (
+from referrals.consent.notice import (
     BINDING,
     CURRENT,
     TEXT_ID,
@@ -36,6 +35,7 @@ from referrals.notice import (
     render_section_87,
     versions,
 )
+from referrals.consent.rules import decided, reduced, terms_of
 from referrals.printing import render
 from referrals.values import ConsentTerms, Party, PurposeTerms, Withdrawal
 from referrals.vocabulary import (
@@ -46,7 +46,7 @@ from referrals.vocabulary import (
     WithdrawalScope,
 )
 
-TEXTS = Path(__file__).parents[2] / "referrals" / "consent_texts"
+TEXTS = Path(__file__).parents[2] / "referrals" / "consent" / "consent_texts"
 GOLDEN = Path(__file__).with_name("consent_texts.json")
 
 

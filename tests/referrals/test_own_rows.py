@@ -14,10 +14,10 @@ from directory.actors import SYSTEM, Actor, Role
 from directory.database import Database
 from directory.membership import MemberDraft, add_member, authenticate, create_token
 from directory.problems import NotFound
-from referrals.consent import terms_for
-from referrals.consents import view_consent, withdraw_consent
-from referrals.keystore import KeyStore
+from referrals.consent.consents import view_consent, withdraw_consent
+from referrals.consent.rules import terms_for
 from referrals.models import Consent
+from referrals.personal_data.keystore import KeyStore
 from referrals.values import ConsentTerms
 from referrals.vocabulary import Channel, ConsentState, Purpose, ReferralState, WithdrawalScope
 from tests.referrals.test_row_level_security import as_clock, connected, done, settings_of

@@ -16,13 +16,13 @@ from sqlalchemy import text
 from directory.actors import SYSTEM
 from directory.database import Database
 from directory.problems import InvalidInput, NotAllowed, NotFound, StaleVersion
-from referrals import retention
 from referrals.clients import create_client
-from referrals.consents import expire_due
-from referrals.erasing import erase_client
-from referrals.keystore import KeyStore
+from referrals.consent.consents import expire_due
+from referrals.personal_data import retention
+from referrals.personal_data.erasing import erase_client
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.retention import BY_KEY, CLASSES, Period, Proof, cutoff, due_at, run_deletion
 from referrals.problems import Erased
-from referrals.retention import BY_KEY, CLASSES, Period, Proof, cutoff, due_at, run_deletion
 from referrals.vocabulary import HoldReason, ReferralState
 from tests.referrals.town import Town, draft, give_consent, make_town, sent_referral
 

@@ -18,9 +18,9 @@ from directory.actors import Actor, Role
 from directory.database import Database
 from directory.vocabulary import InterpretingMode
 from referrals.clients import create_client, exclude
-from referrals.keystore import KeyStore
 from referrals.models import Approval, Booking, BookingPerson, Feedback, FeedbackCode, Referral
-from referrals.sealing import Place
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import Place
 from referrals.states import TABLE
 from referrals.vocabulary import (
     OPENED_STATES,

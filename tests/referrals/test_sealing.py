@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from referrals.sealing import (
+from referrals.personal_data.sealing import (
     DataKey,
     IndexKey,
     MasterKey,

@@ -22,9 +22,9 @@ from sqlalchemy import insert, text
 from directory.actors import SYSTEM
 from directory.vocabulary import DataProtectionLaw, PartnerKind
 from referrals.clock import ClockFacts, MakeMove, catch_up, end_of, goes_on, local_day
-from referrals.consent import ConsentFacts, covers, decided, terms_of
-from referrals.keystore import KeyStore
+from referrals.consent.rules import ConsentFacts, covers, decided, terms_of
 from referrals.models import Referral, ReferralEvent
+from referrals.personal_data.keystore import KeyStore
 from referrals.states import Move, Step, add_working_days, allowed, answer_due_on, replay, step, transition
 from referrals.ticking import Ticked, run_the_clock
 from referrals.values import ConsentRecord, NoticeShown, Party, PurposeTerms

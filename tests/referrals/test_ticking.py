@@ -15,11 +15,11 @@ from directory.database import Database
 from directory.models import Partner
 from referrals import answering, approvals, exchange
 from referrals.clock import end_of, local_day, morning_of
-from referrals.consents import expire_due, withdraw_consent
+from referrals.consent.consents import expire_due, withdraw_consent
+from referrals.consent.renewals import list_renewals
 from referrals.inbox import ReferralView, steps
-from referrals.keystore import KeyStore
 from referrals.moving import Moved
-from referrals.renewals import list_renewals
+from referrals.personal_data.keystore import KeyStore
 from referrals.states import add_working_days, answer_due_on, replay
 from referrals.ticking import OVERDUE, REMINDED, run_the_clock, tick
 from referrals.values import Kept

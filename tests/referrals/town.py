@@ -14,13 +14,13 @@ from directory.models import Member, Municipality, Partner, Service, Topic
 from directory.values import Capacity
 from directory.vocabulary import CapacityState, PartnerKind, PublicationState, Responsibility, ServiceKind
 from referrals.clients import ClientDraft
-from referrals.consents import record_consent, request_consent, terms_between
-from referrals.keystore import KeyStore
+from referrals.consent.consents import record_consent, request_consent, terms_between
+from referrals.consent.notice import CURRENT, TEXT_ID, render_notice
 from referrals.models import Client, Consent, Referral, ReferralEvent, ReferralPackage
 from referrals.moving import as_system
-from referrals.notice import CURRENT, TEXT_ID, render_notice
 from referrals.package import Package, PersonFacts
-from referrals.sealing import Place
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import Place
 from referrals.values import (
     ConsentEvidence,
     ConsentRecord,

@@ -27,7 +27,7 @@ from graphapi.importing import import_network
 from graphapi.limits import Limits
 from graphapi.relay import global_id
 from graphapi.settings import Settings
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from search.follower import Follower
 from search.local import LocalEngine
 from tests.conftest import TEMPLATE

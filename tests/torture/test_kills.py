@@ -30,8 +30,8 @@ from aiosmtpd.smtp import Envelope, Session
 from directory import feed
 from directory.database import OUT_OF_REACH, Database, utc_now
 from graphapi.mailing import Mailer
-from referrals.keystore import KeyStore
-from referrals.sealing import MasterKey
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import MasterKey
 from search.follower import Follower
 from search.local import LocalEngine
 from tests.graphapi.asking import Api

@@ -9,7 +9,7 @@ import pytest
 
 from directory.database import Database
 from graphapi.embedded import APP, READER, Access
-from referrals.keystore import KeyStore
+from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import served
 from tests.torture.random_town import Town

@@ -30,8 +30,8 @@ from graphapi.types.problems import (
     NotFoundProblem,
     StaleVersionProblem,
 )
-from referrals import cards
-from referrals.cards import IssuedCard
+from referrals.person import cards
+from referrals.person.cards import IssuedCard
 from referrals.states import Move
 from referrals.vocabulary import (
     FeedbackAnswer,

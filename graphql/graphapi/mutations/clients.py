@@ -16,7 +16,8 @@ from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, ru
 from graphapi.relay import global_id, target_id
 from graphapi.types.client import Client
 from graphapi.types.exchange_problems import ErasedProblem
-from referrals import clients, erasing
+from referrals import clients
+from referrals.personal_data import erasing
 from referrals.vocabulary import ClientPhase, WorkPermission
 
 

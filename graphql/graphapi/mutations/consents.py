@@ -16,7 +16,7 @@ from graphapi.mutations.running import ChangeProblems, Given, run
 from graphapi.relay import require_id, target_id
 from graphapi.types.consent import Consent
 from graphapi.types.exchange_problems import ConsentNotOpenProblem, ErasedProblem
-from referrals import consents
+from referrals.consent import consents
 from referrals.values import ConsentEvidence, ConsentRecord, PurposeTerms
 from referrals.vocabulary import (
     Channel,

@@ -22,8 +22,8 @@ from graphapi.types.exchange_problems import (
     TransitionNotAllowedProblem,
 )
 from graphapi.types.problems import InvalidInputProblem
-from referrals import feedback
-from referrals.feedback import IssuedCode
+from referrals.person import feedback
+from referrals.person.feedback import IssuedCode
 from referrals.problems import CodeNotValid
 from referrals.vocabulary import AnswerSource, FeedbackAnswer
 

@@ -13,7 +13,7 @@ from graphapi.mutations.running import ChangeProblems, Given, run
 from graphapi.relay import target_id
 from graphapi.types.exchange_problems import ConsentMissingProblem, TransitionNotAllowedProblem
 from graphapi.types.follow_up import FollowUp
-from referrals import follow_ups
+from referrals.person import follow_ups
 from referrals.vocabulary import AnswerSource, NeedNow, OccupiedWith
 
 

@@ -13,7 +13,7 @@ from graphapi.context import Info
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
 from graphapi.relay import require_id, target_id
 from graphapi.types.retention import LegalHold
-from referrals import retention
+from referrals.personal_data import retention
 from referrals.vocabulary import HoldReason
 
 

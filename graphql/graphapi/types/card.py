@@ -16,7 +16,7 @@ from graphapi.types.exchange_problems import CodeNotValidProblem, TooManyAttempt
 from graphapi.types.problems import as_data
 from graphapi.types.referral import named
 from graphapi.types.texts import Text
-from referrals import card_page
+from referrals.person import card_page
 from referrals.states import Move
 from referrals.vocabulary import Purpose
 

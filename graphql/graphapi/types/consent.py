@@ -17,7 +17,7 @@ from graphapi.types.consent_notice import ConsentNotice, language_of
 from graphapi.types.node import Node
 from graphapi.types.words import label
 from referrals import values
-from referrals.consents import ConsentView
+from referrals.consent.consents import ConsentView
 from referrals.vocabulary import (
     Channel,
     ConsentMedium,

@@ -13,8 +13,8 @@ from strawberry import Parent
 from directory.problems import InvalidInput
 from directory.values import LanguageTag
 from graphapi.types.words import describe
-from referrals import notice as words
-from referrals.notice import LineKind, SectionKey
+from referrals.consent import notice as words
+from referrals.consent.notice import LineKind, SectionKey
 from referrals.printing import PDF, render
 from referrals.vocabulary import ConsentWarning
 

@@ -12,7 +12,7 @@ from graphapi.context import Info
 from graphapi.types import exchange_words as exchange_words
 from graphapi.types.paging import First
 from graphapi.types.referral import Referral, labelled, named
-from referrals.follow_ups import FollowUpView
+from referrals.person.follow_ups import FollowUpView
 from referrals.vocabulary import AnswerSource, FollowUpKind, FollowUpState, NeedNow, OccupiedWith
 
 

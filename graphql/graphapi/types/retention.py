@@ -17,7 +17,7 @@ from graphapi.types import exchange_words as exchange_words
 from graphapi.types.appointment import ExportedFile
 from graphapi.types.paging import First
 from graphapi.types.referral import named
-from referrals import access, retention
+from referrals.personal_data import access, retention
 from referrals.printing import PDF, render
 from referrals.vocabulary import HoldReason
 

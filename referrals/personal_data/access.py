@@ -24,17 +24,17 @@ from directory.problems import NotFound
 from directory.values import Value
 from referrals.appointments import list_appointments
 from referrals.clients import exclusion_of, facts_of, view_client
-from referrals.consent import BERLIN
-from referrals.consents import list_consents, open_evidence
-from referrals.feedback import list_feedback
-from referrals.holdings import ACTIVITIES, HOLDINGS, About
+from referrals.consent.consents import list_consents, open_evidence
+from referrals.consent.rules import BERLIN
 from referrals.inbox import list_events, view_package, view_referral
-from referrals.keystore import KeyStore
 from referrals.models import Client, Referral
+from referrals.person.feedback import list_feedback
+from referrals.personal_data.holdings import ACTIVITIES, HOLDINGS, About
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.retention import BY_KEY, RetentionClass
 from referrals.policy import change_client, must_work_with_people
 from referrals.printing import Block, Heading, Notice, Paragraph, Printout, Rows, Title
 from referrals.problems import Erased, PackageClosed
-from referrals.retention import BY_KEY, RetentionClass
 from referrals.vocabulary import EventActor
 
 FORMAT: Final = "spurwechsel-access-export"

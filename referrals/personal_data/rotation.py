@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from directory.database import reaching_the_database
-from referrals.keystore import (
+from referrals.personal_data.keystore import (
     ROTATING,
     MasterKeyWrong,
     check_value,
@@ -23,7 +23,7 @@ from referrals.keystore import (
     handed_on,
     organisation_place,
 )
-from referrals.sealing import MasterKey, Place
+from referrals.personal_data.sealing import MasterKey, Place
 
 BATCH: Final = 500
 """Keys wrapped anew in one transaction."""

@@ -16,8 +16,8 @@ from directory.problems import NotFound
 from referrals.appointments import list_appointments, places_of
 from referrals.export import Office, Sheet
 from referrals.inbox import list_events, view_package, view_referral
-from referrals.keystore import KeyStore
 from referrals.package import Package
+from referrals.personal_data.keystore import KeyStore
 from referrals.problems import Erased, PackageClosed
 from referrals.vocabulary import EventActor
 

@@ -23,15 +23,16 @@ from directory.actors import Actor, Role
 from directory.database import Work
 from directory.problems import IdempotencyConflict, InvalidInput, NotFound
 from directory.values import Instant, LanguageTag, Value
-from referrals import exchange, follow_ups
+from referrals import exchange
 from referrals.codes import CodePurpose, hash_of, new_code, present
-from referrals.consent import longest_end
-from referrals.consents import withdraw_held
-from referrals.feedback import ASKED_IN, add_feedback, end_codes
-from referrals.keystore import KeyStore
+from referrals.consent.consents import withdraw_held
+from referrals.consent.rules import longest_end
 from referrals.models import CardAct, Client, CodeCard, Consent, FollowUp, Referral
 from referrals.moving import Moved, checked_text, hold
 from referrals.notices import promise
+from referrals.person import follow_ups
+from referrals.person.feedback import ASKED_IN, add_feedback, end_codes
+from referrals.personal_data.keystore import KeyStore
 from referrals.policy import ClientFacts, change_client, see_client
 from referrals.problems import CodeNotValid, TransitionNotAllowed
 from referrals.states import Move, allowed

@@ -59,7 +59,7 @@ class Column(Value, frozen=True, kw_only=True):
 class Holding(Value, frozen=True, kw_only=True):
     """A table that holds data about persons.
 
-    ``activity`` names the processing activity; ``retention`` the class (``referrals.retention``);
+    ``activity`` names the processing activity; ``retention`` the class (``retention``);
     ``export``: the section of the access export, or None with ``no_export`` saying why not.
     """
 

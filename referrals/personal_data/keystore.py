@@ -19,8 +19,8 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from directory.database import Unavailable, reaching_the_database
+from referrals.personal_data.sealing import DataKey, IndexKey, MasterKey, Place, SealBroken
 from referrals.problems import Erased
-from referrals.sealing import DataKey, IndexKey, MasterKey, Place, SealBroken
 
 Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 

@@ -1,6 +1,6 @@
 """Consent records: asking, recording what the person decided, withdrawing, expiring, superseding.
 
-The rules are in ``referrals.consent``; here they meet the tables. Withdrawal and expiry end, in the same
+The rules are in ``rules``; here they meet the tables. Withdrawal and expiry end, in the same
 transaction, every open referral that rests on the consent: this is the only place that does so.
 """
 
@@ -21,9 +21,9 @@ from directory.database import Work, seen
 from directory.models import Partner, Service
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.vocabulary import PublicationState
-from referrals import notice as words
 from referrals import notices, policy
-from referrals.consent import (
+from referrals.consent import notice as words
+from referrals.consent.rules import (
     BERLIN,
     ConsentFacts,
     covers,
@@ -35,11 +35,11 @@ from referrals.consent import (
     section_87_applies,
     terms_of,
 )
-from referrals.follow_ups import cancel_uncovered
-from referrals.keystore import KeyStore
 from referrals.models import Client, Consent, ConsentPart, Referral, ReferralEvent
+from referrals.person.follow_ups import cancel_uncovered
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import Place
 from referrals.problems import ConsentNotOpen
-from referrals.sealing import Place
 from referrals.states import Move
 from referrals.values import (
     ConsentEvidence,

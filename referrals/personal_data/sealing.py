@@ -2,7 +2,7 @@
 
 The place (table, column, row) is bound in as associated data, so that a sealed text moved elsewhere does not
 open. Deleting a person's data key erases everything sealed about them (crypto-erasure), in backups too. Keys
-never show in ``repr``, logs or problems. Where keys are kept is the key store's (``referrals.keystore``).
+never show in ``repr``, logs or problems. Where keys are kept is the key store's (``keystore``).
 """
 
 from __future__ import annotations

@@ -17,12 +17,12 @@ from directory.database import Work, seen
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
 from referrals.codes import CodePurpose, hash_of, new_code, present
-from referrals.keystore import KeyStore
 from referrals.models import Feedback, FeedbackCode, Referral
 from referrals.moving import NOBODYS, checked_text, facts_of, hold, permit
+from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.sealing import DataKey, Place
 from referrals.policy import Rule, parties, see_referral
 from referrals.problems import TransitionNotAllowed
-from referrals.sealing import DataKey, Place
 from referrals.states import allowed
 from referrals.vocabulary import AnswerSource, EventActor, FeedbackAnswer, ReferralState
 

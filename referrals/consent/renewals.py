@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 
 from directory.actors import Actor
 from directory.database import Work, seen
-from referrals.consents import RENEWAL_DAYS, ConsentView, view_of
+from referrals.consent.consents import RENEWAL_DAYS, ConsentView, view_of
 from referrals.models import Client, Consent
 from referrals.notices import Promise, promise_all
 from referrals.policy import must_work_with_people

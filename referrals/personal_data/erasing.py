@@ -18,12 +18,10 @@ from sqlalchemy.dialects.postgresql import insert
 from directory.actors import SYSTEM
 from directory.database import Database, Work
 from directory.problems import InvalidInput
-from referrals import consents, policy
-from referrals.cards import end_cards
+from referrals import policy
 from referrals.clients import facts_of, to_change
-from referrals.consent import BERLIN
-from referrals.keystore import Erasure as KeyDestroyed
-from referrals.keystore import KeyStore
+from referrals.consent import consents
+from referrals.consent.rules import BERLIN
 from referrals.models import (
     BookingPerson,
     Client,
@@ -33,6 +31,9 @@ from referrals.models import (
     LegalHold,
     Referral,
 )
+from referrals.person.cards import end_cards
+from referrals.personal_data.keystore import Erasure as KeyDestroyed
+from referrals.personal_data.keystore import KeyStore
 from referrals.vocabulary import OPEN_STATES, CardEnd
 
 JOB: Final = "destroy_key"

@@ -20,14 +20,14 @@ from directory.database import seen
 from directory.models import Location, Partner, Service
 from directory.values import Instant, LanguageTag, Value
 from directory.vocabulary import ContactKind
-from referrals import follow_ups
-from referrals.card_texts import CardTexts, direction, texts_in
-from referrals.cards import PERSONS_MOVES, HeldCard, presented
-from referrals.consent import in_force, running
-from referrals.consents import facts_of as consent_facts
-from referrals.feedback import ASKED_IN
+from referrals.consent.consents import facts_of as consent_facts
+from referrals.consent.rules import in_force, running
 from referrals.models import Appointment, Consent, ConsentPart, Feedback, FollowUp, Referral
 from referrals.moving import course_of, covered, depth_of, happened, history_if_needed, part_of_referral
+from referrals.person import follow_ups
+from referrals.person.card_texts import CardTexts, direction, texts_in
+from referrals.person.cards import PERSONS_MOVES, HeldCard, presented
+from referrals.person.feedback import ASKED_IN
 from referrals.problems import CodeNotValid
 from referrals.reporting import moves_shown, shown_to_sender
 from referrals.states import Move

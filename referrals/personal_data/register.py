@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from referrals.access import period_text
-from referrals.holdings import ACTIVITIES, HOLDINGS, PUBLISHED, About, Activity, Kind
+from referrals.personal_data.access import period_text
+from referrals.personal_data.holdings import ACTIVITIES, HOLDINGS, PUBLISHED, About, Activity, Kind
+from referrals.personal_data.retention import BY_KEY, RULES
 from referrals.printing import Block, Bullets, Heading, Notice, Paragraph, Printout, Rows, Title
-from referrals.retention import BY_KEY, RULES
 
 LABELS: Final[dict[About | Kind, tuple[str, str]]] = {
     About.CLIENT: ("Teilnehmende", "participants"),

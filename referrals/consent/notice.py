@@ -23,7 +23,7 @@ import msgspec
 
 from directory.problems import InvalidInput
 from directory.vocabulary import DataProtectionLaw
-from referrals.consent import (
+from referrals.consent.rules import (
     BERLIN,
     LARGEST,
     LEGAL_BASIS,
@@ -159,14 +159,14 @@ _Table: TypeAlias = "dict[str, str | dict[str, str]]"
 @cache
 def versions() -> tuple[str, ...]:
     """Return the versions of the texts, oldest first."""
-    folder = resources.files("referrals").joinpath("consent_texts")
+    folder = resources.files("referrals.consent").joinpath("consent_texts")
     return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
 
 
 @cache
 def languages(version: str = CURRENT) -> tuple[str, ...]:
     """Return the languages (BCP 47) that a version exists in."""
-    folder = resources.files("referrals").joinpath("consent_texts", version)
+    folder = resources.files("referrals.consent").joinpath("consent_texts", version)
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir()))
 
 
@@ -179,7 +179,7 @@ def language_for(tag: str, version: str = CURRENT) -> str | None:
 
 @cache
 def _table(version: str, language: str) -> _Table:
-    file = resources.files("referrals").joinpath("consent_texts", version, f"{language}.toml")
+    file = resources.files("referrals.consent").joinpath("consent_texts", version, f"{language}.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 

@@ -24,10 +24,10 @@ from directory.database import Database, Work
 from directory.models import Base
 from directory.problems import InvalidInput, NotAllowed, NotFound, StaleVersion
 from directory.values import Value
-from referrals.consent import BERLIN
-from referrals.erasing import JOB, apply_erasure
-from referrals.keystore import KeyStore
+from referrals.consent.rules import BERLIN
 from referrals.models import Client, DeletionCount, DeletionRun, LegalHold, Referral
+from referrals.personal_data.erasing import JOB, apply_erasure
+from referrals.personal_data.keystore import KeyStore
 from referrals.policy import ClientFacts, Rule, decide_exclusion, must_work_with_people
 from referrals.vocabulary import TERMINAL_STATES, HoldReason, ReferralState
 

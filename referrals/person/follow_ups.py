@@ -21,7 +21,7 @@ from directory.actors import Actor
 from directory.database import Work
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, Value
-from referrals.consent import BERLIN, ConsentFacts, covers
+from referrals.consent.rules import BERLIN, ConsentFacts, covers
 from referrals.models import Consent, FollowUp, Referral
 from referrals.policy import ReferralFacts, act_on_referral, must_work_with_people
 from referrals.problems import ConsentMissing, TransitionNotAllowed

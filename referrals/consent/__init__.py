@@ -1,0 +1,1 @@
+"""What a consent covers, its records, the words a person is shown, and its renewal (ISO/IEC TS 27560)."""
