@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import msgspec
 import typst
 
+from directory.languages import right_to_left
 from directory.problems import Problem
 
 FONT_PACKAGES: Final = ("manimgx_fonts", "fontpkg_ibm_plex_sans_arabic")
@@ -42,9 +43,6 @@ FACES: Final = (
     "Noto Sans Symbols",
 )
 """In this order: a character is printed in the first face that has it."""
-
-RIGHT_TO_LEFT: Final = frozenset({"ar", "ckb", "dv", "fa", "he", "ku-Arab", "ps", "sd", "ug", "ur", "yi"})
-"""Languages written from right to left, as BCP 47 tags without a region."""
 
 PDF: Final = "application/pdf"
 
@@ -147,15 +145,6 @@ class Printout(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     blocks: tuple[Block, ...]
     footer: str = ""
-
-
-def right_to_left(language: str) -> bool:
-    """Whether a language (BCP 47) is written from right to left."""
-    primary, *rest = language.split("-")
-    script = next((part for part in rest if len(part) == 4), None)
-    if script is not None:
-        return script in {"Arab", "Hebr", "Thaa", "Syrc", "Nkoo"}
-    return primary in RIGHT_TO_LEFT
 
 
 def isolated(value: str) -> str:

@@ -21,6 +21,7 @@ from uuid import UUID
 
 import msgspec
 
+from directory.languages import right_to_left
 from directory.problems import InvalidInput
 from directory.vocabulary import DataProtectionLaw
 from referrals.consent.rules import (
@@ -45,7 +46,6 @@ from referrals.printing import (
     Single,
     Title,
     isolated,
-    right_to_left,
 )
 from referrals.printing import Notice as Frame
 from referrals.values import ConsentTerms, Party, PurposeTerms, SecrecyRelease, Withdrawal

@@ -23,7 +23,6 @@ from referrals.printing import (
     Title,
     isolated,
     render,
-    right_to_left,
 )
 
 SENTENCES = {
@@ -140,12 +139,3 @@ def test_all_blocks_stand_on_the_page_in_order() -> None:
 def test_a_printout_without_a_title_is_a_bug() -> None:
     with pytest.raises(ValueError, match="title"):
         render(Printout(language="de", blocks=(Paragraph(text="x"),)))
-
-
-@pytest.mark.parametrize(
-    ("language", "expected"),
-    [("ar", True), ("fa", True), ("ckb", True), ("ku", False), ("ku-Arab", True), ("ar-Latn", False),
-     ("ti", False), ("de", False), ("ar-SY", True), ("uz-Arab", True)],
-)  # fmt: skip
-def test_which_languages_run_from_right_to_left(language: str, expected: bool) -> None:
-    assert right_to_left(language) is expected

@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias
 
 import strawberry
 
+from directory import languages as languages_of
+
 LanguageArgument: TypeAlias = Annotated[
     str | None,
     strawberry.argument(
@@ -42,20 +44,8 @@ def choose(texts: Mapping[str, str], language: str | None, languages: Sequence[s
     >>> choose({"fr": "conseil"}, "ti", ("ar",))
     Text(text='conseil', language='fr')
     """
-    if not texts:
-        return None
-    by_tag = {tag.lower(): tag for tag in texts}
-    for wanted in (language,) if language is not None else languages:
-        parts = wanted.lower().split("-")
-        while parts:
-            if (tag := by_tag.get("-".join(parts))) is not None:
-                return Text(text=texts[tag], language=tag)
-            parts.pop()
-    for wanted in ("de", "en"):
-        if wanted in texts:
-            return Text(text=texts[wanted], language=wanted)
-    tag = min(texts)
-    return Text(text=texts[tag], language=tag)
+    found = languages_of.choose(texts, languages if language is None else (language,))
+    return None if found is None else Text(language=found[0], text=found[1])
 
 
 def every(texts: Mapping[str, str]) -> list[Text]:

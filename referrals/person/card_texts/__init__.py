@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from directory.languages import right_to_left
 from directory.values import Value
 
 LANGUAGES: Final = frozenset(
@@ -23,11 +24,6 @@ NEAREST: Final[dict[str, str]] = {"prs": "fa", "be": "ru"}
 """A language without a file, and the written language nearest to it (Dari is written Persian)."""
 
 FALLBACK: Final = "de"
-
-RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "prs", "ps", "ckb", "ur", "he", "yi", "dv", "ug"})
-"""Languages that are written from right to left, when no script is named."""
-
-_RIGHT_TO_LEFT_SCRIPTS: Final = frozenset({"Arab", "Hebr", "Thaa", "Syrc", "Nkoo"})
 
 
 class CardTexts(Value, frozen=True, kw_only=True):
@@ -47,16 +43,8 @@ class CardTexts(Value, frozen=True, kw_only=True):
 
 
 def direction(language: str) -> str:
-    """Return ``rtl`` or ``ltr``: how this language is written.
-
-    >>> direction("ar"), direction("ku-Arab"), direction("ti")
-    ('rtl', 'rtl', 'ltr')
-    """
-    primary, *rest = language.split("-")
-    script = next((part for part in rest if len(part) == 4), None)
-    if script is not None:
-        return "rtl" if script in _RIGHT_TO_LEFT_SCRIPTS else "ltr"
-    return "rtl" if primary in RIGHT_TO_LEFT else "ltr"
+    """Return ``rtl`` or ``ltr``: how this language is written."""
+    return "rtl" if right_to_left(language) else "ltr"
 
 
 def found(wanted: str) -> str:
