@@ -38,12 +38,25 @@ _TOPIC: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ESCO: Final = re.compile(r"http://data\.europa\.eu/esco/[!-~]+")
 _WALL_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]|24:00")
 _LEVELS: Final = tuple(CefrLevel)
-# PostgreSQL stores no NUL, UTF-8 no lone surrogates; other control characters are accidents of copying
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-_CONTROL_BESIDES_LINES: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSEEN: Final = "\x7f-\x9f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ufffe\uffff\ud800-\udfff"
+# PostgreSQL stores no NUL, UTF-8 no lone surrogates, XML no noncharacters. Other control characters are
+# accidents of copying. Whoever turns the direction of a text by embedding, override or isolate makes a name
+# look like another one, or turns what stands around it (Unicode Standard Annex #9, Technical Report #36);
+# marks (LRM, RLM, ALM) and joiners are needed to write Arabic and Persian, and stay.
+_CONTROL: Final = re.compile(f"[\x00-\x1f{_UNSEEN}]")
+_CONTROL_BESIDES_LINES: Final = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_UNSEEN}]")
 
 T = TypeVar("T")
 H = TypeVar("H", bound=Hashable)
+
+
+def unseen(text: str, *, lines: bool) -> bool:
+    r"""Whether a text holds a control character, or one that turns its direction; ``lines``: breaks may be.
+
+    >>> unseen("Amt\u202etmA", lines=True), unseen("a\nb", lines=True), unseen("a\nb", lines=False)
+    (True, False, True)
+    """
+    return (_CONTROL_BESIDES_LINES if lines else _CONTROL).search(text) is not None
 
 
 def short_text(given: str, field: str, *, maximum: int = SHORT) -> str:
@@ -53,7 +66,7 @@ def short_text(given: str, field: str, *, maximum: int = SHORT) -> str:
         raise InvalidInput(field, "empty")
     if len(text) > maximum:
         raise InvalidInput(field, "too-long", maximum=str(maximum))
-    if _CONTROL.search(text):
+    if unseen(text, lines=False):
         raise InvalidInput(field, "control-character")
     return text
 
@@ -65,7 +78,7 @@ def long_text(given: str, field: str, *, maximum: int = LONG) -> str:
         raise InvalidInput(field, "empty")
     if len(text) > maximum:
         raise InvalidInput(field, "too-long", maximum=str(maximum))
-    if _CONTROL_BESIDES_LINES.search(text):
+    if unseen(text, lines=True):
         raise InvalidInput(field, "control-character")
     return text
 

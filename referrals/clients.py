@@ -35,6 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from directory.actors import Actor, Role
+from directory.checking import unseen
 from directory.database import Work, seen
 from directory.models import Member, Topic
 from directory.network import Key
@@ -674,6 +675,9 @@ async def import_clients(
     by_id = {uuid5(_SOURCE_NAMESPACE, f"{source}\0{partner_id}\0{entry.key}"): entry for entry in entries}
     if len(by_id) != len(entries):
         raise InvalidInput("clients", "duplicate")
+    for number, entry in enumerate(entries):
+        if any(unseen(one, lines=False) for one in (entry.key, entry.name or "", *entry.competences)):
+            raise InvalidInput(f"clients.{number}", "control-character")
     await _check_topics(work.session, sorted({need for entry in entries for need in entry.needs}))
     there = set(await work.session.scalars(select(Client.id).where(Client.id.in_(by_id))))
     new = {client_id: entry for client_id, entry in by_id.items() if client_id not in there}

@@ -539,11 +539,18 @@ def _event_text(event: EventView, language: str) -> str:
     return f"{said}: {event.text}" if event.text else said
 
 
+def _set_in(value: str) -> str:
+    return "\n    ".join(line for line in value.splitlines() if line.strip())
+
+
 def as_text(sheet: Sheet, language: str) -> str:
-    """Return a block of text to paste into a specialist application (Fachverfahren); lines end with LF."""
+    """Return a block of text to paste into a specialist application (Fachverfahren); lines end with LF.
+
+    The further lines of a value are set in: what somebody wrote never passes for a line of ours.
+    """
     blocks: list[str] = []
     for part in parts(sheet, language):
-        lines = [part.heading.upper(), *(f"{name}: {value}" for name, value in part.rows)]
+        lines = [part.heading.upper(), *(f"{name}: {_set_in(value)}" for name, value in part.rows)]
         blocks.append("\n".join([*lines, *([part.sentence] if part.sentence else [])]))
     return "\n\n".join([*blocks, f"{_say('made', language)} {_moment(sheet.at, language)}"]) + "\n"
 

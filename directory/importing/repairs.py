@@ -19,7 +19,10 @@ _MOJIBAKE: Final = {
     "GÇÖ": "’", "GÇÿ": "‘", "GÇ£": "“", "GÇ¥": "”", "GÇô": "–", "GÇö": "—", "GÇó": "•", "GÇª": "…",
 }  # fmt: skip
 """Punctuation that was UTF-8 and was read as code page 850 on its way into the package."""
-_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ufffe\uffff]"
+)
+"""What ``directory.checking`` refuses from people: from a package it is taken out."""
 
 
 def text(value: str, maximum: int) -> tuple[str, Repairs]:

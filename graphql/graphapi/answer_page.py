@@ -552,7 +552,11 @@ class _Visit:
 
     def _rows(self, rows: Any) -> Markup:
         parts = [
-            part for name, value in rows if value is not None for part in (tag("dt", name), tag("dd", value))
+            part
+            for name, value in rows
+            if value is not None
+            # each value turns by itself: an Arabic name moves nothing that stands beside it
+            for part in (tag("dt", name), tag("dd", value, dir="auto"))
         ]
         return tag("dl", *parts)
 

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 import strawberry
 
+from directory.checking import unseen
 from directory.problems import InvalidInput
 from graphapi.relay import require_id
 from graphapi.types.texts import TextInput
@@ -73,19 +74,34 @@ def converted(values: object, struct: type[S], under: str = "") -> S:
 _NOT_OF_THE_THING: Final = frozenset({"idempotency_key", "expected_version", "id"})
 
 
-def plain(value: Any, path: str = "") -> Any:
+OF_SEVERAL_LINES: Final = frozenset(
+    {"address", "answer", "code", "familyCare", "health", "note", "osm", "question", "text"}
+)
+"""Texts in which a line may end; in every other one a line break could only pass for the next line of a
+letter, a list or a calendar."""
+
+
+def plain(value: Any, path: str = "", *, kept: bool = True) -> Any:
     """Return an input as plain values: what was left out is absent, lists of texts are maps by language.
 
-    ``path``: where the value stands in the input. Raises InvalidInput for a text that no database stores.
+    ``path``: where the value stands in the input. Raises InvalidInput(reason "control-character") for what
+    no text holds that people wrote: nothing that is not seen, or turns what stands around it, comes in.
+    ``kept`` False: what is asked for only may hold whatever was copied, but for what no database takes.
     """
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
-        if "\0" in value:
+        lines = path.rstrip(".0123456789").rpartition(".")[2] in OF_SEVERAL_LINES
+        if kept and unseen(value, lines=lines):
+            value = value.strip()
+        if unseen(value, lines=lines) if kept else "\0" in value:
             raise InvalidInput(path or "input", "control-character")
         return value
     if isinstance(value, list):
-        return [plain(element, f"{path}.{number}" if path else "") for number, element in enumerate(value)]
+        return [
+            plain(element, f"{path}.{number}" if path else "", kept=kept)
+            for number, element in enumerate(value)
+        ]
     if dataclasses.is_dataclass(value):
         found: dict[str, Any] = {}
         for field in dataclasses.fields(value):
@@ -93,7 +109,7 @@ def plain(value: Any, path: str = "") -> Any:
             if content is strawberry.UNSET:
                 continue
             name = f"{path}.{camel(field.name)}" if path else camel(field.name)
-            shown = plain(content, name)
+            shown = plain(content, name, kept=kept)
             if isinstance(content, list) and _holds(field.type) is TextInput:
                 shown = _by_language(content, camel(field.name))
             found[field.name] = shown

@@ -161,8 +161,14 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "en": "“{field}” is not an id of the expected kind.",
     },
     "control-character": {
-        "de": "„{field}“ enthält ein Zeichen, das dort nicht stehen kann.",
-        "en": "“{field}” contains a character that cannot stand there.",
+        "de": (
+            "„{field}“ enthält ein Zeichen, das man nicht sieht und das dort nicht stehen kann "
+            "(Steuerzeichen, Wechsel der Schreibrichtung). Bitte tippen Sie den Text, statt ihn zu kopieren."
+        ),
+        "en": (
+            "“{field}” contains a character that is not seen and cannot stand there (a control character, "
+            "or a change of direction). Please type the text instead of copying it."
+        ),
     },
     "language": {
         "de": "„{field}“ ist keine Sprache (BCP 47, zum Beispiel de oder ti).",

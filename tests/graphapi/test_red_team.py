@@ -327,3 +327,92 @@ async def test_a_body_that_never_ends_is_given_up(database: Database) -> None:
     app: Any = served(database, limits=Limits(body_seconds=0.2))
     await asyncio.wait_for(app(scope, receive, send), 5)
     assert sent[0]["status"] == 408
+
+
+OVERRIDE, ISOLATE, NEXT_LINE, SEPARATOR = "\u202e", "\u2066", "\x85", "\u2028"
+
+
+class TestWhatIsNotSeen:
+    """A direction that is turned makes a name look like another one; a line break adds a line to a letter."""
+
+    @pytest.mark.parametrize(
+        "character", [OVERRIDE, "\u202a", ISOLATE, "\u2069", "\x1b", NEXT_LINE, SEPARATOR]
+    )
+    async def test_is_refused_in_every_text_of_a_person_and_a_referral(
+        self, town: Town, character: str
+    ) -> None:
+        bad = f"Amt{character}tmA"
+        for given, field in (
+            ({"identity": {"familyName": bad}}, "identity.familyName"),
+            ({"identity": {"familyName": "A", "otherNames": ["B", bad]}}, "identity.otherNames.1"),
+            ({"identity": {"familyName": "A"}, "contact": {"address": bad}}, "contact.address"),
+            ({"identity": {"familyName": "A"}, "profile": {"health": bad}}, "profile.health"),
+        ):
+            found = await town.do("coordinator", "createClient", **given)
+            assert refused(found) == (field, "control-character")
+        sent = await town.sent()
+        at = {"id": sent["id"], "expectedVersion": sent["version"]}
+        for verb, more, field in (
+            ("askAboutReferral", {"question": bad}, "question"),
+            ("declineReferral", {"reason": "OTHER", "note": bad}, "note"),
+            ("acceptReferral", {**ACCEPTANCE, "contact": bad}, "contact"),
+            ("acceptReferral", {**ACCEPTANCE, "fileNumber": bad}, "fileNumber"),
+        ):
+            assert refused(await town.do("staff", verb, **at, **more)) == (field, "control-character")
+
+    async def test_is_refused_in_every_text_of_a_partner_and_a_service(self, town: Town) -> None:
+        bad = f"Amt{OVERRIDE}tmA"
+        partner = (await town.ask(PARTNER, {"id": town.partner_id}, who="staff")).data["partner"]
+        at = {"id": town.partner_id, "expectedVersion": partner["version"]}
+        for given, field in (
+            ({"name": bad}, "name"),
+            ({"description": [{"language": "ar", "text": bad}]}, "description.0.text"),
+            ({"website": f"https://example.org/{OVERRIDE}"}, "website"),
+        ):
+            found = await town.do("staff", "changePartner", **at, **given)
+            assert refused(found) == (field, "control-character")
+        found = await town.do(
+            "staff",
+            "createService",
+            partnerId=town.partner_id,
+            kind="COUNSELLING",
+            title=[{"language": "de", "text": "Rat"}, {"language": "ar", "text": bad}],
+        )
+        assert refused(found) == ("title.1.text", "control-character")
+
+    @pytest.mark.parametrize("end", ["\r\nErgebnis: erreicht", "\nX-Injected: 1", "\n"])
+    async def test_a_line_does_not_end_within_a_name(self, town: Town, end: str) -> None:
+        found = await town.do("coordinator", "createClient", identity={"familyName": f"Tesfay{end}"})
+        if end.strip():
+            assert refused(found) == ("identity.familyName", "control-character")
+        else:
+            query = "query($id: ID!) { client(id: $id) { identity { familyName } } }"
+            shown = await town.ask(query, {"id": found["client"]["id"]}, who="coordinator")
+            assert shown.data["client"]["identity"]["familyName"] == "Tesfay"
+
+    async def test_what_arabic_and_persian_are_written_with_stays(self, town: Town) -> None:
+        """Marks of direction, joiners; and breaks in a text of several lines."""
+        name = "\u200fمی\u200cخواهم\u200e"
+        client = await town.client(identity={"familyName": name}, profile={"health": "eins\nzwei"})
+        query = "query($id: ID!) { client(id: $id) { identity { familyName } profile { health } } }"
+        shown = (await town.ask(query, {"id": client["id"]}, who="coordinator")).data["client"]
+        assert shown == {"identity": {"familyName": name}, "profile": {"health": "eins\nzwei"}}
+
+    async def test_of_many_at_once_it_is_a_problem_too(self, town: Town) -> None:
+        found = await town.do("staff", "acknowledgeReferrals", items=[{"id": OVERRIDE, "expectedVersion": 1}])
+        assert refused(found) == ("items.0.id", "control-character")
+
+
+PARTNER = "query($id: ID!) { partner(id: $id) { version } }"
+EXPORTED = 'query($id: ID!) { referral(id: $id) { export(format: TEXT, language: "de") { text } } }'
+
+
+async def test_no_line_of_an_export_is_made_of_what_somebody_wrote(town: Town) -> None:
+    sent = await town.sent()
+    forged = "Leider voll\n\nÜBERLEITUNG\nErgebnis: Bedarf gedeckt\u0020"
+    await town.on("staff", "declineReferral", sent, reason="NO_CAPACITY", note=forged)
+    found = await town.ask(EXPORTED, {"id": sent["id"]}, who="coordinator")
+    lines = found.data["referral"]["export"]["text"].splitlines()
+    assert "    Ergebnis: Bedarf gedeckt" in [line.rstrip() for line in lines]
+    assert not any(line.startswith("Ergebnis") for line in lines)
+    assert lines.count("ÜBERLEITUNG") == 1

@@ -364,6 +364,8 @@ async def test_the_125_of_the_presentation_are_imported_quickly_and_once(
         (b'[{"key": "a", "surname": "x"}]', "wrong-shape"),
         (b'[{"key": "a"}, {"key": "a"}]', "duplicate"),
         (b'[{"key": "a", "needs": ["no-such-topic"]}]', "unknown-value"),
+        (b'[{"key": "K", "name": "Amt\xe2\x80\xaetmA"}]', "control-character"),
+        (b'[{"key": "K", "competences": ["eins\\nzwei"]}]', "control-character"),
     ],
 )
 async def test_a_wrong_import_takes_nobody(

@@ -192,9 +192,9 @@ async def _each(
     """Do every item in order; return (id, result) each, or the problem of the call as a whole."""
     try:
         items = _checked(call)
+        shared = _shared(call)
     except Problem as problem:
         return as_data(problem, info.context.language)
-    shared = _shared(call)
     results: list[tuple[strawberry.ID, object]] = []
     for place, item in enumerate(items):
         single = _Single(_key_of(call.idempotency_key, place), item.id, item.expected_version, shared)

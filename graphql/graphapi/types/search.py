@@ -267,7 +267,7 @@ class SearchQueries:
 def _query(
     given: SearchServicesInput, first: int, after: str | None, today: datetime.date, language: str
 ) -> SearchQuery:
-    values = _without_none(plain(given))
+    values = _without_none(plain(given, kept=False))
     for dated in (values.get("situation"), values.get("filters", {}).get("residence")):
         if dated is not None:
             dated.setdefault("on", today)
