@@ -117,6 +117,7 @@ def service_document(
         interpreting=service.interpreting,
         state=service.state,
         assured_at=service.assured_at,
+        referral_facts=service.referral_facts,
         provenance=service.provenance,
         updated_at=service.updated_at,
     )

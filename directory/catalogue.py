@@ -24,6 +24,7 @@ from directory.change_requests import settle
 from directory.contacts import url
 from directory.database import Work
 from directory.documents import DocumentKind
+from directory.freshness import KIND_OF_FIELD
 from directory.hours import parse_hours
 from directory.models import (
     Location,
@@ -37,6 +38,7 @@ from directory.models import (
 from directory.policy import (
     EntryFacts,
     coordinates_there,
+    require_assure,
     require_change_partner,
     require_change_service,
     require_create_partner,
@@ -54,8 +56,10 @@ from directory.values import (
     RecognitionFacts,
 )
 from directory.vocabulary import (
+    CapacityState,
     ChangeField,
     DataProtectionLaw,
+    HiddenBecause,
     PartnerKind,
     PublicationState,
     Responsibility,
@@ -260,7 +264,7 @@ SERVICE_CHECKS: Final[Checks] = {
     "title": lambda v, f, _: check.titles(v, f, needed=True),
     "topics": lambda v, f, _: check.different([check.topic_code(c, p) for p, c in check.elements(v, f)], f),
     "eligibility": lambda v, f, _: check.eligibility(v, f),
-    "area": lambda v, f, _: check.different([check.territory(a, p) for p, a in check.elements(v, f)], f),
+    "area": lambda v, f, _: check.territories(v, f),
     "responsibility": _as_given,
     "location_ids": lambda v, f, _: check.different([i for _, i in check.elements(v, f)], f),
     "capacity": check.capacity,
@@ -345,6 +349,22 @@ async def _service(work: Work, service_id: UUID) -> Service:
     return service
 
 
+def _looked_at(work: Work, entry: Partner | Service, fields: Collection[str]) -> None:
+    """Keep that somebody has just looked at the kinds of data whose fields were changed."""
+    kinds = {KIND_OF_FIELD[field] for field in fields if field in KIND_OF_FIELD}
+    if kinds:
+        entry.assured_kinds = {**(entry.assured_kinds or {}), **dict.fromkeys(sorted(kinds), work.now)}
+
+
+def _assured(work: Work, entry: Partner | Service) -> set[str]:
+    """Keep that the whole entry is right as of now; show it again if it was hidden for want of that."""
+    entry.assured_at, entry.assured_kinds = work.now, None
+    if entry.hidden_because is None:
+        return set()
+    entry.hidden_because, entry.state = None, PublicationState.PUBLISHED
+    return {"state"}
+
+
 def _raise(work: Work, entry: Partner | Service) -> Saved:
     entry.version += 1
     entry.updated_at = work.now
@@ -353,6 +373,7 @@ def _raise(work: Work, entry: Partner | Service) -> Saved:
 
 def _save_partner(work: Work, partner: Partner, action: str, fields: Collection[str] = ()) -> Saved:
     """Raise the version and have the document rebuilt; those of the services only if they show it."""
+    _looked_at(work, partner, fields)
     saved = _raise(work, partner)
     if SHOWN_BY_SERVICES.isdisjoint(fields):
         work.touch_document(DocumentKind.PARTNER, partner.id)
@@ -363,6 +384,7 @@ def _save_partner(work: Work, partner: Partner, action: str, fields: Collection[
 
 
 def _save_service(work: Work, service: Service, action: str, fields: Collection[str] = ()) -> Saved:
+    _looked_at(work, service, fields)
     saved = _raise(work, service)
     work.touch_service(service.id)
     work.record(action, "service", service.id, _named(fields))
@@ -458,11 +480,11 @@ async def _set_partner_state(
     _expect(partner.version, expected_version)
     if state is PublicationState.PUBLISHED and not partner.active:
         raise InvalidInput("id", "partner-inactive")
-    if partner.state is state:
+    if partner.state is state and partner.hidden_because is None:
         return Saved(partner.id, partner.version)
     if state is not PublicationState.PUBLISHED:
         await _hide_documents(work, partner_id)
-    partner.state = state
+    partner.state, partner.hidden_because = state, None
     return _save_partner(work, partner, action, {"state"})
 
 
@@ -481,12 +503,29 @@ async def hide_partner(work: Work, partner_id: UUID, *, expected_version: int) -
 
 
 async def assure_partner(work: Work, partner_id: UUID, *, expected_version: int) -> Saved:
-    """Say that the partner's entry is right as of now (HSDS assured_date)."""
+    """Say that the partner's entry is right as of now (HSDS assured_date); who holds its link may, too.
+
+    An entry that was hidden because nobody said so is shown again.
+    """
     partner = await _partner(work, partner_id)
-    require_change_partner(work.actor, partner_facts(partner))
+    require_assure(work.actor, partner_facts(partner), stale=partner.hidden_because is not None)
     _expect(partner.version, expected_version)
-    partner.assured_at = work.now
-    return _save_partner(work, partner, "partner.assure")
+    return _save_partner(work, partner, "partner.assure", _assured(work, partner))
+
+
+async def hide_stale_partner(work: Work, partner_id: UUID) -> Saved:
+    """Hide a partner that nobody has said to be right for long, until somebody does; for the jobs."""
+    partner = await _partner(work, partner_id)
+    await _hide_documents(work, partner_id)
+    partner.state, partner.hidden_because = PublicationState.HIDDEN, HiddenBecause.STALE
+    return _save_partner(work, partner, "partner.hide_stale", {"state"})
+
+
+async def hide_stale_service(work: Work, service_id: UUID) -> Saved:
+    """Hide a service that nobody has said to be right for long, until somebody does; for the jobs."""
+    service = await _service(work, service_id)
+    service.state, service.hidden_because = PublicationState.HIDDEN, HiddenBecause.STALE
+    return _save_service(work, service, "service.hide_stale", {"state"})
 
 
 async def add_location(
@@ -722,18 +761,26 @@ async def hide_service(work: Work, service_id: UUID, *, expected_version: int) -
 
 
 async def assure_service(work: Work, service_id: UUID, *, expected_version: int) -> Saved:
-    """Say that the service's entry is right as of now (HSDS assured_date)."""
+    """Say that the service's entry is right as of now (HSDS assured_date), its free places too.
+
+    Who holds its partner's link may, too. An entry that was hidden because nobody said so is shown again.
+    """
     service = await _service(work, service_id)
-    require_change_service(work.actor, service_facts(service))
+    require_assure(work.actor, service_facts(service), stale=service.hidden_because is not None)
     _expect(service.version, expected_version)
-    service.assured_at = work.now
-    return _save_service(work, service, "service.assure")
+    said = service.capacity
+    if said.state is not CapacityState.UNKNOWN:
+        today = _today(work)
+        again = msgspec.structs.replace(said, as_of=today, expires_on=None)
+        service.capacity = check.capacity(again, "capacity", today)
+        await settle(work, service_id, ChangeField.CAPACITY)
+    return _save_service(work, service, "service.assure", _assured(work, service))
 
 
 async def set_capacity(work: Work, service_id: UUID, capacity: Capacity, *, expected_version: int) -> Saved:
-    """Say how much room there is; ``as_of`` is today unless given."""
+    """Say how much room there is; ``as_of`` is today unless given. Who holds the partner's link may, too."""
     service = await _service(work, service_id)
-    require_change_service(work.actor, service_facts(service))
+    require_assure(work.actor, service_facts(service), stale=service.hidden_because is not None)
     _expect(service.version, expected_version)
     service.capacity = check.capacity(capacity, "capacity", _today(work))
     await settle(work, service_id, ChangeField.CAPACITY)

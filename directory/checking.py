@@ -18,18 +18,20 @@ from directory.values import (
     Capacity,
     ContactPoint,
     CourseFacts,
+    CourseRun,
     EligibilityRule,
     InterpretingFacts,
     LanguageOffered,
     OpeningHours,
     RecognitionFacts,
 )
-from directory.vocabulary import CapacityState, CefrLevel
+from directory.vocabulary import CapacityState, CefrLevel, WorkPermission
 
 SHORT: Final = 300
 LONG: Final = 20_000
 MOST_LANGUAGES: Final = 60
 MOST_ELEMENTS: Final = 100
+MOST_RUNS: Final = 60
 """How many elements any list of an entry has at most."""
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
@@ -166,6 +168,11 @@ def topic_code(given: str, field: str) -> str:
     return given
 
 
+def territories(given: Sequence[str], field: str) -> tuple[str, ...]:
+    """Return official regional keys (ARS) or prefixes of some, none twice."""
+    return different([territory(key, path) for path, key in elements(given, field)], field)
+
+
 def languages_offered(given: Sequence[LanguageOffered], field: str) -> tuple[LanguageOffered, ...]:
     """Return the languages offered, their tags in the usual spelling, none twice."""
     return different(
@@ -206,16 +213,34 @@ def _in_order(first: date | None, last: date | None, field: str) -> None:
         raise InvalidInput(field, "dates-order")
 
 
+def _levels_in_order(first: CefrLevel | None, last: CefrLevel | None, field: str) -> None:
+    if first is not None and last is not None and _LEVELS.index(first) > _LEVELS.index(last):
+        raise InvalidInput(field, "levels-order")
+
+
 def eligibility(given: Sequence[EligibilityRule], field: str) -> tuple[EligibilityRule, ...]:
-    """Return the rules; each names a status, and ends not before it begins."""
+    """Return the rules; none ends before it begins. Reasons: "dates-order", "ages-order", "levels-order"."""
     checked = []
     for path, rule in elements(given, field):
-        if not rule.statuses:
-            raise InvalidInput(f"{path}.statuses", "required")
+        if WorkPermission.ASK in rule.work_permission:  # what is not known of a person is no criterion
+            raise InvalidInput(f"{path}.workPermission", "unknown-value")
+        age_from = _number(rule.age_from, f"{path}.ageFrom", 0, 120)
+        age_to = _number(rule.age_to, f"{path}.ageTo", 0, 120)
+        if age_from is not None and age_to is not None and age_to < age_from:
+            raise InvalidInput(f"{path}.ageTo", "ages-order")
+        _levels_in_order(rule.level_from, rule.level_to, f"{path}.levelTo")
         _in_order(rule.valid_from, rule.valid_to, f"{path}.validTo")
         checked.append(
             EligibilityRule(
                 statuses=different(rule.statuses, f"{path}.statuses"),
+                work_permission=different(rule.work_permission, f"{path}.workPermission"),
+                age_from=age_from,
+                age_to=age_to,
+                level_from=rule.level_from,
+                level_to=rule.level_to,
+                residence=territories(rule.residence, f"{path}.residence"),
+                legal_circles=different(rule.legal_circles, f"{path}.legalCircles"),
+                genders=different(rule.genders, f"{path}.genders"),
                 answer=rule.answer,
                 reason=texts(rule.reason, f"{path}.reason"),
                 legal_basis=optional_text(rule.legal_basis, f"{path}.legalBasis"),
@@ -237,36 +262,63 @@ def _number(given: int | None, field: str, minimum: int, maximum: int) -> int | 
 def capacity(given: Capacity, field: str, today: date) -> Capacity:
     """Return what a partner says of its capacity today; the number of places and the state must agree.
 
-    ``as_of`` is today unless said. Reasons: "places-contradict-state", "dates-order", bounds.
+    ``as_of`` is today unless said; what is said without an end counts for ``CAPACITY_EXPIRES_AFTER``.
+    Reasons: "places-contradict-state", "dates-order", bounds.
     """
     places = _number(given.places, f"{field}.places", 0, 100_000)
     if places is not None and (places == 0) != (given.state is CapacityState.NONE):
         raise InvalidInput(f"{field}.state", "places-contradict-state")
     as_of = given.as_of or today
     _in_order(as_of, given.expires_on, f"{field}.expiresOn")
+    known = given.state is not CapacityState.UNKNOWN
+    last = as_of + CAPACITY_EXPIRES_AFTER - timedelta(days=1) if known else None
     return Capacity(
         state=given.state,
         places=places,
         waiting_weeks=_number(given.waiting_weeks, f"{field}.waitingWeeks", 0, 520),
         as_of=as_of,
-        expires_on=given.expires_on,
+        expires_on=given.expires_on or last,
     )
+
+
+def course_runs(given: Sequence[CourseRun], field: str) -> tuple[CourseRun, ...]:
+    """Return the runs of a course in the order in which they begin, none twice.
+
+    A run of one day ends when it starts; the last day to apply is not after its end. Reasons: "dates-order",
+    "places-contradict-state", "duplicate".
+    """
+    checked = []
+    for path, run in elements(given, field, maximum=MOST_RUNS):
+        _in_order(run.starts_on, run.ends_on, f"{path}.endsOn")
+        _in_order(run.apply_by, run.ends_on, f"{path}.applyBy")
+        places = _number(run.places, f"{path}.places", 0, 100_000)
+        if run.full and places:
+            raise InvalidInput(f"{path}.full", "places-contradict-state")
+        checked.append(
+            CourseRun(
+                starts_on=run.starts_on,
+                ends_on=run.ends_on,
+                apply_by=run.apply_by,
+                places=places,
+                full=run.full or places == 0,
+                note=texts(run.note, f"{path}.note"),
+            )
+        )
+    checked.sort(key=lambda run: (run.starts_on or date.max, run.ends_on or date.max))
+    for path, run in elements(checked, field, maximum=MOST_RUNS):
+        if checked.count(run) > 1:
+            raise InvalidInput(path, "duplicate")
+    return tuple(checked)
 
 
 def course(given: CourseFacts, field: str) -> CourseFacts:
     """Return the facts of a course; level and dates in order (reasons "levels-order", "dates-order")."""
-    if (
-        given.level_from is not None
-        and given.level_to is not None
-        and _LEVELS.index(given.level_from) > _LEVELS.index(given.level_to)
-    ):
-        raise InvalidInput(f"{field}.levelTo", "levels-order")
-    _in_order(given.starts_on, given.ends_on, f"{field}.endsOn")  # a course of one day ends when it starts
+    _levels_in_order(given.level_from, given.level_to, f"{field}.levelTo")
     return CourseFacts(
         level_from=given.level_from,
         level_to=given.level_to,
-        starts_on=given.starts_on,
-        ends_on=given.ends_on,
+        runs=course_runs(given.runs, f"{field}.runs"),
+        repeats=given.repeats,
         lessons=_number(given.lessons, f"{field}.lessons", 1, 10_000),
         format=given.format,
         childcare=given.childcare,

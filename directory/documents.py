@@ -25,6 +25,7 @@ from directory.values import (
     PartnerSummary,
     Provenance,
     RecognitionFacts,
+    ReferralFacts,
     SourceTerm,
     TerritoryKey,
     Texts,
@@ -34,7 +35,7 @@ from directory.values import (
 )
 from directory.vocabulary import PartnerKind, PublicationState, Responsibility, ServiceKind
 
-SHAPE: Final = 1
+SHAPE: Final = 2
 """Number of the documents' shape; a release that changes it brings a rebuild (``spurwechsel migrate``)."""
 
 
@@ -91,6 +92,7 @@ class ServiceDocument(Value, frozen=True, kw_only=True):
     recognition: RecognitionFacts | None = None
     interpreting: InterpretingFacts | None = None
     state: PublicationState
+    referral_facts: ReferralFacts | None = None
     assured_at: Instant | None = None
     provenance: Provenance | None = None
     updated_at: Instant

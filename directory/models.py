@@ -28,6 +28,7 @@ from directory.values import (
     Provenance,
     RecognitionFacts,
     SourceTerm,
+    ReferralFacts,
 )
 from directory.vocabulary import (
     ChangeDecision,
@@ -122,6 +123,7 @@ class Base(AsyncAttrs, DeclarativeBase):
 class Municipality(Base):
     """A town or district that runs the project (Kommune); ``ars`` is its official key."""
 
+        ReferralFacts: Json(ReferralFacts),
     __tablename__ = "municipality"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -290,6 +292,7 @@ class PartnerDocumentRow(Base):
     __table_args__ = (
         Index("partner_document_order", "sort_key", "id"),
         Index("partner_document_municipality", "municipality_id"),
+    referral_facts: Mapped[ReferralFacts | None]
     )
 
     id: Mapped[UUID] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)

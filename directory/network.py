@@ -20,6 +20,7 @@ from directory.values import (
     LanguageOffered,
     OpeningHours,
     RecognitionFacts,
+    ReferralFacts,
     ShortText,
     TerritoryKey,
     Texts,
@@ -102,6 +103,7 @@ class ServiceEntry(Value, frozen=True, kw_only=True):
     course: CourseFacts | None = None
     recognition: RecognitionFacts | None = None
     interpreting: InterpretingFacts | None = None
+    referral_facts: ReferralFacts | None = None
     state: PublicationState = PublicationState.PUBLISHED
     assured_at: Instant | None = None
     note: str | None = None

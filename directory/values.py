@@ -19,9 +19,12 @@ from directory.vocabulary import (
     ContactKind,
     CourseAccess,
     CourseFormat,
+    Gender,
     InterpretingMode,
+    LegalCircle,
     PartnerKind,
     ResidenceStatus,
+    WorkPermission,
 )
 
 LanguageTag: TypeAlias = Annotated[
@@ -82,13 +85,30 @@ class LanguageOffered(Value, frozen=True, kw_only=True):
     interpreted: bool = False
 
 
-class EligibilityRule(Value, frozen=True, kw_only=True):
-    """One answer for a set of residence statuses, valid between two dates (both inclusive).
+Age: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=120)]
+"""Age in completed years."""
 
-    The first rule that applies on a day decides; when none does the answer is ASK: unknown is never "no".
+
+class EligibilityRule(Value, frozen=True, kw_only=True):
+    """One answer for the people who meet all its criteria, valid between two dates (both inclusive).
+
+    A criterion that is left empty is met by everybody; several values of one criterion mean any of them.
+    ``work_permission``: YES, WITH_PERMISSION (ASK is what is not known of a person, never a criterion). Age
+    in completed years and language level (of German, CEFR) are inclusive at both ends. ``residence``: ARS
+    prefixes of the place of residence (Wohnort). The first rule that applies on a day decides; when none
+    does the answer is ASK, and so it is when it depends on what is not known of the person: unknown is never
+    "no" (``directory.eligibility``).
     """
 
-    statuses: tuple[ResidenceStatus, ...]
+    statuses: tuple[ResidenceStatus, ...] = ()
+    work_permission: tuple[WorkPermission, ...] = ()
+    age_from: Age | None = None
+    age_to: Age | None = None
+    level_from: CefrLevel | None = None
+    level_to: CefrLevel | None = None
+    residence: tuple[TerritoryKey, ...] = ()
+    legal_circles: tuple[LegalCircle, ...] = ()
+    genders: tuple[Gender, ...] = ()
     answer: Answer
     reason: Texts = {}
     legal_basis: str | None = None
@@ -109,13 +129,33 @@ class Capacity(Value, frozen=True, kw_only=True):
     expires_on: date | None = None
 
 
+class CourseRun(Value, frozen=True, kw_only=True):
+    """One time that a course is held (Kurslauf); days are inclusive, None means "not known".
+
+    ``apply_by``: the last day to apply. ``places``: places that can still be taken (None: not counted);
+    ``full``: nobody else is taken.
+    """
+
+    starts_on: date | None = None
+    ends_on: date | None = None
+    apply_by: date | None = None
+    places: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
+    full: bool = False
+    note: Texts = {}
+
+
 class CourseFacts(Value, frozen=True, kw_only=True):
-    """What is known of a course; None means "not known", never "no". ``cost_cents`` is in euro cents."""
+    """What is known of a course; None means "not known", never "no". ``cost_cents`` is in euro cents.
+
+    ``runs`` are the times it is held, in the order in which they begin; past ones may stay. ``repeats``:
+    whether more runs follow than are listed here. Documents and files of shape 1 knew one run only and
+    spelled it ``starts_on`` and ``ends_on``; they are read as that run.
+    """
 
     level_from: CefrLevel | None = None
     level_to: CefrLevel | None = None
-    starts_on: date | None = None
-    ends_on: date | None = None
+    runs: tuple[CourseRun, ...] = ()
+    repeats: bool | None = None
     lessons: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
     format: CourseFormat | None = None
     childcare: bool | None = None
@@ -123,6 +163,19 @@ class CourseFacts(Value, frozen=True, kw_only=True):
     exam: ShortText | None = None
     cost_cents: Annotated[int, msgspec.Meta(ge=0)] | None = None
     access: tuple[CourseAccess, ...] = ()
+    shape_1_start: date | None = msgspec.field(default=None, name="starts_on")
+    shape_1_end: date | None = msgspec.field(default=None, name="ends_on")
+
+    def __post_init__(self) -> None:
+        """Read the single run of shape 1; a text that has it and runs too is refused."""
+        if self.shape_1_start is None and self.shape_1_end is None:
+            return
+        if self.runs:
+            raise ValueError("a course has either runs, or (in texts of shape 1) starts_on and ends_on")
+        run = CourseRun(starts_on=self.shape_1_start, ends_on=self.shape_1_end)
+        msgspec.structs.force_setattr(self, "runs", (run,))
+        msgspec.structs.force_setattr(self, "shape_1_start", None)
+        msgspec.structs.force_setattr(self, "shape_1_end", None)
 
 
 class RecognitionFacts(Value, frozen=True, kw_only=True):
@@ -151,6 +204,29 @@ class InterpretingFacts(Value, frozen=True, kw_only=True):
     lead_time_hours: Annotated[int, msgspec.Meta(ge=0, le=2_000)] | None = None
 
 
+class ReferralFacts(Value, frozen=True, kw_only=True):
+    """How a service wants people to be sent to it, and what becomes of that, in its own words.
+
+    ``required``: nobody comes without being referred; ``accepted``: referrals are taken at all. ``methods``:
+    ways of referring. ``response_days``: days until it answers a referral, ``response`` what it says of that
+    ("case by case"). ``next_steps``: what happens right after the referral. ``feedback``: how the sender
+    hears of what came of it, ``feedback_days`` and ``feedback_delay`` when. ``intake_criteria``: whom it
+    takes in; ``requirements``: which papers and registrations it asks for. None and empty mean "not known".
+    """
+
+    required: bool | None = None
+    accepted: bool | None = None
+    methods: tuple[Titles, ...] = ()
+    response_days: Annotated[int, msgspec.Meta(ge=0, le=1_000)] | None = None
+    response: Titles = {}
+    next_steps: tuple[Titles, ...] = ()
+    feedback: tuple[Titles, ...] = ()
+    feedback_days: Annotated[int, msgspec.Meta(ge=0, le=1_000)] | None = None
+    feedback_delay: Titles = {}
+    intake_criteria: tuple[Titles, ...] = ()
+    requirements: tuple[Titles, ...] = ()
+
+
 class SourceTerm(Value, frozen=True, kw_only=True):
     """A taxonomy term of the source an entry was imported from, kept as it was (HSDS taxonomy_term)."""
 
@@ -167,6 +243,16 @@ class Provenance(Value, frozen=True, kw_only=True):
     licence: str | None = None
 
 
+class TextDates(Value, frozen=True, kw_only=True):
+    """When the texts of an entry last changed, by field and language, and which translations are stale.
+
+    ``stale``: older than the text they were translated from (``directory.translations``).
+    """
+
+    at: dict[str, dict[str, Annotated[datetime, msgspec.Meta(tz=True)]]] = {}
+    stale: dict[str, tuple[str, ...]] = {}
+
+
 class PartnerSummary(Value, frozen=True, kw_only=True):
     """The part of a partner that every one of its services shows."""
 
@@ -177,11 +263,15 @@ class PartnerSummary(Value, frozen=True, kw_only=True):
 
 
 class MunicipalitySummary(Value, frozen=True, kw_only=True):
-    """The municipality in whose directory an entry stands; ``ars`` is its official key."""
+    """The municipality in whose directory an entry stands; ``ars`` is its official key.
+
+    ``licence``: under which its own entries may be used on (SPDX identifier or address), if it has said.
+    """
 
     id: UUID
     name: Titles
     ars: TerritoryKey
+    licence: str | None = None
 
 
 class TopicTerm(Value, frozen=True, kw_only=True):

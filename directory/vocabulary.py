@@ -67,6 +67,22 @@ class LegalCircle(StrEnum):
     NONE = "NONE"
 
 
+class WorkPermission(StrEnum):
+    """May this person work? The only thing about a status that a business gets to know."""
+
+    YES = "YES"
+    WITH_PERMISSION = "WITH_PERMISSION"
+    ASK = "ASK"
+
+
+class Gender(StrEnum):
+    """Gender as a criterion of a service (a women's course, a men's group); never kept of a client."""
+
+    WOMAN = "WOMAN"
+    MAN = "MAN"
+    DIVERSE = "DIVERSE"
+
+
 class PublicationState(StrEnum):
     """Who may see an entry: only its partner and the coordination, everybody, or nobody any more."""
 
@@ -309,3 +325,9 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
 def label(member: StrEnum, language: str) -> str | None:
     """Return the label for people of a word of the directory in German or English, if it has one."""
     return LABELS.get(_key(member), {}).get(language)
+    _key(WorkPermission.YES): {"de": "darf arbeiten", "en": "may work"},
+    _key(WorkPermission.WITH_PERMISSION): {"de": "mit Erlaubnis", "en": "with permission"},
+    _key(WorkPermission.ASK): {"de": "bitte fragen", "en": "please ask"},
+    _key(Gender.WOMAN): {"de": "Frauen", "en": "women"},
+    _key(Gender.MAN): {"de": "Männer", "en": "men"},
+    _key(Gender.DIVERSE): {"de": "divers", "en": "gender-diverse people"},

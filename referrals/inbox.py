@@ -34,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from directory.actors import Actor, Role
+from directory.courses import next_run
 from directory.database import seen
 from directory.models import Service
 from directory.paging import check_size, cursor_of, place_of
@@ -519,7 +520,8 @@ def _warnings(
     referral: Referral, state: ReferralState, row: Any, latest: LatestUsefulStart | None, at: datetime
 ) -> tuple[Warned, ...]:
     status_end: date | None = row.status_valid_until
-    begins = row.course.starts_on if row.course is not None else None
+    run = next_run(row.course, local_day(at))
+    begins = run.starts_on if run is not None else None
     planned = {
         ReferralState.WAITLISTED: referral.expected_week,
         ReferralState.ACCEPTED: referral.first_contact_on,

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from directory.values import LanguageTag, ShortText, TopicCode, Value
-from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus
+from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus, WorkPermission
 from referrals.values import Contact, Identity, NoteText, Phone, Profile
-from referrals.vocabulary import DataCategory, WorkPermission
+from referrals.vocabulary import DataCategory
 
 
 class PersonFacts(Value, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
+from directory.courses import next_run
 from directory.database import seen
 from directory.models import Partner, Service
 from directory.problems import InvalidInput, NotFound
@@ -125,7 +126,8 @@ async def requirements(
         )
     )
     latest = latest_useful_start(client.status_valid_until, service.kind, service.course)
-    begins = service.course.starts_on if service.course is not None else None
+    run = next_run(service.course, local_day(at))
+    begins = run.starts_on if run is not None else None
     key = await keys.of(client_id)
     preview = package_for(facts_of_client(key, client), chosen)
     details = {"service": str(service_id)}

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from directory.database import Work
 from directory.problems import InvalidInput
+from directory.vocabulary import WorkPermission
 from referrals.clients import ClientDraft, create_client
 from referrals.inbox import package_place
 from referrals.models import Client, ReferralPackage
@@ -18,7 +19,7 @@ from referrals.personal_data.keystore import KeyStore
 from referrals.problems import PackageClosed, TransitionNotAllowed
 from referrals.states import Move, allowed
 from referrals.values import Contact, Identity, Profile
-from referrals.vocabulary import READABLE_STATES, DataCategory, EventActor, WorkPermission
+from referrals.vocabulary import READABLE_STATES, DataCategory, EventActor
 
 
 async def take_over_client(work: Work, keys: KeyStore, referral_id: UUID) -> UUID:

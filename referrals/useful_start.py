@@ -124,16 +124,21 @@ def latest_useful_start(
 ) -> LatestUsefulStart | None:
     """Return until when beginning is useful; None when it is not known when the status ends.
 
-    A course that runs once takes from its first to its last day; one with a number of lessons that many
-    weeks of 25; everything else what its kind usually takes.
+    A course takes from the first to the last day of its longest run whose days are known; one with a number
+    of lessons that many weeks of 25; everything else what its kind usually takes.
     """
     if status_valid_until is None:
         return None
     usual = _NO_TIME if kind is None else DURATIONS.get(kind, _NO_TIME)
     days, reckoned = usual.weeks * 7, Reckoned.KIND
     if course is not None:
-        if course.starts_on and course.ends_on and course.starts_on <= course.ends_on:
-            days, reckoned = (course.ends_on - course.starts_on).days + 1, Reckoned.COURSE_DATES
+        lengths = [
+            (run.ends_on - run.starts_on).days + 1
+            for run in course.runs
+            if run.starts_on and run.ends_on and run.starts_on <= run.ends_on
+        ]
+        if lengths:
+            days, reckoned = max(lengths), Reckoned.COURSE_DATES
         elif course.lessons is not None:
             days, reckoned = math.ceil(course.lessons / LESSONS_PER_WEEK) * 7, Reckoned.LESSONS
     needed = usual.needed_weeks * 7

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from directory.values import Instant, LanguageTag, ShortText, Value
-from directory.vocabulary import CefrLevel, DataProtectionLaw, PartnerKind
+from directory.vocabulary import CefrLevel, DataProtectionLaw, PartnerKind, WorkPermission
 from referrals.vocabulary import (
     Channel,
     ConsentMedium,
@@ -25,7 +25,6 @@ from referrals.vocabulary import (
     RevocationAnswer,
     SpecialBasis,
     WithdrawalScope,
-    WorkPermission,
 )
 
 NoteText: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=600)]

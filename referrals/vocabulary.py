@@ -186,14 +186,6 @@ class Channel(StrEnum):
     CODE = "CODE"
 
 
-class WorkPermission(StrEnum):
-    """May this person work? The only thing about a status that a business gets to know."""
-
-    YES = "YES"
-    WITH_PERMISSION = "WITH_PERMISSION"
-    ASK = "ASK"
-
-
 class Priority(StrEnum):
     """How soon the recipient must answer; see ``ANSWER_DAYS``."""
 
@@ -710,9 +702,6 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(Channel.LETTER): {"de": "per Brief", "en": "by letter"},
     _key(Channel.EMAIL): {"de": "per E-Mail", "en": "by e-mail"},
     _key(Channel.CODE): {"de": "mit der Codekarte", "en": "with the code card"},
-    _key(WorkPermission.YES): {"de": "darf arbeiten", "en": "may work"},
-    _key(WorkPermission.WITH_PERMISSION): {"de": "mit Erlaubnis", "en": "with permission"},
-    _key(WorkPermission.ASK): {"de": "bitte fragen", "en": "please ask"},
     _key(Priority.URGENT): {"de": "eilig (1 Werktag)", "en": "urgent (1 working day)"},
     _key(Priority.SOON): {"de": "bald (3 Werktage)", "en": "soon (3 working days)"},
     _key(Priority.NORMAL): {"de": "normal (10 Werktage)", "en": "normal (10 working days)"},

@@ -230,9 +230,10 @@ def _add_course(made: Document, add: Callable[..., None], service: ServiceDocume
     reached = course.level_to or course.level_from
     if reached is not None:
         add("course_level", reached)
-    for field, day in (("starts_on", course.starts_on), ("ends_on", course.ends_on)):
-        if day is not None:
-            made.add_integer(field, day_number(day))
+    for run in course.runs[:1]:
+        for field, day in (("starts_on", run.starts_on), ("ends_on", run.ends_on)):
+            if day is not None:
+                made.add_integer(field, day_number(day))
     for field, known in (
         ("course_childcare", course.childcare),
         ("course_women_only", course.women_only),

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from directory.courses import next_run
 from directory.documents import ServiceDocument
 from directory.values import Capacity, EligibilityRule, LanguageTag, TerritoryKey
 from directory.vocabulary import (
@@ -256,7 +257,8 @@ def course_start(service: ServiceDocument, situation: Situation) -> Reason | Non
     """Judge when a course starts: one that has begun, or begins before the person can, does not fit."""
     if service.course is None:
         return None
-    starts = service.course.starts_on
+    run = next_run(service.course, situation.on)
+    starts = run.starts_on if run is not None else None
     if starts is None:
         return Reason(Criterion.COURSE_START, Answer.ASK, "start-unknown")
     values = {"starts_on": starts.isoformat()}
@@ -272,7 +274,8 @@ def course_end(service: ServiceDocument, situation: Situation) -> Reason | None:
     until = situation.status_valid_until
     if service.course is None or until is None:
         return None
-    ends = service.course.ends_on
+    run = next_run(service.course, situation.on)
+    ends = run.ends_on if run is not None else None
     values = {"valid_until": until.isoformat()}
     if ends is None:
         return Reason(Criterion.COURSE_END, Answer.ASK, "end-unknown", values)

@@ -10,7 +10,16 @@ from typing import Final
 import msgspec
 
 from directory import contacts
-from directory.importing.entries import CHUNK, PartnerGiven, ServiceGiven, entry_id, source_namespace
+from directory.importing.entries import (
+    CHUNK,
+    Checkpoint,
+    LooseGiven,
+    PartnerGiven,
+    ServiceGiven,
+    entry_id,
+    nothing_loose,
+    source_namespace,
+)
 from directory.importing.report import ImportRefused, ImportReport, Refusal
 from directory.network import LocationEntry, NetworkFile, PartnerEntry, ServiceEntry, decoder
 from directory.problems import InvalidInput
@@ -119,21 +128,27 @@ class NetworkSource:
             len(partner.services) for partner in network.partners
         )
 
-    async def prepare(self) -> int | None:
+    async def prepare(self, checkpoint: Checkpoint | None) -> int | None:
         """Return how many entries come; the file was read whole."""
         return sum(1 + len(partner.services) for partner in self._network.partners)
 
-    async def partners(self) -> AsyncIterator[list[PartnerGiven]]:
+    async def partners(self, after: int) -> AsyncIterator[tuple[int, list[PartnerGiven]]]:
         """Yield every partner once."""
-        given = map(self._partner, self._network.partners)
+        given = map(self._partner, self._network.partners[after:])
         while chunk := list(islice(given, CHUNK)):
-            yield chunk
+            after += len(chunk)
+            yield after, chunk
 
-    async def services(self) -> AsyncIterator[list[ServiceGiven]]:
+    async def services(self, after: int) -> AsyncIterator[tuple[int, list[ServiceGiven]]]:
         """Yield every service once."""
-        given = self._services()
+        given = islice(self._services(), after, None)
         while chunk := list(islice(given, CHUNK)):
-            yield chunk
+            after += len(chunk)
+            yield after, chunk
+
+    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
+        """Yield nothing: everything in the file belongs to an entry."""
+        return nothing_loose(after)
 
     def _partner(self, entry: PartnerEntry) -> PartnerGiven:
         id_ = entry_id(self._namespace, "partner", entry.key)
@@ -198,6 +213,7 @@ class NetworkSource:
                 "course": entry.course,
                 "recognition": entry.recognition,
                 "interpreting": entry.interpreting,
+                "referral_facts": entry.referral_facts,
                 "note": entry.note,
                 "assured_at": entry.assured_at,
             },

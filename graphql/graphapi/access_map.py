@@ -77,7 +77,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "Service",
         "id version partner municipality kind kindLabel title titles description descriptions website "
         "topics sourceTerms languages eligibility area responsibility locations contactPoints capacity "
-        "course recognition interpreting state assuredAt provenance updatedAt",
+        "course recognition interpreting referralFacts state assuredAt provenance updatedAt",
     ),
     Entry(Rule.OWN, "Service", "note"),
     Entry(Rule.MEMBER, "Query", "changeRequests structuralGaps"),
@@ -129,13 +129,21 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         Rule.PUBLIC,
         "EligibilityRule",
-        "statuses answer answerLabel reason reasonTexts legalBasis validFrom validTo",
+        "statuses workPermission ageFrom ageTo levelFrom levelTo residence legalCircles genders "
+        "answer answerLabel reason reasonTexts legalBasis validFrom validTo",
     ),
     Entry(Rule.PUBLIC, "Capacity", "state current currentLabel places waitingWeeks asOf expiresOn"),
     Entry(
         Rule.PUBLIC,
         "CourseFacts",
-        "levelFrom levelTo startsOn endsOn lessons format childcare womenOnly exam costCents access",
+        "levelFrom levelTo runs nextRun repeats lessons format childcare womenOnly exam costCents access",
+    ),
+    Entry(Rule.PUBLIC, "CourseRun", "startsOn endsOn applyBy places full open note noteTexts"),
+    Entry(
+        Rule.PUBLIC,
+        "ReferralFacts",
+        "required accepted methods responseDays response nextSteps feedback feedbackDays feedbackDelay "
+        "intakeCriteria requirements",
     ),
     Entry(Rule.PUBLIC, "RecognitionFacts", "occupations regulated competentBody"),
     Entry(Rule.PUBLIC, "InterpretingFacts", "languages modes leadTimeHours"),

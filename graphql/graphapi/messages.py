@@ -230,6 +230,10 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ liegt unter dem Anfangsniveau.",
         "en": "“{field}” is below the level it begins at.",
     },
+    "ages-order": {
+        "de": "„{field}“ liegt unter dem Mindestalter.",
+        "en": "“{field}” is below the lowest age.",
+    },
     "places-contradict-state": {
         "de": "„{field}“ passt nicht zur Zahl der Plätze.",
         "en": "“{field}” does not agree with the number of places.",

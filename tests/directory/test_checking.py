@@ -17,6 +17,7 @@ from directory.values import (
     Capacity,
     ContactPoint,
     CourseFacts,
+    CourseRun,
     EligibilityRule,
     InterpretedLanguage,
     InterpretingFacts,
@@ -277,7 +278,9 @@ def test_what_is_no_language_tag(tag: str) -> None:
             "levels-order",
         ),
         (
-            lambda: check.course(CourseFacts(starts_on=date(2026, 3, 2), ends_on=date(2026, 3, 1)), "course"),
+            lambda: check.course(
+                CourseFacts(runs=(CourseRun(starts_on=date(2026, 3, 2), ends_on=date(2026, 3, 1)),)), "course"
+            ),
             "course.endsOn",
             "dates-order",
         ),
@@ -350,7 +353,9 @@ def test_what_is_refused(act: Callable[[], object], field: str, reason: str) -> 
 
 def test_unpaired_values_are_left_alone() -> None:
     """What is not known is not wrong."""
-    assert check.course(CourseFacts(level_to=CefrLevel.B1, ends_on=date(2026, 1, 1)), "course").ends_on
+    assert check.course(
+        CourseFacts(level_to=CefrLevel.B1, runs=(CourseRun(ends_on=date(2026, 1, 1)),)), "course"
+    ).ends_on
     assert check.capacity(Capacity(), "capacity", TODAY) == Capacity(as_of=TODAY)
     assert check.optional_text("  ", "exam") is None
 

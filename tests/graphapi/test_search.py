@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from directory.database import Database
-from directory.values import CourseFacts, EligibilityRule
+from directory.values import CourseFacts, CourseRun, EligibilityRule
 from directory.vocabulary import Answer, CefrLevel, ResidenceStatus
 from graphapi.app import application
 from graphapi.context import Services
@@ -60,8 +60,7 @@ def course(ends: int, *, childcare: bool | None, starts: int = 10) -> dict[str, 
         "course": CourseFacts(
             level_from=CefrLevel.A2,
             level_to=CefrLevel.B1,
-            starts_on=TODAY + timedelta(days=starts),
-            ends_on=TODAY + timedelta(days=ends),
+            runs=(CourseRun(starts_on=TODAY + timedelta(days=starts), ends_on=TODAY + timedelta(days=ends)),),
             childcare=childcare,
         ),
         "eligibility": [EligibilityRule(statuses=(ResidenceStatus.SECTION_104C,), answer=Answer.FITS)],

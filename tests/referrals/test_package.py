@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus
+from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus, WorkPermission
 from referrals.package import FIELDS, PersonFacts, decoder, encoder, facts, package_for
 from referrals.values import Contact, Identity, Profile
-from referrals.vocabulary import DataCategory, WorkPermission
+from referrals.vocabulary import DataCategory
 
 EVERYTHING = facts(
     identity=Identity(family_name="Muster", given_names="Ada", date_of_birth=date(1990, 1, 2)),

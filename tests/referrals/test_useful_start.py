@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory.values import CourseFacts
+from directory.values import CourseFacts, CourseRun
 from directory.vocabulary import ServiceKind
 from referrals.useful_start import (
     DURATIONS,
@@ -20,7 +20,7 @@ from referrals.useful_start import (
 from referrals.vocabulary import ReferralState, Warned
 
 END = date(2027, 6, 30)
-ONCE = CourseFacts(starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28))
+ONCE = CourseFacts(runs=(CourseRun(starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28)),))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,12 @@ ONCE = CourseFacts(starts_on=date(2026, 9, 1), ends_on=date(2027, 2, 28))
         (ServiceKind.QUALIFICATION, CourseFacts(lessons=401), date(2027, 1, 20), Reckoned.LESSONS),
         (ServiceKind.QUALIFICATION, None, date(2027, 1, 27), Reckoned.KIND),
         # a course without an end runs again and again: its kind says how long it takes
-        (ServiceKind.QUALIFICATION, CourseFacts(starts_on=END), date(2027, 1, 27), Reckoned.KIND),
+        (
+            ServiceKind.QUALIFICATION,
+            CourseFacts(runs=(CourseRun(starts_on=END),)),
+            date(2027, 1, 27),
+            Reckoned.KIND,
+        ),
         (ServiceKind.QUALIFICATION_RECOGNITION, None, date(2027, 3, 3), Reckoned.KIND),
         (ServiceKind.JOB_PLACEMENT, None, date(2027, 4, 21), Reckoned.KIND),
         (ServiceKind.RESIDENCE_TITLE_CHANGE, None, date(2027, 6, 2), Reckoned.KIND),

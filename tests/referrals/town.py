@@ -12,7 +12,14 @@ from directory.actors import SYSTEM, Actor, Role
 from directory.database import Database, Work
 from directory.models import Member, Municipality, Partner, Service, Topic
 from directory.values import Capacity
-from directory.vocabulary import CapacityState, PartnerKind, PublicationState, Responsibility, ServiceKind
+from directory.vocabulary import (
+    CapacityState,
+    PartnerKind,
+    PublicationState,
+    Responsibility,
+    ServiceKind,
+    WorkPermission,
+)
 from referrals.clients import ClientDraft
 from referrals.consent.consents import record_consent, request_consent, terms_between
 from referrals.consent.notice import CURRENT, TEXT_ID, render_notice
@@ -41,7 +48,6 @@ from referrals.vocabulary import (
     Purpose,
     ReferralState,
     ReportDepth,
-    WorkPermission,
 )
 
 TOPICS = ("language-course", "job", "childcare", "clearing", "health")

@@ -14,6 +14,7 @@ from directory.problems import InvalidInput
 from directory.values import (
     Capacity,
     CourseFacts,
+    CourseRun,
     EligibilityRule,
     InterpretedLanguage,
     InterpretingFacts,
@@ -371,10 +372,18 @@ def test_filters_decide(
         (CourseFilter(level_to=CefrLevel.B1), CourseFacts(), True),
         (CourseFilter(level_from=CefrLevel.A2), CourseFacts(level_from=CefrLevel.A1), True),
         (CourseFilter(level_from=CefrLevel.A2), CourseFacts(level_from=CefrLevel.B1), False),
-        (CourseFilter(starts_after=TODAY), CourseFacts(starts_on=TODAY), True),
-        (CourseFilter(starts_after=TODAY), CourseFacts(starts_on=TODAY - timedelta(days=1)), False),
-        (CourseFilter(ends_before=TODAY), CourseFacts(ends_on=TODAY), True),
-        (CourseFilter(ends_before=TODAY), CourseFacts(ends_on=TODAY + timedelta(days=1)), False),
+        (CourseFilter(starts_after=TODAY), CourseFacts(runs=(CourseRun(starts_on=TODAY),)), True),
+        (
+            CourseFilter(starts_after=TODAY),
+            CourseFacts(runs=(CourseRun(starts_on=TODAY - timedelta(days=1)),)),
+            False,
+        ),
+        (CourseFilter(ends_before=TODAY), CourseFacts(runs=(CourseRun(ends_on=TODAY),)), True),
+        (
+            CourseFilter(ends_before=TODAY),
+            CourseFacts(runs=(CourseRun(ends_on=TODAY + timedelta(days=1)),)),
+            False,
+        ),
         (CourseFilter(ends_before=TODAY), CourseFacts(), True),
         (CourseFilter(childcare=True), CourseFacts(childcare=True), True),
         (CourseFilter(childcare=True), CourseFacts(childcare=None), True),
@@ -400,8 +409,12 @@ def test_course_filters_leave_out_what_is_known_to_differ(
 
 def test_what_does_not_fit_comes_last_or_not_at_all(engine: FollowingEngine) -> None:
     """However well its words match; counts tell both."""
-    begun = service("Deutschkurs Deutschkurs", course=CourseFacts(starts_on=TODAY - timedelta(days=9)))
-    later = service("Deutschkurs am Abend", course=CourseFacts(starts_on=TODAY + timedelta(days=9)))
+    begun = service(
+        "Deutschkurs Deutschkurs", course=CourseFacts(runs=(CourseRun(starts_on=TODAY - timedelta(days=9)),))
+    )
+    later = service(
+        "Deutschkurs am Abend", course=CourseFacts(runs=(CourseRun(starts_on=TODAY + timedelta(days=9)),))
+    )
     fill(engine, [begun, later])
     situation = Situation(on=TODAY)
 

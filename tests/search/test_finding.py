@@ -14,7 +14,7 @@ from directory.actors import ANONYMOUS, SYSTEM
 from directory.database import Database
 from directory.models import Occupation
 from directory.problems import InvalidInput
-from directory.values import CourseFacts, RecognitionFacts
+from directory.values import CourseFacts, CourseRun, RecognitionFacts
 from directory.vocabulary import Answer, PublicationState, ServiceKind
 from search.engine import Facet, Filters, Near, SearchQuery, SearchResult, SearchUnavailable
 from search.finding import FoundPage, distance_km, search_services
@@ -75,11 +75,15 @@ async def test_a_woman_whose_status_ends_in_seven_months(
     """Courses that end too late, have no childcare or have begun are told by their reasons."""
     soon, late = TODAY + timedelta(days=20), TODAY + timedelta(days=400)
     facts = {
-        "B1 passend": CourseFacts(starts_on=soon, ends_on=soon + timedelta(days=90), childcare=True),
-        "B1 zu lang": CourseFacts(starts_on=soon, ends_on=late, childcare=True),
-        "B1 ohne Betreuung": CourseFacts(starts_on=soon, ends_on=soon, childcare=False),
-        "B1 begonnen": CourseFacts(starts_on=TODAY - timedelta(days=1), ends_on=soon, childcare=True),
-        "B1 ungewiss": CourseFacts(starts_on=soon),
+        "B1 passend": CourseFacts(
+            runs=(CourseRun(starts_on=soon, ends_on=soon + timedelta(days=90)),), childcare=True
+        ),
+        "B1 zu lang": CourseFacts(runs=(CourseRun(starts_on=soon, ends_on=late),), childcare=True),
+        "B1 ohne Betreuung": CourseFacts(runs=(CourseRun(starts_on=soon, ends_on=soon),), childcare=False),
+        "B1 begonnen": CourseFacts(
+            runs=(CourseRun(starts_on=TODAY - timedelta(days=1), ends_on=soon),), childcare=True
+        ),
+        "B1 ungewiss": CourseFacts(runs=(CourseRun(starts_on=soon),)),
     }
     for title, made in zip(facts, await directory.add(*facts), strict=True):
         await directory.change(made, course=facts[title])

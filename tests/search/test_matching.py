@@ -17,6 +17,7 @@ from directory.documents import ServiceDocument
 from directory.values import (
     Capacity,
     CourseFacts,
+    CourseRun,
     EligibilityRule,
     InterpretedLanguage,
     InterpretingFacts,
@@ -204,6 +205,9 @@ def test_courses(
     facts: dict[str, Any] = {
         name: CefrLevel(value) if "level" in name else value for name, value in course.items()
     }
+    dates = {name: facts.pop(name) for name in ("starts_on", "ends_on") if name in facts}
+    if dates:
+        facts["runs"] = (CourseRun(**dates),)
 
     assert reason({"course": CourseFacts(**facts)}, situation, Criterion(criterion)) == expected
 
@@ -254,7 +258,7 @@ def test_capacity(capacity: Capacity, expected: tuple[Answer, str]) -> None:
 
 def test_the_overall_answer_is_the_worst() -> None:
     """One no is a no; no criterion at all fits."""
-    begun = service(course=CourseFacts(starts_on=TODAY - DAY, childcare=True))
+    begun = service(course=CourseFacts(runs=(CourseRun(starts_on=TODAY - DAY),), childcare=True))
     judged = judge(begun, Situation(on=TODAY, childcare=True, languages=("ti",)), {})
 
     assert judged.answer is NOT
@@ -292,8 +296,7 @@ COURSES = st.builds(
     CourseFacts,
     level_from=LEVELS,
     level_to=LEVELS,
-    starts_on=MAYBE_DAY,
-    ends_on=MAYBE_DAY,
+    runs=st.lists(st.builds(CourseRun, starts_on=MAYBE_DAY, ends_on=MAYBE_DAY), max_size=1).map(tuple),
     childcare=MAYBE,
     women_only=MAYBE,
     access=st.lists(st.sampled_from(CourseAccess), unique=True).map(tuple),
@@ -369,7 +372,7 @@ def test_a_better_value_never_lowers_the_answer(
     offered: ServiceDocument, situation: Situation, data: st.DataObject
 ) -> None:
     """From no over unknown to yes in one criterion, the overall answer only rises."""
-    course = offered.course or CourseFacts(starts_on=situation.on)
+    course = offered.course or CourseFacts(runs=(CourseRun(starts_on=situation.on),))
     ladders: list[list[ServiceDocument]] = [
         [
             replace(offered, eligibility=rules)

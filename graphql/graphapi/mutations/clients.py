@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 
 from directory.database import Work
-from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus
+from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus, WorkPermission
 from graphapi.context import Info
 from graphapi.given import renaming
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
@@ -18,7 +18,7 @@ from graphapi.types.client import Client
 from graphapi.types.exchange_problems import ErasedProblem
 from referrals import clients
 from referrals.personal_data import erasing
-from referrals.vocabulary import ClientPhase, WorkPermission
+from referrals.vocabulary import ClientPhase
 
 
 @strawberry.type(description="The client as they are now.")

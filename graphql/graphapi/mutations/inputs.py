@@ -16,8 +16,11 @@ from directory.vocabulary import (
     ContactKind,
     CourseAccess,
     CourseFormat,
+    Gender,
     InterpretingMode,
+    LegalCircle,
     ResidenceStatus,
+    WorkPermission,
 )
 from graphapi.types.texts import TextInput
 
@@ -42,11 +45,33 @@ class LanguageOfferedInput:
     interpreted: bool = strawberry.field(default=False, description="Only through an interpreter.")
 
 
-@strawberry.input(description="The answer for some residence statuses; the first rule that applies decides.")
+@strawberry.input(
+    description="The answer for people who meet all criteria; the first rule that applies decides."
+)
 class EligibilityRuleInput:
-    """The answer for some residence statuses."""
+    """The answer for people who meet all criteria."""
 
-    statuses: list[ResidenceStatus] = strawberry.field(description="For whom.")
+    statuses: list[ResidenceStatus] = strawberry.field(
+        default_factory=list, description="Residence statuses; empty: any."
+    )
+    work_permission: list[WorkPermission] = strawberry.field(
+        default_factory=list, description="May they work (YES, WITH_PERMISSION); empty: does not matter."
+    )
+    age_from: int | None = strawberry.field(default=strawberry.UNSET, description="Lowest age in years.")
+    age_to: int | None = strawberry.field(default=strawberry.UNSET, description="Highest age in years.")
+    level_from: CefrLevel | None = strawberry.field(
+        default=strawberry.UNSET, description="Language level (German) at least."
+    )
+    level_to: CefrLevel | None = strawberry.field(
+        default=strawberry.UNSET, description="Language level (German) at most."
+    )
+    residence: list[str] = strawberry.field(
+        default_factory=list, description="Official keys (ARS, prefixes) of places of residence; empty: any."
+    )
+    legal_circles: list[LegalCircle] = strawberry.field(
+        default_factory=list, description="Legal circles; empty: any."
+    )
+    genders: list[Gender] = strawberry.field(default_factory=list, description="Genders; empty: any.")
     answer: Answer = strawberry.field(description="Whether the service is open to them.")
     reason: list[TextInput] = strawberry.field(default_factory=list, description="Why.")
     legal_basis: str | None = strawberry.field(default=strawberry.UNSET, description="Law it rests on.")
@@ -67,14 +92,28 @@ class CapacityInput:
     )
 
 
+@strawberry.input(description="One time that a course is held; what is left out is not known.")
+class CourseRunInput:
+    """One time that a course is held."""
+
+    starts_on: date | None = strawberry.field(default=strawberry.UNSET, description="First day.")
+    ends_on: date | None = strawberry.field(default=strawberry.UNSET, description="Last day.")
+    apply_by: date | None = strawberry.field(default=strawberry.UNSET, description="Last day to apply.")
+    places: int | None = strawberry.field(default=strawberry.UNSET, description="Places left.")
+    full: bool = strawberry.field(default=False, description="Nobody else is taken.")
+    note: list[TextInput] = strawberry.field(default_factory=list, description="What else there is to know.")
+
+
 @strawberry.input(description="Facts of a course; what is left out is not known.")
 class CourseFactsInput:
     """Facts of a course."""
 
     level_from: CefrLevel | None = strawberry.field(default=strawberry.UNSET, description="Begins at.")
     level_to: CefrLevel | None = strawberry.field(default=strawberry.UNSET, description="Leads to.")
-    starts_on: date | None = strawberry.field(default=strawberry.UNSET, description="First day.")
-    ends_on: date | None = strawberry.field(default=strawberry.UNSET, description="Last day.")
+    runs: list[CourseRunInput] = strawberry.field(default_factory=list, description="When it is held.")
+    repeats: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether more runs follow than are listed."
+    )
     lessons: int | None = strawberry.field(default=strawberry.UNSET, description="Number of lessons.")
     format: CourseFormat | None = strawberry.field(default=strawberry.UNSET, description="How it is held.")
     childcare: bool | None = strawberry.field(default=strawberry.UNSET, description="Is there childcare.")

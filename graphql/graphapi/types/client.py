@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 from strawberry import Parent
 
-from directory.vocabulary import Answer, CefrLevel, LegalCircle, ResidenceStatus
+from directory.vocabulary import Answer, CefrLevel, LegalCircle, ResidenceStatus, WorkPermission
 from graphapi.context import Info
 from graphapi.relay import global_id
 from graphapi.types import exchange_words as exchange_words
@@ -21,7 +21,7 @@ from referrals import clients
 from referrals.clients import ClientFile, ExclusionView, PhaseStep
 from referrals.eligibility import Verdict
 from referrals.inbox import Box
-from referrals.vocabulary import ClientPhase, SupportAdvice, WorkPermission
+from referrals.vocabulary import ClientPhase, SupportAdvice
 
 if TYPE_CHECKING:
     from graphapi.types.card import CodeCard

@@ -22,7 +22,6 @@ _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.InterpreterKind: "Who interpreted when the consent was explained.",
     vocabulary.WithdrawalScope: "How much of a consent is withdrawn.",
     vocabulary.Channel: "How a declaration of the person reached the organisation.",
-    vocabulary.WorkPermission: "May this person work? All that a business gets to know of a status.",
     vocabulary.Priority: "How soon the recipient must answer, in working days of Brandenburg.",
     vocabulary.EventActor: "Who acted in a referral's event.",
     vocabulary.AnswerSource: "How an answer came in: from a member, or told to the sender who recorded it.",

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import Parent
 
 from directory import values
+from directory.courses import can_be_applied_for, next_run
 from directory.vocabulary import (
     Answer,
     CapacityState,
     CefrLevel,
     CourseAccess,
     CourseFormat,
+    Gender,
     InterpretingMode,
+    LegalCircle,
     ResidenceStatus,
+    WorkPermission,
 )
 from graphapi.context import Info
 from graphapi.types.texts import LanguageArgument, Text, choose, every
@@ -46,11 +51,28 @@ def _answer_label(root: Parent[values.EligibilityRule], info: Info) -> str:
     return label(root.answer, info.context.language)
 
 
-@strawberry.type(description="The answer for some residence statuses; the first rule that applies decides.")
+@strawberry.type(
+    description=(
+        "The answer for people who meet all criteria; an empty criterion is met by everybody. "
+        "The first rule that applies decides; what depends on something unknown of the person: ask."
+    )
+)
 class EligibilityRule:
-    """One answer for a set of residence statuses, valid between two dates (both inclusive)."""
+    """One answer for the people who meet all its criteria, valid between two dates (both inclusive)."""
 
-    statuses: list[ResidenceStatus] = strawberry.field(description="For whom.")
+    statuses: list[ResidenceStatus] = strawberry.field(description="Residence statuses; empty: any.")
+    work_permission: list[WorkPermission] = strawberry.field(
+        description="May they work; empty: does not matter."
+    )
+    age_from: int | None = strawberry.field(description="Lowest age in completed years.")
+    age_to: int | None = strawberry.field(description="Highest age in completed years.")
+    level_from: CefrLevel | None = strawberry.field(description="Language level (German) at least.")
+    level_to: CefrLevel | None = strawberry.field(description="Language level (German) at most.")
+    residence: list[str] = strawberry.field(
+        description="Official keys (ARS, prefixes) of places of residence; empty: any."
+    )
+    legal_circles: list[LegalCircle] = strawberry.field(description="Legal circles; empty: any.")
+    genders: list[Gender] = strawberry.field(description="Genders; empty: any.")
     answer: Answer = strawberry.field(description="Whether the service is open to them.")
     answer_label: str = strawberry.field(resolver=_answer_label, description="The answer, for people.")
     reason: Text | None = strawberry.field(resolver=_reason, description="Why.")
@@ -93,14 +115,51 @@ class Capacity:
     expires_on: date | None = strawberry.field(description="The last day it counts.")
 
 
+def _note(root: Parent[values.CourseRun], info: Info, language: LanguageArgument = None) -> Text | None:
+    return choose(root.note, language, info.context.languages)
+
+
+def _notes(root: Parent[values.CourseRun]) -> list[Text]:
+    return every(root.note)
+
+
+def _open(root: Parent[values.CourseRun], info: Info, on: Day = None) -> bool:
+    return can_be_applied_for(root, on or info.context.today)
+
+
+@strawberry.type(description="One time that a course is held (Kurslauf); null means not known.")
+class CourseRun:
+    """One time that a course is held."""
+
+    starts_on: date | None = strawberry.field(description="First day.")
+    ends_on: date | None = strawberry.field(description="Last day.")
+    apply_by: date | None = strawberry.field(description="Last day to apply.")
+    places: int | None = strawberry.field(description="Places that can still be taken; null: not counted.")
+    full: bool = strawberry.field(description="Nobody else is taken.")
+    open: bool = strawberry.field(
+        resolver=_open, description="Whether it can be applied for: it has not begun, and is not full."
+    )
+    note: Text | None = strawberry.field(resolver=_note, description="What else there is to know.")
+    note_texts: list[Text] = strawberry.field(resolver=_notes, description="The same in all its languages.")
+
+
+def _next_run(root: Parent[values.CourseFacts], info: Info, on: Day = None) -> values.CourseRun | None:
+    return next_run(root, on or info.context.today)
+
+
 @strawberry.type(description="What is known of a course; null means not known, never no.")
 class CourseFacts:
     """What is known of a course."""
 
     level_from: CefrLevel | None = strawberry.field(description="Level it begins at.")
     level_to: CefrLevel | None = strawberry.field(description="Level it leads to.")
-    starts_on: date | None = strawberry.field(description="First day.")
-    ends_on: date | None = strawberry.field(description="Last day.")
+    runs: list[CourseRun] = strawberry.field(description="The times it is held, past ones too.")
+    next_run: Any = strawberry.field(
+        graphql_type=CourseRun | None,
+        resolver=_next_run,
+        description="The first run to come that is open, else the first to come; null: none known.",
+    )
+    repeats: bool | None = strawberry.field(description="Whether more runs follow than are listed.")
     lessons: int | None = strawberry.field(description="Number of lessons (45 minutes).")
     format: CourseFormat | None = strawberry.field(description="How it is held.")
     childcare: bool | None = strawberry.field(description="Whether there is childcare.")
@@ -140,6 +199,52 @@ class InterpretingFacts:
     languages: list[InterpretedLanguage] = strawberry.field(description="The languages.")
     modes: list[InterpretingMode] = strawberry.field(description="How the interpreter takes part.")
     lead_time_hours: int | None = strawberry.field(description="Hours before the appointment to ask.")
+
+
+def _text_of(name: str) -> Callable[..., Any]:
+    def read(
+        root: Parent[values.ReferralFacts], info: Info, language: LanguageArgument = None
+    ) -> Text | None:
+        return choose(getattr(root, name), language, info.context.languages)
+
+    return read
+
+
+def _texts_of(name: str) -> Callable[..., Any]:
+    def read(root: Parent[values.ReferralFacts], info: Info, language: LanguageArgument = None) -> list[Text]:
+        chosen = (choose(texts, language, info.context.languages) for texts in getattr(root, name))
+        return [text for text in chosen if text is not None]
+
+    return read
+
+
+@strawberry.type(description="How a service wants people to be sent to it, and what becomes of that.")
+class ReferralFacts:
+    """How a service wants people to be sent to it."""
+
+    required: bool | None = strawberry.field(description="Whether nobody comes without being referred.")
+    accepted: bool | None = strawberry.field(description="Whether referrals are taken at all.")
+    methods: list[Text] = strawberry.field(resolver=_texts_of("methods"), description="Ways of referring.")
+    response_days: int | None = strawberry.field(description="Days until a referral is answered.")
+    response: Text | None = strawberry.field(
+        resolver=_text_of("response"), description="When a referral is answered, in its own words."
+    )
+    next_steps: list[Text] = strawberry.field(
+        resolver=_texts_of("next_steps"), description="What happens right after a referral."
+    )
+    feedback: list[Text] = strawberry.field(
+        resolver=_texts_of("feedback"), description="How the sender hears of what came of it."
+    )
+    feedback_days: int | None = strawberry.field(description="Days until the sender hears of it.")
+    feedback_delay: Text | None = strawberry.field(
+        resolver=_text_of("feedback_delay"), description="When the sender hears of it, in its own words."
+    )
+    intake_criteria: list[Text] = strawberry.field(
+        resolver=_texts_of("intake_criteria"), description="Whom it takes in."
+    )
+    requirements: list[Text] = strawberry.field(
+        resolver=_texts_of("requirements"), description="Papers and registrations it asks for."
+    )
 
 
 @strawberry.type(description="A term of the source that an entry was imported from, kept as it was.")

@@ -9,7 +9,7 @@ import strawberry
 from strawberry import Parent
 
 from directory.problems import InvalidInput, NotFound
-from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus
+from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus, WorkPermission
 from graphapi.context import Info
 from graphapi.messages import message_for
 from graphapi.relay import global_id
@@ -45,7 +45,6 @@ from referrals.vocabulary import (
     ReferralState,
     RevocationAnswer,
     Warned,
-    WorkPermission,
 )
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from graphapi.types.facts import (
     LanguageOffered,
     Provenance,
     RecognitionFacts,
+    ReferralFacts,
     SourceTerm,
 )
 from graphapi.types.node import Node
@@ -86,7 +87,7 @@ class Service(Node):
     source_terms: list[SourceTerm] = strawberry.field(description="Terms of the source it was imported from.")
     languages: list[LanguageOffered] = strawberry.field(description="Languages it is offered in.")
     eligibility: list[EligibilityRule] = strawberry.field(
-        description="For whom, by residence status; when no rule applies: ask."
+        description="For whom; the first rule that applies decides, when none does: ask."
     )
     area: list[str] = strawberry.field(description="Official keys (ARS, prefixes) of where it is offered.")
     responsibility: Responsibility = strawberry.field(
@@ -98,6 +99,9 @@ class Service(Node):
     course: CourseFacts | None = strawberry.field(description="Facts of a course.")
     recognition: RecognitionFacts | None = strawberry.field(description="Facts of a recognition service.")
     interpreting: InterpretingFacts | None = strawberry.field(description="Facts of an interpreting service.")
+    referral_facts: ReferralFacts | None = strawberry.field(
+        description="How it wants people to be sent to it; null: not known."
+    )
     state: PublicationState = strawberry.field(description="Who may see it; its partner's state counts too.")
     assured_at: datetime | None = strawberry.field(description="When the partner last said: still right.")
     provenance: Provenance | None = strawberry.field(description="Where it was imported from.")
