@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import CTE, ColumnElement, select, text, update
+from sqlalchemy import ColumnElement, Select, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -47,6 +47,7 @@ from referrals.states import (
     Move,
     add_working_days,
 )
+from referrals.troubles import Due, Task
 from referrals.vocabulary import (
     Addressee,
     ApprovalMove,
@@ -246,7 +247,7 @@ async def confirm_approval(work: Work, approval_id: UUID, expected_version: int)
     return moved
 
 
-async def lapse_due(work: Work, limit: int) -> int:
+async def lapse_due(work: Work, which: Due) -> int:
     """Let requests lapse that nobody decided on in time; return how many. For the clock (SYSTEM).
 
     They had lapsed already at the moment itself: it is judged whenever somebody looks.
@@ -254,7 +255,7 @@ async def lapse_due(work: Work, limit: int) -> int:
     rows = (
         await work.session.execute(
             update(Approval)
-            .where(Approval.id.in_(select(_waiting(Approval.lapses_at <= work.now, limit).c.id)))
+            .where(Approval.id.in_(_taken(to_lapse(work.now, which))))
             .values(state=ApprovalState.LAPSED, version=Approval.version + 1)
             .returning(Approval.id, Approval.move)
             .execution_options(synchronize_session=False)
@@ -265,7 +266,7 @@ async def lapse_due(work: Work, limit: int) -> int:
     return len(rows)
 
 
-async def remind_leads(work: Work, limit: int) -> int:
+async def remind_leads(work: Work, which: Due) -> int:
     """Remind the leads of requests that have waited for a working day, once; return how many requests.
 
     For the clock (SYSTEM).
@@ -273,7 +274,7 @@ async def remind_leads(work: Work, limit: int) -> int:
     rows = (
         await work.session.execute(
             update(Approval)
-            .where(Approval.id.in_(select(_waiting(Approval.remind_at <= work.now, limit).c.id)))
+            .where(Approval.id.in_(_taken(to_remind(work.now, which))))
             .values(remind_at=None)
             .returning(Approval.id, Approval.municipality_id, Approval.partner_id, Approval.lapses_at)
             .execution_options(synchronize_session=False)
@@ -300,16 +301,29 @@ async def remind_leads(work: Work, limit: int) -> int:
     return len(rows)
 
 
-def _waiting(condition: ColumnElement[bool], limit: int) -> CTE:
+def to_lapse(now: datetime, which: Due) -> Select[UUID]:
+    """Return the statement for the ids of the requests that ``lapse_due`` ends."""
+    return _waiting(Approval.lapses_at <= now, which.of(Task.APPROVAL_LAPSE, Approval.id), which.limit)
+
+
+def to_remind(now: datetime, which: Due) -> Select[UUID]:
+    """Return the statement for the ids of the requests that ``remind_leads`` reminds of."""
+    return _waiting(Approval.remind_at <= now, which.of(Task.APPROVAL_REMINDER, Approval.id), which.limit)
+
+
+def _waiting(due: ColumnElement[bool], which: ColumnElement[bool], limit: int) -> Select[UUID]:
     return (
         select(Approval.id)
-        .where(Approval.state == ApprovalState.REQUESTED, condition)
+        .where(Approval.state == ApprovalState.REQUESTED, due, which)
         .order_by(Approval.lapses_at, Approval.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("waiting")
-        .prefix_with("MATERIALIZED")
     )
+
+
+def _taken(ids: Select[UUID]) -> Select[UUID]:
+    """Lock what no other process holds; once, however often the plan would look."""
+    waiting = ids.with_for_update(skip_locked=True).cte("waiting").prefix_with("MATERIALIZED")
+    return select(waiting.c.id)
 
 
 _REOPENED: Final = ("closed_at", "outcome", "outcome_on", "outcome_reason", "feedback_asked")

@@ -673,6 +673,19 @@ class CodeAttempt(Base):
     wrong: Mapped[int]
 
 
+class ClockTrouble(Base):
+    """Something due that the clock could not do: left out of its batches, and tried again (``troubles``)."""
+
+    __tablename__ = "clock_trouble"
+
+    task: Mapped[str] = mapped_column(primary_key=True)
+    about_id: Mapped[UUID] = mapped_column(primary_key=True)
+    error: Mapped[str]
+    attempts: Mapped[int]
+    since: Mapped[datetime]
+    next_try_at: Mapped[datetime]
+
+
 class Feedback(Base):
     """How it went, in the person's own words; only the sender sees it (Rückmeldung)."""
 

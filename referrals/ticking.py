@@ -2,26 +2,27 @@
 
 What is due is said by ``clock``; here it happens, in few statements per batch, as SYSTEM. Several processes
 may do this at once: each takes rows that no other holds, and a row says itself when it is to be looked at
-next. So nothing is done twice, and a batch that was killed is done by the next.
+next. So nothing is done twice, and a batch that was killed is done by the next. A batch that fails is done
+row by row, and a row that cannot be done is set aside (``troubles``): it stops nobody else's clock.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import or_, select, text
+from sqlalchemy import ColumnElement, Select, or_, select, text
 
 from directory.actors import SYSTEM
 from directory.catalogue import give_back_place
-from directory.database import Database, Work
+from directory.database import Database, Unavailable, Work
 from directory.models import Partner
-from referrals.approvals import lapse_due, remind_leads
+from referrals.approvals import lapse_due, remind_leads, to_lapse, to_remind
 from referrals.clock import (
     Action,
     CaughtUp,
@@ -32,12 +33,24 @@ from referrals.clock import (
     after_action,
     catch_up,
 )
-from referrals.consent.consents import expire_due
-from referrals.consent.renewals import offer_renewals
+from referrals.consent.consents import expire_due, to_expire
+from referrals.consent.renewals import offer_renewals, to_offer
 from referrals.models import Consent, Referral, clock_facts
 from referrals.moving import FREES_PLACE
 from referrals.notices import AFTER_MOVE, Promise, promise_all
+from referrals.person import follow_ups
 from referrals.states import ClockName, Move, RemindedParty
+from referrals.troubles import (
+    Due,
+    Task,
+    claim,
+    failed_again,
+    kind_of,
+    log,
+    passes,
+    set_aside,
+    solved,
+)
 from referrals.vocabulary import (
     Addressee,
     AnswerSource,
@@ -81,7 +94,10 @@ _UNSEEN_BY_SENDER: Final = frozenset({ClockName.FIRST_CONTACT, ClockName.SIGN_OF
 
 
 class Ticked(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of the clock did; ``looked_at`` counts referrals that were due."""
+    """What one run of the clock did; ``looked_at`` counts referrals that were due.
+
+    ``set_aside``: rows that could not be done, left out from now on; ``solved``: those that could, later.
+    """
 
     looked_at: int = 0
     moves: int = 0
@@ -91,6 +107,12 @@ class Ticked(msgspec.Struct, frozen=True, kw_only=True):
     renewals_offered: int = 0
     approvals_lapsed: int = 0
     leads_reminded: int = 0
+    follow_ups_planned: int = 0
+    follow_ups_asked: int = 0
+    follow_ups_unanswered: int = 0
+    follow_ups_cancelled: int = 0
+    set_aside: int = 0
+    solved: int = 0
 
     def __add__(self, other: Ticked) -> Ticked:
         """Return both together."""
@@ -98,29 +120,104 @@ class Ticked(msgspec.Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         """Whether anything was done."""
-        return any(getattr(self, name) for name in self.__struct_fields__)
+        return bool(self.counted())
+
+    def counted(self) -> dict[str, int]:
+        """Return what was done, by name; without what was not."""
+        return {name: number for name, number in msgspec.structs.asdict(self).items() if number}
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """One kind of thing that the clock does: how a batch of it is done, and the ids of what is due."""
+
+    task: Task
+    do: Callable[[Work, Due], Awaitable[Ticked]]
+    ids: Callable[[datetime, Due], Select[UUID]]
 
 
 async def run_the_clock(database: Database, *, batch: int = BATCH, rounds: int = ROUNDS) -> Ticked:
     """Do all that is due now, batch by batch, each in a transaction of its own; at most ``rounds`` batches.
 
-    Referrals come before consents: what was due before a consent ended happened before it ended.
+    Referrals come before consents: what was due before a consent ended happened before it ended. What was set
+    aside earlier is tried again first, where its time has come. Raises Unavailable.
     """
-    done = Ticked()
+    done = await try_again(database, (REFERRALS, *OTHERS))
     for _ in range(rounds):
-        async with database.work(SYSTEM) as work:
-            ticked = await tick(work, batch)
+        ticked = await do_batch(database, (REFERRALS,), batch)
         if not ticked:
-            async with database.work(SYSTEM) as work:
-                ticked = Ticked(
-                    consents_expired=await expire_due(work),
-                    renewals_offered=await offer_renewals(work, batch),
-                    approvals_lapsed=await lapse_due(work, batch),
-                    leads_reminded=await remind_leads(work, batch),
-                )
+            ticked = await do_batch(database, OTHERS, batch)
         if not ticked:
             break
         done += ticked
+    return done
+
+
+async def run_follow_ups(database: Database) -> Ticked:
+    """Plan, ask and end the later follow-ups that are due, row by row if need be. Raises Unavailable."""
+    return await try_again(database, FOLLOW_UPS) + await do_batch(database, FOLLOW_UPS)
+
+
+async def do_batch(database: Database, chores: Sequence[Chore], batch: int = BATCH) -> Ticked:
+    """Do a batch of each in one transaction; if that fails, one by one, and set aside what cannot be done.
+
+    Raises Unavailable.
+    """
+    ticked = Ticked()
+    try:
+        async with database.work(SYSTEM) as work:
+            for chore in chores:
+                ticked += await chore.do(work, Due(limit=batch))
+    except Unavailable:
+        raise
+    except Exception as error:  # whatever it is, it must not stop the clock of everybody else
+        log.warning(
+            "a batch failed, now one by one", error=kind_of(error), tasks=[c.task.value for c in chores]
+        )
+    else:
+        return ticked
+    done = Ticked()
+    for chore in chores:
+        done += await _one_by_one(database, chore, batch)
+    return done
+
+
+async def _one_by_one(database: Database, chore: Chore, batch: int) -> Ticked:
+    async with database.view(SYSTEM) as session:
+        ids = (await session.scalars(chore.ids(database.clock(), Due(limit=batch)))).all()
+    done = Ticked()
+    for id_ in ids:
+        try:
+            async with database.work(SYSTEM) as work:
+                ticked = await chore.do(work, Due(only=id_))
+        except Unavailable:
+            raise
+        except Exception as error:
+            if not passes(error) and await set_aside(database, chore.task, id_, error):
+                done += Ticked(set_aside=1)
+        else:
+            done += ticked
+    return done
+
+
+async def try_again(database: Database, chores: Sequence[Chore]) -> Ticked:
+    """Try again what was set aside and whose pause is over, each in a transaction of its own.
+
+    What is not due any more is forgotten. Raises Unavailable.
+    """
+    done = Ticked()
+    by_task = {chore.task: chore for chore in chores}
+    for claimed in await claim(database, by_task):
+        try:
+            async with database.work(SYSTEM) as work:
+                ticked = await by_task[claimed.task].do(work, Due(only=claimed.about_id))
+                await solved(work, claimed)
+        except Unavailable:
+            raise
+        except Exception as error:
+            failed_again(claimed, error)
+        else:
+            done += ticked + Ticked(solved=1)
     return done
 
 
@@ -137,13 +234,13 @@ class _Batch:
     overdue: int = 0
 
 
-async def tick(work: Work, limit: int = BATCH) -> Ticked:
-    """Do what is due of the longest waiting referrals (at most ``limit``) that nobody else holds.
+async def tick(work: Work, which: Due | None = None) -> Ticked:
+    """Do what is due of the longest waiting referrals that nobody else holds (``which``: a batch of them).
 
     As SYSTEM. What was missed in a long stop happens once: ends happen, reminders collapse into one. A
     referral whose consent has ended is left to the consent's clock, but for what was due before that.
     """
-    due = await _due(work, limit)
+    due = await _due(work, which or Due(limit=BATCH))
     superiors = await _superiors(work, due)
     batch = _Batch()
     for referral, until in due:
@@ -153,20 +250,36 @@ async def tick(work: Work, limit: int = BATCH) -> Ticked:
     return Ticked(looked_at=len(due), moves=batch.moves, reminders=batch.reminders, overdue=batch.overdue)
 
 
-async def _due(work: Work, limit: int) -> list[tuple[Referral, datetime]]:
+def _is_due(now: datetime, which: Due) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions on a referral, joined with the consent that it rests on."""
+    return (
+        Referral.next_tick_at <= now,
+        or_(
+            Consent.id.is_(None),
+            Consent.state != ConsentState.GIVEN,
+            Consent.valid_until > Referral.next_tick_at,
+        ),
+        which.of(Task.REFERRAL, Referral.id),
+    )
+
+
+def _ids_due(now: datetime, which: Due) -> Select[UUID]:
+    return (
+        select(Referral.id)
+        .outerjoin(Consent, Consent.id == Referral.consent_id)
+        .where(*_is_due(now, which))
+        .order_by(Referral.next_tick_at, Referral.id)
+        .limit(which.limit)
+    )
+
+
+async def _due(work: Work, which: Due) -> list[tuple[Referral, datetime]]:
     rows = await work.session.execute(
         select(Referral, Consent.state, Consent.valid_until)
         .outerjoin(Consent, Consent.id == Referral.consent_id)
-        .where(
-            Referral.next_tick_at <= work.now,
-            or_(
-                Consent.id.is_(None),
-                Consent.state != ConsentState.GIVEN,
-                Consent.valid_until > Referral.next_tick_at,
-            ),
-        )
+        .where(*_is_due(work.now, which))
         .order_by(Referral.next_tick_at, Referral.id)
-        .limit(limit)
+        .limit(which.limit)
         .with_for_update(of=Referral, skip_locked=True)
         .execution_options(populate_existing=True)
     )
@@ -401,3 +514,50 @@ async def _write(work: Work, batch: _Batch) -> None:
         await give_back_place(work, service_id, batch.places[service_id])
     for first in range(0, len(batch.told), BATCH):
         await promise_all(work, batch.told[first : first + BATCH])
+
+
+# --- All that the clock does -------------------------------------------------------------------------------
+
+
+async def _expire(work: Work, which: Due) -> Ticked:
+    return Ticked(consents_expired=await expire_due(work, which))
+
+
+async def _offer(work: Work, which: Due) -> Ticked:
+    return Ticked(renewals_offered=await offer_renewals(work, which))
+
+
+async def _lapse(work: Work, which: Due) -> Ticked:
+    return Ticked(approvals_lapsed=await lapse_due(work, which))
+
+
+async def _remind(work: Work, which: Due) -> Ticked:
+    return Ticked(leads_reminded=await remind_leads(work, which))
+
+
+REFERRALS: Final = Chore(Task.REFERRAL, tick, _ids_due)
+OTHERS: Final = (
+    Chore(Task.CONSENT_END, _expire, to_expire),
+    Chore(Task.RENEWAL, _offer, to_offer),
+    Chore(Task.APPROVAL_LAPSE, _lapse, to_lapse),
+    Chore(Task.APPROVAL_REMINDER, _remind, to_remind),
+)
+"""What is done when no referral is due any more, in this order."""
+
+
+async def _plan(work: Work, which: Due) -> Ticked:
+    return _later(await follow_ups.plan(work, which))
+
+
+async def _go_on(work: Work, which: Due) -> Ticked:
+    return _later(await follow_ups.go_on(work, which))
+
+
+def _later(done: follow_ups.Ticked) -> Ticked:
+    return Ticked(**{f"follow_ups_{name}": number for name, number in msgspec.structs.asdict(done).items()})
+
+
+FOLLOW_UPS: Final = (
+    Chore(Task.FOLLOW_UP_PLAN, _plan, follow_ups.to_plan),
+    Chore(Task.FOLLOW_UP, _go_on, follow_ups.to_go_on),
+)

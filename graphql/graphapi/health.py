@@ -15,8 +15,10 @@ import msgspec
 import structlog
 from sqlalchemy import text
 
+from directory.actors import SYSTEM
 from directory.database import OUT_OF_REACH, Database, Unavailable
 from graphapi.opening import Opening
+from referrals.troubles import set_aside_now
 from search.follower import Lag
 
 PATIENCE_SECONDS: Final = 4.0
@@ -34,16 +36,28 @@ class SearchLag(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     trouble: str | None
 
 
+class ClockState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How many rows the clock has set aside because it cannot do them, and for how many seconds the oldest.
+
+    More than none is somebody's task: the log names each (``set aside``), and it is tried again by itself.
+    """
+
+    set_aside: int
+    seconds: float
+
+
 class Readiness(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether requests can be served; ``reasons`` are codes of what is wrong.
 
-    ``search`` tells how far the local index is behind: that is no reason to stop serving.
+    ``search`` tells how far the local index is behind, ``clock`` what it could not do: these are no reason to
+    stop serving.
     """
 
     ready: bool
     reasons: tuple[str, ...] = ()
     schema_revision: str | None = None
     search: SearchLag | None = None
+    clock: ClockState | None = None
 
 
 async def readiness(
@@ -61,16 +75,19 @@ async def readiness(
         if opening.reason is not None:
             reasons.append(opening.reason)
     revision: str | None = None
+    clock: ClockState | None = None
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await database.reader.fetchval("SELECT 1 FROM feed")
             async with database.engine.connect() as connection:
                 revision = await connection.scalar(text("SELECT version_num FROM schema_version"))
+            if revision == newest_revision:
+                clock = await _clock(database)
     except asyncpg.UndefinedTableError:
         reasons.append("schema-missing")
     except Exception as error:
         # whatever it is, this process cannot serve: the log says which kind, the answer only that
-        if not isinstance(error, (*OUT_OF_REACH, OSError)):
+        if not isinstance(error, (*OUT_OF_REACH, OSError, Unavailable)):
             log.warning("not ready", error=type(error).__name__)
         reasons.append("database-unreachable")
     else:
@@ -81,7 +98,15 @@ async def readiness(
         reasons=tuple(reasons),
         schema_revision=revision,
         search=None if search_lag is None else _lag(search_lag()),
+        clock=clock,
     )
+
+
+async def _clock(database: Database) -> ClockState:
+    async with database.view(SYSTEM) as session:
+        found = await set_aside_now(session)
+    age = 0.0 if found.since is None else (database.clock() - found.since).total_seconds()
+    return ClockState(set_aside=found.rows, seconds=round(max(age, 0.0), 1))
 
 
 def _lag(lag: Lag) -> SearchLag:

@@ -28,11 +28,10 @@ from graphapi.mailing import Mail, Mailer, answer_code
 from graphapi.opening import Opening
 from graphapi.throttle import sweep
 from referrals.notices import JOB as SEND_NOTICES
-from referrals.person.follow_ups import tick as tick_follow_ups
 from referrals.personal_data import erasing
 from referrals.personal_data.keystore import KeyStore
 from referrals.personal_data.retention import run_deletion
-from referrals.ticking import run_the_clock
+from referrals.ticking import run_follow_ups, run_the_clock
 from referrals.upkeep import JOB as LEARN
 from referrals.upkeep import learn_from_decline
 
@@ -100,14 +99,13 @@ def register(
     async def _run_the_clock(schedule: Schedule) -> None:
         done = await run_the_clock(database)
         if done:
-            log.info("the clock ran", **msgspec.structs.asdict(done))
+            log.info("the clock ran", **done.counted())
 
     @queue.schedule("ask_again", "*/10 * * * *")
     async def _ask_again(schedule: Schedule) -> None:
-        async with database.work(SYSTEM) as work:
-            done = await tick_follow_ups(work)
-        if done.anything:
-            log.info("follow-ups went on", **msgspec.structs.asdict(done))
+        done = await run_follow_ups(database)
+        if done:
+            log.info("follow-ups went on", **done.counted())
 
     @queue.schedule("sweep_code_attempts", "*/10 * * * *")
     async def _sweep_code_attempts(schedule: Schedule) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import exists, func, insert, or_, select, text
+from sqlalchemy import Select, exists, func, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor, Role
@@ -41,6 +41,7 @@ from referrals.personal_data.keystore import KeyStore
 from referrals.personal_data.sealing import Place
 from referrals.problems import ConsentNotOpen
 from referrals.states import Move
+from referrals.troubles import Due, Task
 from referrals.values import (
     ConsentEvidence,
     ConsentRecord,
@@ -74,8 +75,6 @@ REVOCATION_ANSWER_DAYS: Final = 14
 
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
 """How far ahead of ours the clock of whoever records a consent may be."""
-
-EXPIRY_BATCH: Final = 500
 
 
 class ConsentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -578,16 +577,14 @@ async def _supersede(work: Work, consent: Consent) -> None:
     await cancel_uncovered(work, consent.client_id)
 
 
-async def expire_due(work: Work) -> int:
+async def expire_due(work: Work, which: Due | None = None) -> int:
     """Expire consents whose end has come, with the referrals that rest on them; return how many consents.
 
     For the clock (SYSTEM). Access had ended already at the moment itself: it is judged at each reading.
     """
     rows = await work.session.scalars(
-        select(Consent)
-        .where(Consent.state == ConsentState.GIVEN, Consent.valid_until <= work.now)
-        .order_by(Consent.valid_until)
-        .limit(EXPIRY_BATCH)
+        to_expire(work.now, which or Due())
+        .with_only_columns(Consent)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     )
@@ -600,6 +597,20 @@ async def expire_due(work: Work) -> int:
     if due:
         await _move_referrals(work, [consent.id for consent in due], None, Reason.CONSENT_EXPIRED)
     return len(due)
+
+
+def to_expire(now: datetime, which: Due) -> Select[UUID]:
+    """Return the statement for the ids of what ``expire_due`` expires."""
+    return (
+        select(Consent.id)
+        .where(
+            Consent.state == ConsentState.GIVEN,
+            Consent.valid_until <= now,
+            which.of(Task.CONSENT_END, Consent.id),
+        )
+        .order_by(Consent.valid_until)
+        .limit(which.limit)
+    )
 
 
 async def end_of_person(work: Work, client_id: UUID) -> None:

@@ -25,6 +25,7 @@ from referrals.consent.rules import BERLIN, ConsentFacts, covers
 from referrals.models import Consent, FollowUp, Referral
 from referrals.policy import ReferralFacts, act_on_referral, must_work_with_people
 from referrals.problems import ConsentMissing, TransitionNotAllowed
+from referrals.troubles import Due, Task
 from referrals.vocabulary import (
     AnswerSource,
     ConsentState,
@@ -79,10 +80,9 @@ class Ticked(Value, frozen=True, kw_only=True):
     unanswered: int = 0
     cancelled: int = 0
 
-    @property
-    def anything(self) -> bool:
-        """Whether something happened."""
-        return any((self.planned, self.asked, self.unanswered, self.cancelled))
+    def __add__(self, other: Ticked) -> Ticked:
+        """Return both together."""
+        return Ticked(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
 
 
 def due_at(kind: FollowUpKind, closed_at: datetime) -> datetime:
@@ -124,29 +124,36 @@ def _facts(consent: Consent | None) -> ConsentFacts | None:
 
 async def tick(work: Work) -> Ticked:
     """Do what the clock does with follow-ups now (SYSTEM); idempotent, a bounded batch of each at a time."""
-    planned = await _plan(work)
-    cancelled, asked, unanswered = await _go_on(work)
-    return Ticked(planned=planned, asked=asked, unanswered=unanswered, cancelled=cancelled)
+    return await plan(work, Due()) + await go_on(work, Due())
 
 
-async def _plan(work: Work) -> int:
+async def plan(work: Work, which: Due) -> Ticked:
     """Plan follow-ups of closed referrals whose person consented; a referral closed anew is planned anew."""
     planned = 0
     for kind in FollowUpKind:
         after: tuple[datetime, UUID] | None = None
         while True:
-            rows = (await work.session.execute(_to_plan(kind, work.now, after))).all()
+            rows = (await work.session.execute(_to_plan(kind, work.now, after, which))).all()
             for referral, consent in rows:
                 planned += await _plan_one(work, kind, referral, consent)
             last = rows[-1][0] if len(rows) == BATCH else None
             if last is None or last.closed_at is None:
                 break
             after = last.closed_at, last.id
-    return planned
+    return Ticked(planned=planned)
+
+
+def to_plan(now: datetime, which: Due) -> Select[UUID]:
+    """Return the statement for the ids of the referrals that ``plan`` looks at: all, not only a batch."""
+    each = [
+        _to_plan(kind, now, None, which).with_only_columns(Referral.id).order_by(None).limit(None)
+        for kind in FollowUpKind
+    ]
+    return select(Referral.id).where(or_(*(Referral.id.in_(one) for one in each)))
 
 
 def _to_plan(
-    kind: FollowUpKind, now: datetime, after: tuple[datetime, UUID] | None
+    kind: FollowUpKind, now: datetime, after: tuple[datetime, UUID] | None, which: Due
 ) -> Select[Referral, Consent]:
     """Return the statement for closed referrals without this follow-up, whose consent names its purpose."""
     wanted = (
@@ -160,6 +167,7 @@ def _to_plan(
             Consent.valid_until > now,
             or_(FollowUp.id.is_(None), _closed_again(Referral.closed_at)),
             or_(*(cast(Consent.terms, JSONB).contains(_granted(purpose)) for purpose in PURPOSES[kind])),
+            which.of(Task.FOLLOW_UP_PLAN, Referral.id),
         )
         .order_by(Referral.closed_at, Referral.id)
         .limit(BATCH)
@@ -220,24 +228,33 @@ async def _plan_one(work: Work, kind: FollowUpKind, referral: Referral, consent:
     return 1
 
 
-async def _go_on(work: Work) -> tuple[int, int, int]:
-    """Ask what is due, count what nobody answered; what may not be asked any more is cancelled."""
-    rows = await work.session.execute(
-        select(FollowUp, Referral, Consent)
-        .join(Referral, Referral.id == FollowUp.referral_id)
-        .outerjoin(Consent, Consent.id == Referral.consent_id)
+def to_go_on(now: datetime, which: Due) -> Select[UUID]:
+    """Return the statement for the ids of the follow-ups that ``go_on`` asks, counts or cancels."""
+    return (
+        select(FollowUp.id)
         .where(
             or_(
-                and_(FollowUp.state == FollowUpState.PLANNED, FollowUp.due_at <= work.now),
+                and_(FollowUp.state == FollowUpState.PLANNED, FollowUp.due_at <= now),
                 and_(
                     FollowUp.state == FollowUpState.ASKED,
-                    FollowUp.due_at <= work.now,
-                    FollowUp.asked_at <= work.now - ANSWER_WITHIN,
+                    FollowUp.due_at <= now,
+                    FollowUp.asked_at <= now - ANSWER_WITHIN,
                 ),
-            )
+            ),
+            which.of(Task.FOLLOW_UP, FollowUp.id),
         )
         .order_by(FollowUp.due_at, FollowUp.id)
-        .limit(BATCH)
+        .limit(which.limit)
+    )
+
+
+async def go_on(work: Work, which: Due) -> Ticked:
+    """Ask what is due, count what nobody answered; what may not be asked any more is cancelled."""
+    rows = await work.session.execute(
+        to_go_on(work.now, which)
+        .with_only_columns(FollowUp, Referral, Consent)
+        .join(Referral, Referral.id == FollowUp.referral_id)
+        .outerjoin(Consent, Consent.id == Referral.consent_id)
         .with_for_update(of=FollowUp, skip_locked=True)
         .execution_options(populate_existing=True)
     )
@@ -261,7 +278,7 @@ async def _go_on(work: Work) -> tuple[int, int, int]:
             work.record("follow_up.no_answer", "follow_up", follow_up.id)
             unanswered += 1
     await work.session.flush()
-    return cancelled, asked, unanswered
+    return Ticked(cancelled=cancelled, asked=asked, unanswered=unanswered)
 
 
 def stands(follow_up: FollowUp, referral: Referral, consent: Consent | None, at: datetime) -> bool:

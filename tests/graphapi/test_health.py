@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, quote, urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from directory.actors import SYSTEM
 from directory.database import Database
 from graphapi.embedded import APP, READER, Access
 from tests.graphapi.asking import Api
@@ -87,6 +91,26 @@ async def test_live_and_ready(api: Api) -> None:
     assert (live.status_code, live.json()) == (200, {"live": True})
     assert (ready.status_code, ready.json()["ready"], ready.json()["reasons"]) == (200, True, [])
     assert ready.headers["cache-control"] == "no-store"
+
+
+async def test_what_the_clock_had_to_set_aside_shows_in_the_health(api: Api, database: Database) -> None:
+    assert (await api.http.get("/health/ready")).json()["clock"] == {"setAside": 0, "seconds": 0.0}
+    about, since = uuid4(), database.clock() - timedelta(minutes=5)
+    row = {"id": about, "since": since}
+    async with database.work(SYSTEM) as work:
+        await work.session.execute(
+            text("INSERT INTO clock_trouble VALUES ('REFERRAL', :id, 'LookupError', 1, :since, :since)"), row
+        )
+
+    ready = await api.http.get("/health/ready")
+
+    async with database.work(SYSTEM) as work:
+        await work.session.execute(text("DELETE FROM clock_trouble WHERE about_id = :id"), {"id": about})
+    told = ready.json()["clock"]
+    assert (ready.status_code, ready.json()["reasons"]) == (200, [])
+    assert told["setAside"] == 1
+    assert 300 <= told["seconds"] < 330
+    assert str(about) not in ready.text
 
 
 async def test_an_old_schema_is_not_ready(database: Database) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from directory.actors import ANONYMOUS, SYSTEM
 from directory.problems import InvalidInput, NotFound, StaleVersion
@@ -19,6 +19,7 @@ from referrals.person import cards, follow_ups
 from referrals.person.card_page import open_card
 from referrals.person.follow_ups import due_at
 from referrals.problems import ConsentMissing, TransitionNotAllowed
+from referrals.ticking import run_follow_ups
 from referrals.values import PurposeTerms
 from referrals.vocabulary import (
     AnswerSource,
@@ -299,3 +300,32 @@ async def test_who_does_not_answer_is_counted(desk: Desk, town: Town, client_id:
     assert theirs is not None
     assert theirs.person is PersonVoice.NO_ANSWER
     assert other.referrals == 0
+
+
+async def test_one_that_cannot_be_read_stops_no_other(desk: Desk) -> None:
+    """Neither from being planned nor from being asked; it is counted, and done when it can be read."""
+    first, second = [await closed(desk, await desk.client(), Purpose.FOLLOW_UP_28_DAYS) for _ in range(2)]
+
+    async def becomes(referral: Moved, priority: str) -> None:
+        async with desk.database.work(SYSTEM) as work:
+            await work.session.execute(
+                text("UPDATE referral SET priority = :priority WHERE id = :id"),
+                {"priority": priority, "id": referral.id},
+            )
+
+    await becomes(first, "NONSENSE")
+    assert (await run_follow_ups(desk.database)).set_aside == 1
+    assert await states(desk, second.id) == {K.DAYS_28: S.PLANNED}
+    await becomes(first, "NORMAL")
+    async with at(desk.database, later(1)):
+        assert (await run_follow_ups(desk.database)).solved == 1
+    assert await states(desk, first.id) == {K.DAYS_28: S.PLANNED}
+
+    await becomes(first, "NONSENSE")
+    async with at(desk.database, later(29)):
+        assert (await run_follow_ups(desk.database)).set_aside == 1
+    assert await states(desk, second.id) == {K.DAYS_28: S.ASKED}
+    await becomes(first, "NORMAL")
+    async with at(desk.database, later(30)):
+        assert (await run_follow_ups(desk.database)).solved == 1
+    assert await states(desk, first.id) == {K.DAYS_28: S.ASKED}

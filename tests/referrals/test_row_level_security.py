@@ -553,6 +553,7 @@ appointment          -    -    -    -    -    -    siu  siu  siu  siu  siu  -   
 legal_hold           -    -    -    -    -    -    -    -    -    -    siu  -    -    -    -    s    siud
 deletion_run         -    -    -    -    s    -    -    -    -    -    s    -    -    -    -    s    siud
 deletion_count       -    -    -    -    -    -    -    -    -    -    s    -    -    -    -    s    siud
+clock_trouble        -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    siud siud
 change_request       -    -    -    -    -    -    siu  siu  siu  siu  siu  -    -    -    -    siu  siu
 member               -    -    -    -    -    -    -    -    s    siu  siu  -    -    -    s    siu  siu
 access_token         -    -    -    -    -    -    -    -    su   siu  siu  -    -    -    s    siu  siud
@@ -588,6 +589,7 @@ CHANGED = {
     "legal_hold": "version",
     "deletion_run": "ended_at",
     "deletion_count": "held",
+    "clock_trouble": "attempts",
     "erasure": "at",
     "idempotency": "result_id",
     "audit": "action",
@@ -602,7 +604,7 @@ async def prepare(
     town = scene.town
     link, card = hashlib.sha256(uuid4().bytes).digest(), hashlib.sha256(uuid4().bytes).digest()
     token = hashlib.sha256(uuid4().bytes).digest()
-    names = ("link", "card", "notice", "later", "date", "hold", "count", "token", "request")
+    names = ("link", "card", "notice", "later", "date", "hold", "count", "token", "request", "trouble")
     run, ids = uuid4(), {name: uuid4() for name in names}
     now = datetime.now(UTC)
     soon = now + timedelta(days=9)
@@ -758,6 +760,17 @@ async def prepare(
                 "version": 1,
             },
         ),
+        (
+            "clock_trouble",
+            {
+                "task": "REFERRAL",
+                "about_id": ids["trouble"],
+                "error": "LookupError",
+                "attempts": 1,
+                "since": now,
+                "next_try_at": now,
+            },
+        ),
         ("deletion_run", {"id": run, "rules": "test", "started_at": now, "ended_at": now}),
         (
             "deletion_count",
@@ -819,6 +832,7 @@ async def prepare(
         "notice": f"id = '{ids['notice']}'",
         "appointment": f"id = '{ids['date']}'",
         "legal_hold": f"id = '{ids['hold']}'",
+        "clock_trouble": f"about_id = '{ids['trouble']}'",
         "deletion_run": f"id = '{run}'",
         "deletion_count": f"id = '{ids['count']}'",
         "idempotency": f"member_id = '{scene.by.member_id}'",

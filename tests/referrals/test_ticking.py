@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, select, text
+from structlog.testing import capture_logs
 
 from directory.actors import SYSTEM
 from directory.database import Database
@@ -18,17 +20,23 @@ from referrals.clock import end_of, local_day, morning_of
 from referrals.consent.consents import expire_due, withdraw_consent
 from referrals.consent.renewals import list_renewals
 from referrals.inbox import ReferralView, steps
+from referrals.models import ClockTrouble, Consent
 from referrals.moving import Moved
+from referrals.person import follow_ups
 from referrals.personal_data.keystore import KeyStore
 from referrals.states import add_working_days, answer_due_on, replay
 from referrals.ticking import OVERDUE, REMINDED, run_the_clock, tick
+from referrals.troubles import pause_after
 from referrals.values import Kept
 from referrals.vocabulary import (
+    TERMINAL_STATES,
     AnswerSource,
     ApprovalMove,
     ApprovalState,
     Channel,
+    ConsentState,
     EventActor,
+    FeedbackAsked,
     OutcomeCode,
     Priority,
     Reason,
@@ -87,6 +95,13 @@ async def happened(desk: Desk, referral: Moved) -> list[str]:
             {"id": referral.id},
         )
         return list(rows)
+
+
+async def free_places(desk: Desk) -> int:
+    """How many places the provider's service has left."""
+    statement = text("SELECT (capacity->>'places')::int FROM service WHERE id = :id")
+    async with desk.database.view(SYSTEM) as session:
+        return int(await session.scalar(statement, {"id": desk.town.provider.service}) or 0)
 
 
 def noon(day: date) -> datetime:
@@ -205,23 +220,13 @@ async def test_accepted_to_expired_by_t_and_the_place_is_given_back(
 ) -> None:
     accepted = await desk.accepted(client_id, town.provider)
 
-    async def places() -> int:
-        async with desk.database.view(SYSTEM) as session:
-            return int(
-                await session.scalar(
-                    text("SELECT capacity->>'places' FROM service WHERE id = :id"),
-                    {"id": town.provider.service},
-                )
-                or 0
-            )
-
-    assert await places() == 4
+    assert await free_places(desk) == 4
     await look(desk, noon(SOON + timedelta(weeks=1)))
     assert (await told(desk, accepted.id))[-1] == ("FIRST_CONTACT", P)
     await look(desk, after(SOON + timedelta(weeks=4)))
 
     assert (await seen(desk, accepted)).state is R.EXPIRED
-    assert await places() == 5
+    assert await free_places(desk) == 5
 
 
 @pytest.mark.parametrize("paused", [False, True])
@@ -560,3 +565,271 @@ async def test_closed_to_in_progress_by_s_and_l_goes_on_under_the_clock(
     await look(desk, moment + timedelta(days=30))
 
     assert (await seen(desk, running, moment + timedelta(days=30))).state is R.IN_PROGRESS
+
+
+# --- Two processes at once ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def another(app_url: str, reader_url: str, database: Database) -> AsyncIterator[Database]:
+    """The same database as another process sees it: with connections of its own."""
+    found = Database(app_url, reader_url, clock=lambda: database.clock(), pool_size=4)
+    await found.start()
+    yield found
+    await found.stop()
+
+
+async def all_sorts(desk: Desk) -> list[UUID]:
+    """One referral in each state in which a clock runs, and one with a request for four eyes."""
+    town, keys = desk.town, desk.keys
+    provider, coordinator = town.provider.member, town.coordinator
+
+    async def sent() -> Moved:
+        return await desk.sent(await desk.client(), town.provider)
+
+    async def running() -> Moved:
+        return await desk.running(await desk.client(), town.provider)
+
+    async def reported() -> Moved:
+        one = await running()
+        met = OutcomeCode.NEED_MET
+        return await desk.as_(
+            provider,
+            lambda w: answering.report_outcome(w, one.id, one.version, outcome=met, outcome_on=TODAY),
+        )
+
+    drafted = await desk.draft(await desk.client(), town.provider)
+    answered, asked, waiting, paused = await sent(), await sent(), await sent(), await running()
+    asked = await desk.as_(provider, lambda w: answering.ask(w, keys, asked.id, asked.version, "Wann?"))
+    waiting = await desk.as_(provider, lambda w: answering.waitlist(w, waiting.id, waiting.version, SOON))
+    paused = await desk.as_(
+        provider,
+        lambda w: answering.pause(w, paused.id, paused.version, reason=Reason.PERSON_ILL, resume_on=SOON),
+    )
+    closed = await reported()
+    closed = await desk.as_(
+        coordinator, lambda w: exchange.close(w, closed.id, closed.version, FeedbackAsked.ANSWERED)
+    )
+    async with desk.database.work(coordinator) as work:
+        await approvals.request_approval(
+            work, closed.id, closed.version, ApprovalMove.REOPEN, Reason.NOT_FINISHED
+        )
+    taken = await desk.accepted(await desk.client(), town.provider)
+    return [one.id for one in (drafted, answered, asked, waiting, paused, closed, taken, await running())] + [
+        (await reported()).id
+    ]
+
+
+async def follow_up_tick(database: Database) -> None:
+    async with database.work(SYSTEM) as work:
+        await follow_ups.tick(work)
+
+
+async def test_two_processes_do_every_act_of_the_clock_once(desk: Desk, another: Database) -> None:
+    """Through a year, both always at the same moment, in small batches: nothing twice, nothing left out."""
+    referrals = await all_sorts(desk)
+    places = await free_places(desk)
+    begin = desk.database.clock()
+
+    for days in (*range(1, 30, 2), *range(30, 420, 14)):
+        async with at(desk.database, begin + timedelta(days=days)):
+            await asyncio.gather(
+                run_the_clock(desk.database, batch=2),
+                run_the_clock(another, batch=3),
+                follow_up_tick(desk.database),
+                follow_up_tick(another),
+            )
+            assert not await run_the_clock(desk.database)
+
+    for referral in referrals:
+        async with desk.database.view(SYSTEM) as session:
+            rows = (
+                await session.execute(
+                    text(
+                        "SELECT move, to_state, facts->>'clock' AS clock, facts->>'planned' AS planned"
+                        " FROM referral_event WHERE referral_id = :id AND actor IN ('CLOCK', 'CONSENT')"
+                        " ORDER BY ordinal"
+                    ),
+                    {"id": referral},
+                )
+            ).all()
+            row = (
+                await session.execute(
+                    text(
+                        "SELECT state, next_tick_at, (SELECT count(*) FROM audit a WHERE a.object_id = r.id"
+                        " AND a.role = 'SYSTEM') AS recorded FROM referral r WHERE id = :id"
+                    ),
+                    {"id": referral},
+                )
+            ).one()
+        acts = [tuple(one) for one in rows]
+        assert len(acts) == len(set(acts)), acts
+        assert row.recorded >= len(acts), acts
+        assert R(row.state) in TERMINAL_STATES
+        assert row.next_tick_at is None
+        events = await desk.events(desk.town.coordinator, referral)
+        assert replay(steps(events)) is R(row.state)
+    assert await free_places(desk) == places + 1
+
+
+# --- One bad row -------------------------------------------------------------------------------------------
+
+BAD = {
+    # the calendar ends before the moment that is worked out
+    "reading": "UPDATE referral SET state = 'IN_PROGRESS', expected_end = '9999-12-30' WHERE id = :id",
+    # what stands there is no word of this release
+    "loading": "UPDATE referral SET priority = 'NONSENSE' WHERE id = :id",
+    # the database does not take what would be written
+    "writing": "INSERT INTO referral_event"
+    " (referral_id, ordinal, at, move, from_state, to_state, actor, source, facts)"
+    " VALUES (:id, 2147483647, now(), 'REMARK', 'SENT', 'SENT', 'SENDER', 'MEMBER', '{}')",
+}
+MENDED = {
+    "reading": "UPDATE referral SET state = 'SENT', expected_end = NULL WHERE id = :id",
+    "loading": "UPDATE referral SET priority = 'NORMAL' WHERE id = :id",
+    "writing": "DELETE FROM referral_event WHERE referral_id = :id AND ordinal = 2147483647",
+}
+
+
+async def change(database: Database, statement: str, referral: UUID) -> None:
+    """Change a row past all of the program's own rules."""
+    async with database.work(SYSTEM) as work:
+        await work.session.execute(text("SELECT set_config('app.deletion_run', 'x', true)"))
+        changed = await work.session.execute(text(statement), {"id": referral})
+        assert changed.rowcount == 1  # type: ignore[attr-defined]
+
+
+async def troubles(database: Database) -> list[tuple[str, UUID, str, int, timedelta]]:
+    """What is set aside: what, about which, the kind of error, how often tried, and for how long."""
+    async with database.view(SYSTEM) as session:
+        rows = await session.scalars(select(ClockTrouble).order_by(ClockTrouble.since))
+        now = database.clock()
+        return [(row.task, row.about_id, row.error, row.attempts, row.next_try_at - now) for row in rows]
+
+
+@pytest.mark.parametrize("where", BAD)
+async def test_a_row_that_cannot_be_done_stops_no_other_and_is_done_when_it_can(
+    desk: Desk, town: Town, where: str
+) -> None:
+    bad = await desk.sent(await desk.client(), town.provider)
+    good = [await desk.sent(await desk.client(), town.provider) for _ in range(3)]
+    await change(desk.database, BAD[where], bad.id)
+    # it is the first whose time has come
+    await change(desk.database, "UPDATE referral SET next_tick_at = now() WHERE id = :id", bad.id)
+    moment = after(add_working_days(TODAY, 15))
+
+    with capture_logs() as logged:
+        async with at(desk.database, moment):
+            ticked = await run_the_clock(desk.database)
+            ((task, about, error, attempts, pause),) = await troubles(desk.database)
+
+    assert [await happened(desk, one) for one in good] == [["EXPIRE"]] * 3
+    assert (ticked.moves, ticked.set_aside) == (3, 1)
+    assert (task, about, attempts, pause) == ("REFERRAL", bad.id, 1, timedelta(minutes=1))
+    assert error.split()[0] in {"OverflowError", "LookupError", "ValueError", "DBAPIError", "DataError"}, (
+        error
+    )
+    (said,) = [line for line in logged if line["event"] == "set aside"]
+    assert said["about"] == str(bad.id)
+    assert said["log_level"] == "error"
+
+    # what is due later is done in batches again, and the bad one is left alone until its pause is over
+    with capture_logs() as logged:
+        async with at(desk.database, moment + timedelta(seconds=59)):
+            assert not await run_the_clock(desk.database)
+        assert logged == []
+        for attempt, minutes in ((2, 2), (3, 4), (4, 8)):
+            async with at(desk.database, moment + timedelta(hours=attempt)):
+                assert not await run_the_clock(desk.database)
+                ((_, _, _, attempts, pause),) = await troubles(desk.database)
+            assert (attempts, pause) == (attempt, timedelta(minutes=minutes))
+    assert [(line["event"], line["attempts"]) for line in logged] == [
+        ("still set aside", number) for number in (2, 3, 4)
+    ]
+    everything_said = repr(logged)
+    for telling in ("NONSENSE", "9999", "2147483647", "Failing row", "parameters"):
+        assert telling not in everything_said
+
+    await change(desk.database, MENDED[where], bad.id)
+    async with at(desk.database, moment + timedelta(days=1)):
+        ticked = await run_the_clock(desk.database)
+        assert await troubles(desk.database) == []
+    assert (ticked.moves, ticked.solved) == (1, 1)
+    assert await happened(desk, bad) == ["EXPIRE"]
+
+
+@pytest.mark.parametrize(("attempts", "minutes"), [(1, 1), (2, 2), (9, 256), (10, 360), (5000, 360)])
+def test_the_pauses_grow_to_six_hours(attempts: int, minutes: int) -> None:
+    assert pause_after(attempts) == timedelta(minutes=minutes)
+
+
+async def test_what_is_not_due_any_more_is_forgotten(desk: Desk, town: Town, client_id: UUID) -> None:
+    sent = await desk.sent(client_id, town.provider)
+    await change(desk.database, BAD["loading"], sent.id)
+    moment = after(add_working_days(TODAY, 15))
+    async with at(desk.database, moment):
+        assert (await run_the_clock(desk.database)).set_aside == 1
+    await change(desk.database, MENDED["loading"], sent.id)
+    await desk.as_(town.coordinator, lambda w: exchange.cancel(w, sent.id, sent.version, Reason.OTHER))
+
+    async with at(desk.database, moment + timedelta(hours=1)):
+        await run_the_clock(desk.database)
+        assert await troubles(desk.database) == []
+
+    assert await happened(desk, sent) == []
+
+
+async def test_a_consent_that_cannot_be_ended_stops_no_other(desk: Desk, town: Town) -> None:
+    """What rests on it is not readable; the clock ends the others, and offers what it is to offer."""
+    sent = [await desk.sent(await desk.client(), town.provider) for _ in range(3)]
+    resting = {one.id: (await seen(desk, one)).consent_id for one in sent}
+    broken, *sound = sent
+    await change(desk.database, BAD["loading"], broken.id)
+    # only its consent's clock has come to it
+    await change(desk.database, "UPDATE referral SET next_tick_at = NULL WHERE id = :id", broken.id)
+    async with desk.database.view(SYSTEM) as session:
+        ends = await session.scalar(
+            select(Consent.valid_until).where(Consent.id == resting[broken.id]),
+        )
+    assert ends is not None
+
+    async with at(desk.database, ends + timedelta(minutes=1)):
+        ticked = await run_the_clock(desk.database)
+        assert [(task, about) for task, about, *_ in await troubles(desk.database)] == [
+            ("CONSENT_END", resting[broken.id])
+        ]
+        assert ticked.set_aside == 1
+        async with desk.database.view(SYSTEM) as session:
+            ended = select(Consent.state).where(Consent.id.in_([resting[one.id] for one in sound]))
+            assert (await session.scalars(ended)).all() == [ConsentState.EXPIRED] * len(sound)
+        await change(desk.database, MENDED["loading"], broken.id)
+    async with at(desk.database, ends + timedelta(minutes=2)):
+        ticked = await run_the_clock(desk.database)
+
+    assert (ticked.consents_expired, ticked.solved) == (1, 1)
+    assert (await seen(desk, broken)).state is R.CONSENT_REVOKED
+
+
+async def test_what_passes_by_itself_sets_nothing_aside(
+    desk: Desk, town: Town, client_id: UUID, another: Database
+) -> None:
+    """Somebody else holds what a move needs: it is done in the next run."""
+    impatient = another
+    event.listen(
+        impatient.engine.sync_engine,
+        "begin",
+        lambda connection: connection.exec_driver_sql("SET LOCAL lock_timeout = '50ms'"),
+    )
+    held = await desk.accepted(client_id, town.provider)
+    other = await desk.sent(await desk.client(), town.provider)
+    moment = after(SOON + timedelta(weeks=4))
+
+    async with at(desk.database, moment):
+        async with desk.database.work(SYSTEM) as work:
+            await work.session.execute(text("LOCK TABLE notice IN EXCLUSIVE MODE"))
+            ticked = await run_the_clock(impatient)
+            assert (ticked.moves, ticked.set_aside) == (0, 0)
+        await run_the_clock(desk.database)
+        assert await troubles(desk.database) == []
+
+    assert [await happened(desk, one) for one in (held, other)] == [["EXPIRE"]] * 2
