@@ -534,6 +534,7 @@ Who they are about publishes them; they are kept as long as the entry is (class 
 WITHOUT_PERSONS: Final = frozenset(
     {
         "change",
+        "clock_trouble",
         "code_attempt",
         "deletion_count",
         "deletion_run",
