@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import select, update
+import msgspec
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
@@ -21,6 +22,8 @@ from directory.documents import (
     ServiceDocument,
     encoder,
 )
+from directory.duplicates import keys_of_partner, keys_of_service
+from directory.freshness import due_at
 from directory.models import (
     Location,
     Municipality,
@@ -40,6 +43,9 @@ CHUNK: Final = 500
 DocumentChange: TypeAlias = tuple[DocumentKind, UUID, int, bool]
 """What the feed is told: kind, id, version, tombstone."""
 
+Told: TypeAlias = Mapping[str, Mapping[str, str]]
+"""What the history is told: by id of the entry (or "*") the ``action``, and perhaps its ``reason``."""
+
 
 def title_of(texts: dict[str, str]) -> str:
     """Return the text that lists sort by: German, else English, else the first there is."""
@@ -48,7 +54,9 @@ def title_of(texts: dict[str, str]) -> str:
 
 def municipality_summary(municipality: Municipality) -> MunicipalitySummary:
     """Return the part of a municipality that entries show."""
-    return MunicipalitySummary(id=municipality.id, name=municipality.name, ars=municipality.ars)
+    return MunicipalitySummary(
+        id=municipality.id, name=municipality.name, ars=municipality.ars, licence=municipality.licence
+    )
 
 
 def location_value(location: Location) -> LocationValue:
@@ -76,6 +84,8 @@ def partner_document(partner: Partner) -> PartnerDocument:
         kind=partner.kind,
         name=partner.name,
         description=partner.description,
+        source_language=partner.source_language,
+        stale=partner.text_dates.stale,
         website=partner.website,
         contact_points=partner.contact_points,
         locations=tuple(location_value(location) for location in partner.locations),
@@ -85,6 +95,7 @@ def partner_document(partner: Partner) -> PartnerDocument:
         coordinates=partner.coordinates,
         public_body=partner.public_body,
         assured_at=partner.assured_at,
+        assured_kinds=partner.assured_kinds or {},
         provenance=partner.provenance,
         updated_at=partner.updated_at,
     )
@@ -102,6 +113,8 @@ def service_document(
         kind=service.kind,
         title=service.title,
         description=service.description,
+        source_language=service.source_language,
+        stale=service.text_dates.stale,
         website=service.website,
         topics=tuple(TopicTerm(code=topic.code, labels=topic.labels) for topic in topics),
         source_terms=service.source_terms,
@@ -115,9 +128,12 @@ def service_document(
         course=service.course,
         recognition=service.recognition,
         interpreting=service.interpreting,
+        referral_facts=service.referral_facts,
+        application_process=service.application_process,
+        required_documents=service.required_documents,
         state=service.state,
         assured_at=service.assured_at,
-        referral_facts=service.referral_facts,
+        assured_kinds=service.assured_kinds or {},
         provenance=service.provenance,
         updated_at=service.updated_at,
     )
@@ -134,6 +150,7 @@ def visible_state(service: PublicationState, partner: PublicationState) -> Publi
 
 def partner_row(partner: Partner) -> dict[str, Any]:
     """Return the stored form of a partner's document, as column values."""
+    document = partner_document(partner)
     return {
         "id": partner.id,
         "municipality_id": partner.municipality_id,
@@ -142,7 +159,9 @@ def partner_row(partner: Partner) -> dict[str, Any]:
         "sort_key": sort_key(partner.name),
         "version": partner.version,
         "shape": SHAPE,
-        "public": encoder.encode(partner_document(partner)).decode(),
+        "due_at": due_at(document),
+        "likeness": keys_of_partner(document),
+        "public": encoder.encode(document).decode(),
         "internal": encoder.encode(InternalDocument(note=partner.note)).decode(),
     }
 
@@ -162,6 +181,8 @@ def service_row(
         "sort_key": sort_key(title_of(service.title)),
         "version": service.version,
         "shape": SHAPE,
+        "due_at": due_at(document),
+        "likeness": keys_of_service(document),
         "public": encoder.encode(document).decode(),
         "internal": encoder.encode(InternalDocument(note=service.note)).decode(),
     }
@@ -186,10 +207,37 @@ def _chunks(ids: Sequence[UUID]) -> Iterator[list[UUID]]:
         yield chunk
 
 
-async def rebuild_services(session: AsyncSession, ids: Sequence[UUID]) -> list[DocumentChange]:
+async def keep_versions(
+    session: AsyncSession, kind: DocumentKind, ids: Sequence[UUID], told: Told | None = None
+) -> None:
+    """Keep in their history what these entries say now; one statement, nothing where nothing changed.
+
+    Called here, where documents are rebuilt, and by the import, which writes prepared ones: so that no
+    change of an entry can miss its history (``directory.history``). Who acts the transaction knows.
+    """
+    await session.execute(
+        text("SELECT keep_versions(:kind, CAST(:ids AS uuid[]), CAST(:told AS jsonb))"),
+        {"kind": kind.value, "ids": list(ids), "told": msgspec.json.encode(told or {}).decode()},
+    )
+
+
+async def _forget_ended(
+    session: AsyncSession, table: type[PartnerDocumentRow | ServiceDocumentRow], ids: list[UUID]
+) -> None:
+    """Delete the documents of entries that have ended: nobody finds them from this commit on."""
+    if ids:
+        await session.execute(
+            delete(table).where(table.id.in_(ids)).execution_options(synchronize_session=False)
+        )
+
+
+async def rebuild_services(
+    session: AsyncSession, ids: Sequence[UUID], told: Told | None = None
+) -> list[DocumentChange]:
     """Rebuild and store the documents of these services; return what the feed is to be told."""
     changes: list[DocumentChange] = []
     for chunk in _chunks(ids):
+        await keep_versions(session, DocumentKind.SERVICE, chunk, told)
         services = await session.scalars(
             select(Service)
             .where(Service.id.in_(chunk))
@@ -200,29 +248,42 @@ async def rebuild_services(session: AsyncSession, ids: Sequence[UUID]) -> list[D
             )
             .execution_options(populate_existing=True)
         )
+        found = list(services)
+        ended = [service for service in found if service.ended_at is not None]
         rows = [
-            service_row(service, service.partner, service.topics, service.locations) for service in services
+            service_row(service, service.partner, service.topics, service.locations)
+            for service in found
+            if service.ended_at is None
         ]
         if rows:
             await _store(session, ServiceDocumentRow, rows)
+        await _forget_ended(session, ServiceDocumentRow, [service.id for service in ended])
         changes += [(DocumentKind.SERVICE, row["id"], row["version"], False) for row in rows]
+        changes += [(DocumentKind.SERVICE, service.id, service.version, True) for service in ended]
     return changes
 
 
-async def rebuild_partners(session: AsyncSession, ids: Sequence[UUID]) -> list[DocumentChange]:
+async def rebuild_partners(
+    session: AsyncSession, ids: Sequence[UUID], told: Told | None = None
+) -> list[DocumentChange]:
     """Rebuild and store the documents of these partners; return what the feed is to be told."""
     changes: list[DocumentChange] = []
     for chunk in _chunks(ids):
+        await keep_versions(session, DocumentKind.PARTNER, chunk, told)
         partners = await session.scalars(
             select(Partner)
             .where(Partner.id.in_(chunk))
             .options(joinedload(Partner.municipality), selectinload(Partner.locations))
             .execution_options(populate_existing=True)
         )
-        rows = [partner_row(partner) for partner in partners]
+        found = list(partners)
+        ended = [partner for partner in found if partner.ended_at is not None]
+        rows = [partner_row(partner) for partner in found if partner.ended_at is None]
         if rows:
             await _store(session, PartnerDocumentRow, rows)
+        await _forget_ended(session, PartnerDocumentRow, [partner.id for partner in ended])
         changes += [(DocumentKind.PARTNER, row["id"], row["version"], False) for row in rows]
+        changes += [(DocumentKind.PARTNER, partner.id, partner.version, True) for partner in ended]
     return changes
 
 
@@ -233,7 +294,7 @@ async def raise_services(
 
     What a service's document shows of its partner has changed, so the service's entry has.
     """
-    some = select(Service.id).where(Service.partner_id == partner_id)
+    some = select(Service.id).where(Service.partner_id == partner_id, Service.ended_at.is_(None))
     if after is not None:
         some = some.where(Service.id > after)
     raised = await session.scalars(

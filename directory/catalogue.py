@@ -8,7 +8,7 @@ path in the input; somebody was faster: StaleVersion. Knows no GraphQL.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -44,6 +44,7 @@ from directory.policy import (
     require_create_partner,
 )
 from directory.problems import InvalidInput, NoPlaceLeft, NotFound, StaleVersion
+from directory.translations import TEXT_FIELDS, dated
 from directory.values import (
     Capacity,
     ContactPoint,
@@ -54,6 +55,8 @@ from directory.values import (
     LanguageTag,
     OpeningHours,
     RecognitionFacts,
+    RequiredDocument,
+    TextDates,
 )
 from directory.vocabulary import (
     CapacityState,
@@ -130,6 +133,7 @@ class PartnerDraft(_Input, frozen=True, kw_only=True):
     school: bool = False
     superior_contact: str | None = None
     correspondence_language: LanguageTag = "de"
+    source_language: LanguageTag = "de"
     note: str | None = None
 
 
@@ -149,6 +153,7 @@ class PartnerChange(_Input, frozen=True, kw_only=True):
     school: bool | UnsetType = UNSET
     superior_contact: str | UnsetType | None = UNSET
     correspondence_language: LanguageTag | UnsetType = UNSET
+    source_language: LanguageTag | UnsetType = UNSET
     note: str | UnsetType | None = UNSET
 
 
@@ -159,6 +164,7 @@ class ServiceDraft(_Input, frozen=True, kw_only=True):
     kind: ServiceKind
     title: Mapping[str, str]
     description: Mapping[str, str] = {}
+    source_language: LanguageTag = "de"
     website: str | None = None
     topics: Sequence[str] = ()
     languages: Sequence[LanguageOffered] = ()
@@ -171,6 +177,8 @@ class ServiceDraft(_Input, frozen=True, kw_only=True):
     course: CourseFacts | None = None
     recognition: RecognitionFacts | None = None
     interpreting: InterpretingFacts | None = None
+    application_process: Mapping[str, str] = {}
+    required_documents: Sequence[RequiredDocument] = ()
     note: str | None = None
 
 
@@ -180,6 +188,7 @@ class ServiceChange(_Input, frozen=True, kw_only=True):
     kind: ServiceKind | UnsetType = UNSET
     title: Mapping[str, str] | UnsetType = UNSET
     description: Mapping[str, str] | UnsetType = UNSET
+    source_language: LanguageTag | UnsetType = UNSET
     website: str | UnsetType | None = UNSET
     topics: Sequence[str] | UnsetType = UNSET
     languages: Sequence[LanguageOffered] | UnsetType = UNSET
@@ -192,6 +201,8 @@ class ServiceChange(_Input, frozen=True, kw_only=True):
     course: CourseFacts | UnsetType | None = UNSET
     recognition: RecognitionFacts | UnsetType | None = UNSET
     interpreting: InterpretingFacts | UnsetType | None = UNSET
+    application_process: Mapping[str, str] | UnsetType = UNSET
+    required_documents: Sequence[RequiredDocument] | UnsetType = UNSET
     note: str | UnsetType | None = UNSET
 
 
@@ -227,6 +238,7 @@ def _website(value: str | None, field: str, today: date) -> str | None:
 
 _SHARED: Final[Checks] = {
     "description": lambda v, f, _: check.texts(v, f),
+    "source_language": lambda v, f, _: check.language(v, f),
     "website": _website,
     "contact_points": lambda v, f, _: check.contact_points(v, f),
     "languages": lambda v, f, _: check.languages_offered(v, f),
@@ -271,6 +283,8 @@ SERVICE_CHECKS: Final[Checks] = {
     "course": _or_none(check.course),
     "recognition": _or_none(check.recognition),
     "interpreting": _or_none(check.interpreting),
+    "application_process": lambda v, f, _: check.texts(v, f),
+    "required_documents": lambda v, f, _: check.required_documents(v, f),
 }
 
 SHOWN_BY_SERVICES: Final = frozenset({"kind", "name", "website", "state"})
@@ -331,7 +345,7 @@ async def _partner(work: Work, partner_id: UUID, *, shared: bool = False) -> Par
         .with_for_update(read=shared)
         .execution_options(populate_existing=True)
     )
-    if partner is None:
+    if partner is None or partner.ended_at is not None:
         raise NotFound
     return partner
 
@@ -344,7 +358,7 @@ async def _service(work: Work, service_id: UUID) -> Service:
         .with_for_update(of=Service)
         .execution_options(populate_existing=True)
     )
-    if service is None:
+    if service is None or service.ended_at is not None:
         raise NotFound
     return service
 
@@ -363,6 +377,11 @@ def _assured(work: Work, entry: Partner | Service) -> set[str]:
         return set()
     entry.hidden_because, entry.state = None, PublicationState.PUBLISHED
     return {"state"}
+
+
+def _stale(service: Service) -> bool:
+    """Whether it is hidden, itself or with its partner, because nobody said that the entry is right."""
+    return service.hidden_because is not None or service.partner.hidden_because is not None
 
 
 def _raise(work: Work, entry: Partner | Service) -> Saved:
@@ -395,12 +414,25 @@ def _named(fields: Collection[str]) -> dict[str, str]:
     return {"fields": ",".join(sorted(camel(field) for field in fields))} if fields else {}
 
 
-def _assign(entry: object, values: Mapping[str, Any]) -> set[str]:
-    """Set what differs; return the names of what was changed."""
+def _assign(entry: Partner | Service | Location, values: Mapping[str, Any], now: datetime) -> set[str]:
+    """Set what differs; return the names of what was changed. Texts that change are dated (``translations``)."""
+    before = {} if isinstance(entry, Location) else texts_of(entry)
     changed = {name for name, value in values.items() if getattr(entry, name) != value}
     for name in changed:
         setattr(entry, name, values[name])
+    if not isinstance(entry, Location) and not changed.isdisjoint({*TEXT_FIELDS, "source_language"}):
+        entry.text_dates = dated(before, texts_of(entry), entry.text_dates, entry.source_language, now)
     return changed
+
+
+def texts_of(entry: Partner | Service) -> dict[str, Mapping[str, str]]:
+    """Return the texts of an entry that are translated: field to language to text."""
+    return {name: getattr(entry, name) for name in TEXT_FIELDS if hasattr(entry, name)}
+
+
+def _first_dates(values: Mapping[str, Any], now: datetime) -> TextDates:
+    texts = {name: values[name] for name in TEXT_FIELDS if name in values}
+    return dated({}, texts, TextDates(), values["source_language"], now)
 
 
 async def create_partner(work: Work, draft: PartnerDraft) -> Saved:
@@ -416,6 +448,7 @@ async def create_partner(work: Work, draft: PartnerDraft) -> Saved:
         id=uuid4(),
         municipality_id=draft.municipality_id,
         state=PublicationState.DRAFT,
+        text_dates=_first_dates(values, work.now),
         version=1,
         updated_at=work.now,
         **values,
@@ -466,7 +499,7 @@ async def change_partner(
         # nobody would answer there any more
         values["state"] = PublicationState.HIDDEN
         await _hide_documents(work, partner_id)
-    changed = _assign(partner, values)
+    changed = _assign(partner, values, work.now)
     if not changed:
         return Saved(partner.id, partner.version)
     return _save_partner(work, partner, "partner.change", changed)
@@ -563,7 +596,7 @@ async def _location(work: Work, location_id: UUID, expected_version: int) -> tup
             .execution_options(populate_existing=True)
         )
     ).one_or_none()
-    if row is None:
+    if row is None or row.Partner.ended_at is not None:
         raise NotFound
     require_change_partner(work.actor, partner_facts(row.Partner), {"locations"})
     _expect(row.Partner.version, expected_version)
@@ -592,7 +625,7 @@ async def change_location(
 ) -> Saved:
     """Change a place; ``expected_version`` is its partner's, and the partner is what is answered."""
     partner, location = await _location(work, location_id, expected_version)
-    changed = _assign(location, _checked(change, LOCATION_CHECKS, _today(work)))
+    changed = _assign(location, _checked(change, LOCATION_CHECKS, _today(work)), work.now)
     _both_or_none(location.latitude, location.longitude)
     if not changed:
         return Saved(partner.id, partner.version)
@@ -683,6 +716,7 @@ async def create_service(work: Work, draft: ServiceDraft) -> Saved:
         partner_id=partner.id,
         state=PublicationState.DRAFT,
         source_terms=(),
+        text_dates=_first_dates(values, work.now),
         version=1,
         updated_at=work.now,
         **values,
@@ -706,7 +740,7 @@ async def change_service(
     values = _checked(change, SERVICE_CHECKS, _today(work))
     await _require_known(work, service.partner_id, values)
     topics, location_ids = values.pop("topics", None), values.pop("location_ids", None)
-    changed = _assign(service, values)
+    changed = _assign(service, values, work.now)
     if service.state is PublicationState.PUBLISHED:
         _require_publishable(service)
     if topics is not None:
@@ -740,9 +774,9 @@ async def _set_service_state(
     _expect(service.version, expected_version)
     if state is PublicationState.PUBLISHED:
         _require_publishable(service)
-    if service.state is state:
+    if service.state is state and service.hidden_because is None:
         return Saved(service.id, service.version)
-    service.state = state
+    service.state, service.hidden_because = state, None
     return _save_service(work, service, action, {"state"})
 
 
@@ -766,7 +800,7 @@ async def assure_service(work: Work, service_id: UUID, *, expected_version: int)
     Who holds its partner's link may, too. An entry that was hidden because nobody said so is shown again.
     """
     service = await _service(work, service_id)
-    require_assure(work.actor, service_facts(service), stale=service.hidden_because is not None)
+    require_assure(work.actor, service_facts(service), stale=_stale(service))
     _expect(service.version, expected_version)
     said = service.capacity
     if said.state is not CapacityState.UNKNOWN:
@@ -780,7 +814,7 @@ async def assure_service(work: Work, service_id: UUID, *, expected_version: int)
 async def set_capacity(work: Work, service_id: UUID, capacity: Capacity, *, expected_version: int) -> Saved:
     """Say how much room there is; ``as_of`` is today unless given. Who holds the partner's link may, too."""
     service = await _service(work, service_id)
-    require_assure(work.actor, service_facts(service), stale=service.hidden_because is not None)
+    require_assure(work.actor, service_facts(service), stale=_stale(service))
     _expect(service.version, expected_version)
     service.capacity = check.capacity(capacity, "capacity", _today(work))
     await settle(work, service_id, ChangeField.CAPACITY)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from directory.contacts import contact_point
+from directory.contacts import url as web_address
+from directory.freshness import CAPACITY_EXPIRES_AFTER
 from directory.problems import InvalidInput
 from directory.values import (
     Capacity,
@@ -24,6 +26,7 @@ from directory.values import (
     LanguageOffered,
     OpeningHours,
     RecognitionFacts,
+    RequiredDocument,
 )
 from directory.vocabulary import CapacityState, CefrLevel, WorkPermission
 
@@ -338,6 +341,17 @@ def recognition(given: RecognitionFacts, field: str) -> RecognitionFacts:
         occupations=different(given.occupations, f"{field}.occupations"),
         regulated=given.regulated,
         competent_body=titles(given.competent_body, f"{field}.competentBody"),
+    )
+
+
+def required_documents(given: Sequence[RequiredDocument], field: str) -> tuple[RequiredDocument, ...]:
+    """Return the papers that people are asked to bring."""
+    return tuple(
+        RequiredDocument(
+            name=titles(one.name, f"{path}.name", needed=True),
+            url=None if one.url is None else web_address(one.url, f"{path}.url"),
+        )
+        for path, one in elements(given, field, maximum=30)
     )
 
 

@@ -20,12 +20,14 @@ from directory.values import (
     Instant,
     InterpretingFacts,
     LanguageOffered,
+    LanguageTag,
     LocationValue,
     MunicipalitySummary,
     PartnerSummary,
     Provenance,
     RecognitionFacts,
     ReferralFacts,
+    RequiredDocument,
     SourceTerm,
     TerritoryKey,
     Texts,
@@ -33,7 +35,7 @@ from directory.values import (
     TopicTerm,
     Value,
 )
-from directory.vocabulary import PartnerKind, PublicationState, Responsibility, ServiceKind
+from directory.vocabulary import DataKind, PartnerKind, PublicationState, Responsibility, ServiceKind
 
 SHAPE: Final = 2
 """Number of the documents' shape; a release that changes it brings a rebuild (``spurwechsel migrate``)."""
@@ -47,7 +49,10 @@ class DocumentKind(StrEnum):
 
 
 class PartnerDocument(Value, frozen=True, kw_only=True):
-    """The public part of a partner's entry (HSDS organization)."""
+    """The public part of a partner's entry (HSDS organization).
+
+    ``stale``: by field, the languages whose text is older than what it was translated from.
+    """
 
     id: UUID
     version: int
@@ -55,6 +60,8 @@ class PartnerDocument(Value, frozen=True, kw_only=True):
     kind: PartnerKind
     name: str
     description: Texts = {}
+    source_language: LanguageTag = "de"
+    stale: dict[str, tuple[LanguageTag, ...]] = {}
     website: str | None = None
     contact_points: tuple[ContactPoint, ...] = ()
     locations: tuple[LocationValue, ...] = ()
@@ -64,6 +71,7 @@ class PartnerDocument(Value, frozen=True, kw_only=True):
     coordinates: bool = False
     public_body: bool = False
     assured_at: Instant | None = None
+    assured_kinds: dict[DataKind, Instant] = {}
     provenance: Provenance | None = None
     updated_at: Instant
 
@@ -78,6 +86,8 @@ class ServiceDocument(Value, frozen=True, kw_only=True):
     kind: ServiceKind | None = None
     title: Titles
     description: Texts = {}
+    source_language: LanguageTag = "de"
+    stale: dict[str, tuple[LanguageTag, ...]] = {}
     website: str | None = None
     topics: tuple[TopicTerm, ...] = ()
     source_terms: tuple[SourceTerm, ...] = ()
@@ -91,9 +101,12 @@ class ServiceDocument(Value, frozen=True, kw_only=True):
     course: CourseFacts | None = None
     recognition: RecognitionFacts | None = None
     interpreting: InterpretingFacts | None = None
-    state: PublicationState
     referral_facts: ReferralFacts | None = None
+    application_process: Texts = {}
+    required_documents: tuple[RequiredDocument, ...] = ()
+    state: PublicationState
     assured_at: Instant | None = None
+    assured_kinds: dict[DataKind, Instant] = {}
     provenance: Provenance | None = None
     updated_at: Instant
 
@@ -102,6 +115,16 @@ class InternalDocument(Value, frozen=True, kw_only=True):
     """The internal part of an entry: a note that only its partner and the coordination read."""
 
     note: str | None = None
+
+
+def licence_of(document: PartnerDocument | ServiceDocument) -> str | None:
+    """Return under which licence an entry may be used on: its source's if it was imported, else its town's.
+
+    SPDX identifier or address; None when nobody has said.
+    """
+    if document.provenance is not None:
+        return document.provenance.licence
+    return document.municipality.licence
 
 
 encoder: Final = msgspec.json.Encoder()

@@ -5,7 +5,7 @@ Names follow HSDS; the German word of the administration stands in each docstrin
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
+from directory.freshness import Chain, Progress
 from directory.values import (
     Capacity,
     ContactPoint,
@@ -27,15 +28,20 @@ from directory.values import (
     OpeningHours,
     Provenance,
     RecognitionFacts,
-    SourceTerm,
     ReferralFacts,
+    RequiredDocument,
+    SourceTerm,
+    TextDates,
 )
 from directory.vocabulary import (
     ChangeDecision,
     ChangeField,
     ChangeReason,
     ChangeRequestState,
+    ChangeSource,
+    DataKind,
     DataProtectionLaw,
+    HiddenBecause,
     PartnerKind,
     PublicationState,
     Responsibility,
@@ -106,30 +112,39 @@ class Base(AsyncAttrs, DeclarativeBase):
         ChangeReason: Word(ChangeReason),
         ChangeRequestState: Word(ChangeRequestState),
         ChangeDecision: Word(ChangeDecision),
+        ChangeSource: Word(ChangeSource),
+        HiddenBecause: Word(HiddenBecause),
+        dict[DataKind, datetime]: Json(dict[DataKind, datetime]),
         dict[str, str]: Json(dict[str, str]),
         tuple[ContactPoint, ...]: Json(tuple[ContactPoint, ...]),
         tuple[LanguageOffered, ...]: Json(tuple[LanguageOffered, ...]),
         tuple[EligibilityRule, ...]: Json(tuple[EligibilityRule, ...]),
         tuple[SourceTerm, ...]: Json(tuple[SourceTerm, ...]),
+        tuple[RequiredDocument, ...]: Json(tuple[RequiredDocument, ...]),
         Capacity: Json(Capacity),
         CourseFacts: Json(CourseFacts),
         RecognitionFacts: Json(RecognitionFacts),
         InterpretingFacts: Json(InterpretingFacts),
+        ReferralFacts: Json(ReferralFacts),
         OpeningHours: Json(OpeningHours),
         Provenance: Json(Provenance),
+        TextDates: Json(TextDates),
     }
 
 
 class Municipality(Base):
-    """A town or district that runs the project (Kommune); ``ars`` is its official key."""
+    """A town or district that runs the project (Kommune); ``ars`` is its official key.
 
-        ReferralFacts: Json(ReferralFacts),
+    ``licence``: under which the entries that are kept here may be used on; imported ones have their own.
+    """
+
     __tablename__ = "municipality"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     ars: Mapped[str] = mapped_column(unique=True)
     name: Mapped[dict[str, str]]
     kind_labels: Mapped[dict[str, dict[str, str]]] = mapped_column(Json(dict[str, dict[str, str]]))
+    licence: Mapped[str | None]
 
 
 class Topic(Base):
@@ -154,11 +169,16 @@ class Occupation(Base):
 
 
 class Partner(Base):
-    """An organisation in the network (Partner; HSDS organization)."""
+    """An organisation in the network (Partner; HSDS organization).
+
+    ``source_language``: of its texts, what the others are translated from. ``ended_at``: it was merged or
+    deleted; the row stays for what refers to it, and nobody finds it any more.
+    """
 
     __tablename__ = "partner"
     __table_args__ = (
         Index("partner_municipality", "municipality_id"),
+        Index("partner_stale_texts", "municipality_id", "id", postgresql_where=text("text_dates ? 'stale'")),
         Index(
             "partner_one_coordination",
             "municipality_id",
@@ -186,7 +206,12 @@ class Partner(Base):
     correspondence_language: Mapped[str] = mapped_column(default="de", server_default="de")
     note: Mapped[str | None]
     assured_at: Mapped[datetime | None]
+    assured_kinds: Mapped[dict[DataKind, datetime] | None]
+    hidden_because: Mapped[HiddenBecause | None]
     provenance: Mapped[Provenance | None]
+    source_language: Mapped[str] = mapped_column(default="de", server_default="de")
+    text_dates: Mapped[TextDates] = mapped_column(default=TextDates, server_default=text("'{}'"))
+    ended_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     updated_at: Mapped[datetime]
 
@@ -247,6 +272,7 @@ class Service(Base):
     __tablename__ = "service"
     __table_args__ = (
         Index("service_partner", "partner_id"),
+        Index("service_stale_texts", "partner_id", "id", postgresql_where=text("text_dates ? 'stale'")),
         CheckConstraint("kind IS NOT NULL OR provenance IS NOT NULL", name="service_kind_known_or_imported"),
     )
 
@@ -266,10 +292,20 @@ class Service(Base):
     course: Mapped[CourseFacts | None]
     recognition: Mapped[RecognitionFacts | None]
     interpreting: Mapped[InterpretingFacts | None]
+    referral_facts: Mapped[ReferralFacts | None]
+    application_process: Mapped[dict[str, str]] = mapped_column(default=dict, server_default=text("'{}'"))
+    required_documents: Mapped[tuple[RequiredDocument, ...]] = mapped_column(
+        default=(), server_default=text("'[]'")
+    )
     state: Mapped[PublicationState]
     note: Mapped[str | None]
     assured_at: Mapped[datetime | None]
+    assured_kinds: Mapped[dict[DataKind, datetime] | None]
+    hidden_because: Mapped[HiddenBecause | None]
     provenance: Mapped[Provenance | None]
+    source_language: Mapped[str] = mapped_column(default="de", server_default="de")
+    text_dates: Mapped[TextDates] = mapped_column(default=TextDates, server_default=text("'{}'"))
+    ended_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     updated_at: Mapped[datetime]
 
@@ -292,7 +328,8 @@ class PartnerDocumentRow(Base):
     __table_args__ = (
         Index("partner_document_order", "sort_key", "id"),
         Index("partner_document_municipality", "municipality_id"),
-    referral_facts: Mapped[ReferralFacts | None]
+        Index("partner_document_likeness", "likeness", postgresql_using="gin"),
+        Index("partner_document_due", "due_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
@@ -302,6 +339,8 @@ class PartnerDocumentRow(Base):
     sort_key: Mapped[bytes] = mapped_column(LargeBinary)
     version: Mapped[int]
     shape: Mapped[int]
+    due_at: Mapped[datetime | None]
+    likeness: Mapped[tuple[str, ...]] = mapped_column(default=(), server_default=text("'{}'"))
     public: Mapped[str]
     internal: Mapped[str]
 
@@ -318,6 +357,8 @@ class ServiceDocumentRow(Base):
         Index("service_document_partner", "partner_id", "sort_key", "id"),
         Index("service_document_municipality", "municipality_id"),
         Index("service_document_topics", "topics", postgresql_using="gin"),
+        Index("service_document_likeness", "likeness", postgresql_using="gin"),
+        Index("service_document_due", "due_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(ForeignKey("service.id", ondelete="CASCADE"), primary_key=True)
@@ -329,8 +370,50 @@ class ServiceDocumentRow(Base):
     sort_key: Mapped[bytes] = mapped_column(LargeBinary)
     version: Mapped[int]
     shape: Mapped[int]
+    due_at: Mapped[datetime | None]
+    likeness: Mapped[tuple[str, ...]] = mapped_column(default=(), server_default=text("'{}'"))
     public: Mapped[str]
     internal: Mapped[str]
+
+
+class EntryVersion(Base):
+    """A version of a partner's or service's entry: what it said then, who made it, and why (append only).
+
+    Either the whole ``snapshot`` of the entry's own fields, or a ``patch`` on that of the version ``base``.
+    Written by the database beside the documents (``directory.building``); see ``directory.history``.
+    """
+
+    __tablename__ = "entry_version"
+    __table_args__ = (
+        CheckConstraint("(snapshot IS NULL) <> (patch IS NULL)", name="entry_version_whole_or_patch"),
+        CheckConstraint("snapshot IS NULL OR base = version", name="entry_version_base"),
+    )
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    municipality_id: Mapped[UUID] = mapped_column(ForeignKey("municipality.id"))
+    action: Mapped[str]
+    role: Mapped[str]
+    member_id: Mapped[UUID | None]
+    partner_id: Mapped[UUID | None]
+    reason: Mapped[str | None]
+    base: Mapped[int]
+    snapshot: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    patch: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+class EntryAlias(Base):
+    """The id of an entry that was merged into another one, which answers for it; one step, never a chain."""
+
+    __tablename__ = "entry_alias"
+    __table_args__ = (Index("entry_alias_survivor", "survivor_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    survivor_id: Mapped[UUID]
+    merged_at: Mapped[datetime]
 
 
 class Feed(Base):
@@ -344,7 +427,10 @@ class Feed(Base):
 
 
 class Change(Base):
-    """The latest change of each document, in commit order by ``sequence`` (DESIGN 3.5)."""
+    """The latest change of each document, in commit order by ``sequence`` (DESIGN 3.5).
+
+    ``shown``: it has been published at some time, so who follows from outside must hear that it is gone.
+    """
 
     __tablename__ = "change"
     __table_args__ = (Index("change_sequence", "sequence", unique=True),)
@@ -354,6 +440,7 @@ class Change(Base):
     sequence: Mapped[int] = mapped_column(BigInteger)
     version: Mapped[int]
     tombstone: Mapped[bool] = mapped_column(default=False)
+    shown: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -404,28 +491,38 @@ class Idempotency(Base):
 
 
 class ChangeRequest(Base):
-    """That something in a service's entry seems to be wrong (Änderungsvorschlag); no word about a person.
+    """That something in an entry seems to be wrong (Änderungsvorschlag); no word about a person.
 
-    At most one is open per service and field: ``times`` counts what speaks for it, the last time at
-    ``last_at``. Its partner or the coordination decides.
+    ``target_id`` is the service, the partner or (opening hours) the partner's location that it is about.
+    At most one is open per target, field and proposal (``digest``, empty without one): ``times`` counts what
+    speaks for it, the last time at ``last_at``. ``before`` is the value that was proposed against. Its
+    partner or the coordination decides; then ``remark`` is deleted.
     """
 
     __tablename__ = "change_request"
     __table_args__ = (
         Index(
             "change_request_one_open",
-            "service_id",
+            "target_id",
             "field",
+            "digest",
             unique=True,
             postgresql_where=text("state = 'OPEN'"),
         ),
         Index("change_request_partner", "partner_id", "last_at", "id"),
+        Index("change_request_service", "service_id"),
         CheckConstraint("times > 0", name="change_request_times_positive"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
-    service_id: Mapped[UUID] = mapped_column(ForeignKey("service.id"))
+    service_id: Mapped[UUID | None] = mapped_column(ForeignKey("service.id"))
+    target_id: Mapped[UUID]
+    source: Mapped[ChangeSource] = mapped_column(server_default="DECLINE")
+    proposed: Mapped[dict[str, str] | None]
+    before: Mapped[dict[str, str] | None]
+    remark: Mapped[str | None]
+    digest: Mapped[bytes] = mapped_column(LargeBinary, server_default="")
     field: Mapped[ChangeField]
     reason: Mapped[ChangeReason]
     times: Mapped[int] = mapped_column(default=1)
@@ -436,6 +533,48 @@ class ChangeRequest(Base):
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
     decision_reason: Mapped[ChangeDecision | None]
     version: Mapped[int] = mapped_column(default=1)
+
+
+class Upkeep(Base):
+    """How far the chain has come about an entry that is due (``freshness.CHAINS``); one row per such entry.
+
+    ``progress``: per chain the round and the last step of it. ``version``: of the document that it was judged
+    by. ``next_on``: the day on which it is looked at again.
+    """
+
+    __tablename__ = "upkeep"
+
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)
+    entry_kind: Mapped[str]
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    progress: Mapped[dict[Chain, Progress]] = mapped_column(Json(dict[Chain, Progress]))
+    next_on: Mapped[date | None]
+
+
+class UpkeepLink(Base):
+    """A link with which a partner says that its entries are right, without an account; kept as a hash only."""
+
+    __tablename__ = "upkeep_link"
+    __table_args__ = (Index("upkeep_link_partner", "partner_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class LinkCheck(Base):
+    """What became of the last looks at a published website; ``failed_days`` in a row, each on another day."""
+
+    __tablename__ = "link_check"
+
+    target_id: Mapped[UUID] = mapped_column(primary_key=True)
+    url: Mapped[str]
+    checked_on: Mapped[date]
+    failed_days: Mapped[int]
+    outcome: Mapped[str]
 
 
 class Audit(Base):

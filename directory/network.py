@@ -21,6 +21,7 @@ from directory.values import (
     OpeningHours,
     RecognitionFacts,
     ReferralFacts,
+    RequiredDocument,
     ShortText,
     TerritoryKey,
     Texts,
@@ -104,6 +105,8 @@ class ServiceEntry(Value, frozen=True, kw_only=True):
     recognition: RecognitionFacts | None = None
     interpreting: InterpretingFacts | None = None
     referral_facts: ReferralFacts | None = None
+    application_process: Texts = {}
+    required_documents: tuple[RequiredDocument, ...] = ()
     state: PublicationState = PublicationState.PUBLISHED
     assured_at: Instant | None = None
     note: str | None = None

@@ -115,6 +115,12 @@ class EligibilityRule(Value, frozen=True, kw_only=True):
     valid_from: date | None = None
     valid_to: date | None = None
 
+    def in_force(self, day: date) -> bool:
+        """Whether the rule is valid on a day."""
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_to is None or day <= self.valid_to
+        )
+
 
 class Capacity(Value, frozen=True, kw_only=True):
     """Room for more people as the partner said on a day; after ``expires_on`` it counts as UNKNOWN.
@@ -225,6 +231,13 @@ class ReferralFacts(Value, frozen=True, kw_only=True):
     feedback_delay: Titles = {}
     intake_criteria: tuple[Titles, ...] = ()
     requirements: tuple[Titles, ...] = ()
+
+
+class RequiredDocument(Value, frozen=True, kw_only=True):
+    """A paper that people are asked to bring (HSDS required_document); ``url``: where a form of it is."""
+
+    name: Titles
+    url: str | None = None
 
 
 class SourceTerm(Value, frozen=True, kw_only=True):

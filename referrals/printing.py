@@ -9,11 +9,13 @@ than printed as an empty box. No text is ever read as markup.
 from __future__ import annotations
 
 import hashlib
+import io
 from functools import cache
 from importlib import resources
 from typing import Final, TypeAlias
 
 import msgspec
+import segno
 import typst
 
 from directory.languages import right_to_left
@@ -126,7 +128,19 @@ class PageBreak(msgspec.Struct, frozen=True, kw_only=True, tag="PageBreak", tag_
     language: str | None = None
 
 
-Single: TypeAlias = Title | Heading | Paragraph | Notice | Bullets | Rows | Choice | SignatureLine | PageBreak
+class Code(msgspec.Struct, frozen=True, kw_only=True, tag="Code", tag_field="kind"):
+    """A QR code (ISO/IEC 18004) of ``content`` beside what it is for, and under that what it holds in words.
+
+    ``content``: at most some 1,000 characters.
+    """
+
+    content: str
+    text: str
+    below: str = ""
+    language: str | None = None
+
+
+Single: TypeAlias = Title | Heading | Paragraph | Notice | Bullets | Rows | Choice | SignatureLine | PageBreak | Code
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True, tag="Beside", tag_field="kind"):
@@ -173,8 +187,17 @@ def _language(tag: str | None) -> dict[str, object] | None:
     return None if tag is None else {"lang": tag.split("-")[0], "rtl": right_to_left(tag)}
 
 
+def _drawn_code(content: str) -> str:
+    """Return a QR code as SVG, with the error correction that paper needs."""
+    drawn = io.BytesIO()
+    segno.make_qr(content, error="m").save(drawn, kind="svg", xmldecl=False, border=0)
+    return drawn.getvalue().decode()
+
+
 def _prepared(value: object) -> object:
     if isinstance(value, dict):
+        if value.get("kind") == "Code":
+            value = value | {"drawn": _drawn_code(value["content"])}
         return {
             name: _language(part) if name == "language" else _prepared(part) for name, part in value.items()
         }

@@ -214,6 +214,8 @@ class NetworkSource:
                 "recognition": entry.recognition,
                 "interpreting": entry.interpreting,
                 "referral_facts": entry.referral_facts,
+                "application_process": entry.application_process,
+                "required_documents": entry.required_documents,
                 "note": entry.note,
                 "assured_at": entry.assured_at,
             },

@@ -77,8 +77,10 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "Service",
         "id version partner municipality kind kindLabel title titles description descriptions website "
         "topics sourceTerms languages eligibility area responsibility locations contactPoints capacity "
-        "course recognition interpreting referralFacts state assuredAt provenance updatedAt",
+        "course recognition interpreting referralFacts applicationProcess requiredDocuments state assuredAt "
+        "provenance updatedAt",
     ),
+    Entry(Rule.PUBLIC, "RequiredDocument", "name url"),
     Entry(Rule.OWN, "Service", "note"),
     Entry(Rule.MEMBER, "Query", "changeRequests structuralGaps"),
     Entry(Rule.OWN, "ChangeRequest", "id"),

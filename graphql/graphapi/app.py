@@ -28,6 +28,7 @@ from graphapi.answer_page import STYLE, STYLE_PATH, AnswerPages
 from graphapi.connecting import key_store, master_key_text
 from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
+from graphapi.formats.routes import routes as formats_of
 from graphapi.health import Readiness, readiness
 from graphapi.limits import Limits
 from graphapi.logs import configure_logging
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         engines=(engine,),
         address_key=address_key(settings),
         trusted_proxies=networks(settings.trusted_proxies),
+        public_url=settings.public_url,
     )
     reader = settings.database_reader_url.get_secret_value()
     return application(services, Follower(engine, database, reader))
@@ -202,7 +204,17 @@ def application(
         return Response(content, media_type=kind, headers=headers)
 
     return Litestar(
-        [graphql, watching.handler(), live, ready, page, query_asset, answer_page, answer_style],
+        [
+            graphql,
+            watching.handler(),
+            live,
+            ready,
+            page,
+            query_asset,
+            answer_page,
+            answer_style,
+            *formats_of(services),
+        ],
         lifespan=[running],
         state=State({"watchers": watchers}),
         openapi_config=None,

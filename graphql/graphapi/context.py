@@ -31,6 +31,7 @@ class Services:
     """What the process has started and every request uses; ``engines``: the first that answers is asked.
 
     ``address_key`` hashes client addresses for the throttle, alike in every process of a server.
+    ``public_url``: where people reach this installation (no slash at the end), if anybody has said so.
     """
 
     database: Database
@@ -39,6 +40,7 @@ class Services:
     address_key: bytes = dataclasses.field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     trusted_proxies: tuple[Network, ...] = ()
     keys: KeyStore | None = None
+    public_url: str | None = None
 
     @property
     def throttle(self) -> Throttle:

@@ -151,6 +151,14 @@ class InterpretingFactsInput:
     )
 
 
+@strawberry.input(description="A paper that people are asked to bring.")
+class RequiredDocumentInput:
+    """A paper that people are asked to bring."""
+
+    name: list[TextInput] = strawberry.field(description="What it is called.")
+    url: str | None = strawberry.field(default=strawberry.UNSET, description="Where a form of it is.")
+
+
 @strawberry.input(description="Open from `opens` to `closes` on a weekday, local wall time.")
 class OpeningPeriodInput:
     """Open from ``opens`` to ``closes`` on a weekday."""

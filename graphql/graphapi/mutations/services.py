@@ -20,6 +20,7 @@ from graphapi.mutations.inputs import (
     InterpretingFactsInput,
     LanguageOfferedInput,
     RecognitionFactsInput,
+    RequiredDocumentInput,
 )
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
 from graphapi.relay import target_id
@@ -73,6 +74,12 @@ class CreateServiceInput:
     interpreting: InterpretingFactsInput | None = strawberry.field(
         default=strawberry.UNSET, description="If it interprets."
     )
+    application_process: list[TextInput] = strawberry.field(
+        default_factory=list, description="How to get it: the next steps of a person."
+    )
+    required_documents: list[RequiredDocumentInput] = strawberry.field(
+        default_factory=list, description="What people are asked to bring."
+    )
     note: str | None = strawberry.field(default=strawberry.UNSET, description="Internal note.")
 
 
@@ -112,6 +119,12 @@ class ChangeServiceInput:
     )
     interpreting: InterpretingFactsInput | None = strawberry.field(
         default=strawberry.UNSET, description="If it interprets."
+    )
+    application_process: list[TextInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="How to get it: the next steps of a person."
+    )
+    required_documents: list[RequiredDocumentInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="What people are asked to bring."
     )
     note: str | None = strawberry.field(default=strawberry.UNSET, description="Internal note.")
 

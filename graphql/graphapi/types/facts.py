@@ -201,6 +201,20 @@ class InterpretingFacts:
     lead_time_hours: int | None = strawberry.field(description="Hours before the appointment to ask.")
 
 
+def _document_name(
+    root: Parent[values.RequiredDocument], info: Info, language: LanguageArgument = None
+) -> Text | None:
+    return choose(root.name, language, info.context.languages)
+
+
+@strawberry.type(description="A paper that people are asked to bring (HSDS required_document).")
+class RequiredDocument:
+    """A paper that people are asked to bring."""
+
+    name: Text | None = strawberry.field(resolver=_document_name, description="What it is called.")
+    url: str | None = strawberry.field(description="Where a form of it is.")
+
+
 def _text_of(name: str) -> Callable[..., Any]:
     def read(
         root: Parent[values.ReferralFacts], info: Info, language: LanguageArgument = None

@@ -21,6 +21,7 @@ from graphapi.types.facts import (
     Provenance,
     RecognitionFacts,
     ReferralFacts,
+    RequiredDocument,
     SourceTerm,
 )
 from graphapi.types.node import Node
@@ -52,6 +53,12 @@ def _description(root: Parent[ServiceDocument], info: Info, language: LanguageAr
 
 def _descriptions(root: Parent[ServiceDocument]) -> list[Text]:
     return every(root.description)
+
+
+def _application_process(
+    root: Parent[ServiceDocument], info: Info, language: LanguageArgument = None
+) -> Text | None:
+    return choose(root.application_process, language, info.context.languages)
 
 
 def _kind_label(root: Parent[ServiceDocument], info: Info) -> str | None:
@@ -101,6 +108,12 @@ class Service(Node):
     interpreting: InterpretingFacts | None = strawberry.field(description="Facts of an interpreting service.")
     referral_facts: ReferralFacts | None = strawberry.field(
         description="How it wants people to be sent to it; null: not known."
+    )
+    application_process: Text | None = strawberry.field(
+        resolver=_application_process, description="How to get it: the next steps of a person."
+    )
+    required_documents: list[RequiredDocument] = strawberry.field(
+        description="What people are asked to bring."
     )
     state: PublicationState = strawberry.field(description="Who may see it; its partner's state counts too.")
     assured_at: datetime | None = strawberry.field(description="When the partner last said: still right.")

@@ -1,0 +1,168 @@
+"""Where entries are read in other formats: /partners/<id>.<format> and /services/<id>.<format>.
+
+For everybody, so only what is published; nothing is read but through the role reader. A changed entry has
+another ETag, and what is unknown, hidden or foreign is the same 404.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
+
+from litestar import Request, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import PathParameter, QueryParameter
+
+from directory import sources
+from directory.actors import ANONYMOUS
+from directory.catalogue import ZONE
+from directory.database import Unavailable
+from directory.documents import PartnerDocument, ServiceDocument
+from graphapi.context import Services
+from graphapi.formats import calendar, handout, json_ld, vcard
+from graphapi.messages import preferred_languages
+from referrals.printing import NotPrintable
+
+MOST_HANDOUTS: Final = 200
+"""How many handouts are kept made; each is some 30 kB."""
+
+PUBLIC: Final = "public, max-age=300"
+
+File: TypeAlias = Annotated[str, PathParameter(max_length=60)]
+Language: TypeAlias = Annotated[str | None, QueryParameter(max_length=35)]
+AnyRequest: TypeAlias = Request[Any, Any, State]
+
+
+class Handouts:
+    """Makes handouts in a thread, one at a time, and keeps the latest: setting a page takes some 100 ms."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._one = asyncio.Semaphore(1)
+
+    async def give(self, key: tuple[object, ...], make: Callable[[], bytes]) -> bytes:
+        """Return what ``make`` makes, or what it made before for this key."""
+        async with self._one:
+            made = self._made.pop(key, None)
+            if made is None:
+                made = await asyncio.to_thread(make)
+            self._made[key] = made
+            while len(self._made) > MOST_HANDOUTS:
+                self._made.popitem(last=False)
+            return made
+
+
+def routes(services: Services) -> list[HTTPRouteHandler]:
+    """Return the handlers; ``services`` is what all requests share."""
+    handouts = Handouts()
+    database = services.database
+
+    def address(kind: str, id_: UUID) -> str:
+        """Return where an entry is read, or its name as a URN when nobody has said where that is."""
+        return f"{services.public_url}/{kind}/{id_}" if services.public_url else f"urn:uuid:{id_}"
+
+    async def partner(id_: UUID) -> PartnerDocument:
+        try:
+            found = await sources.partner(database, ANONYMOUS, id_)
+        except Unavailable:
+            raise HTTPException(status_code=503, detail="Try again in a moment.") from None
+        if found is None:
+            raise NotFoundException(detail="No such entry.")
+        return found
+
+    async def service(id_: UUID) -> ServiceDocument:
+        try:
+            found = await sources.service(database, ANONYMOUS, id_)
+        except Unavailable:
+            raise HTTPException(status_code=503, detail="Try again in a moment.") from None
+        if found is None:
+            raise NotFoundException(detail="No such entry.")
+        return found
+
+    @get("/partners/{file:str}")
+    async def partner_file(file: File, request: AnyRequest, language: Language = None) -> Response[bytes]:
+        """Give a partner as .jsonld, .vcf (vCard 4.0) or .ics (opening hours)."""
+        id_, suffix = _parsed(file)
+        at = database.clock()
+        spoken = _spoken(request, language)
+        if suffix == "jsonld":
+            entry = json_ld.of_partner(await partner(id_), address("partners", id_))
+            return _answer(request, json_ld.encode(entry), json_ld.MEDIA_TYPE)
+        if suffix == "vcf":
+            return _answer(
+                request, vcard.of_partner(await partner(id_), address("partners", id_)), vcard.MEDIA_TYPE
+            )
+        if suffix == "ics":
+            midnight = at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+            return _answer(
+                request, calendar.of_partner(await partner(id_), spoken, midnight), calendar.MEDIA_TYPE
+            )
+        raise NotFoundException(detail="The formats of a partner are .jsonld, .vcf and .ics.")
+
+    @get("/services/{file:str}")
+    async def service_file(file: File, request: AnyRequest, language: Language = None) -> Response[bytes]:
+        """Give a service as .jsonld, .vcf (vCard 4.0), .ics (hours and runs) or .pdf (handout)."""
+        id_, suffix = _parsed(file)
+        at = database.clock()
+        spoken = _spoken(request, language)
+        here = address("services", id_)
+        if suffix == "jsonld":
+            found = await service(id_)
+            entry = json_ld.of_service(found, here, address("partners", found.partner.id))
+            return _answer(request, json_ld.encode(entry), json_ld.MEDIA_TYPE)
+        if suffix == "vcf":
+            return _answer(request, vcard.of_service(await service(id_), here, spoken), vcard.MEDIA_TYPE)
+        if suffix == "ics":
+            midnight = at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+            return _answer(
+                request, calendar.of_service(await service(id_), spoken, midnight), calendar.MEDIA_TYPE
+            )
+        if suffix == "pdf":
+            found, today = await service(id_), at.astimezone(ZONE).date()
+            more = here if services.public_url else None
+            try:
+                page = await handouts.give(
+                    (id_, found.version, found.updated_at, handout.language_of(spoken), spoken, today),
+                    lambda: handout.of_service(found, spoken, more, today),
+                )
+            except NotPrintable:
+                raise HTTPException(
+                    status_code=422, detail="This entry has a character that cannot be printed."
+                ) from None
+            return _answer(request, page, handout.MEDIA_TYPE)
+        raise NotFoundException(detail="The formats of a service are .jsonld, .vcf, .ics and .pdf.")
+
+    return [partner_file, service_file]
+
+
+def _parsed(file: str) -> tuple[UUID, str]:
+    name, _, suffix = file.rpartition(".")
+    try:
+        return UUID(name), suffix
+    except ValueError:
+        raise NotFoundException(detail="An entry is read at <id>.<format>.") from None
+
+
+def _spoken(request: AnyRequest, language: str | None) -> str:
+    """Return the language of an answer: the one asked for, else the reader's first, else German."""
+    preferred = preferred_languages(language or request.headers.get("accept-language"))
+    return preferred[0] if preferred else "de"
+
+
+def _answer(request: AnyRequest, content: bytes, media_type: str) -> Response[bytes]:
+    etag = f'"{sha256(content).hexdigest()[:32]}"'
+    headers = {
+        "etag": etag,
+        "cache-control": PUBLIC,
+        "vary": "accept-language",
+        "access-control-allow-origin": "*",
+    }
+    if request.headers.get("if-none-match") == etag:
+        return Response(b"", status_code=304, headers=headers, media_type=media_type)
+    return Response(content, headers=headers, media_type=media_type)

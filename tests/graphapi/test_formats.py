@@ -1,0 +1,362 @@
+"""An entry in the formats of people's tools, read back by other libraries."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+from icalendar import Calendar, Component
+from pypdf import PdfReader
+
+from directory.documents import PartnerDocument, ServiceDocument
+from directory.languages import PROJECT, right_to_left
+from directory.values import (
+    ContactPoint,
+    CourseFacts,
+    CourseRun,
+    EligibilityRule,
+    LanguageOffered,
+    LocationValue,
+    MunicipalitySummary,
+    OpeningHours,
+    OpeningPeriod,
+    PartnerSummary,
+    RequiredDocument,
+    TopicTerm,
+)
+from directory.vocabulary import (
+    Answer,
+    CefrLevel,
+    ContactKind,
+    CourseFormat,
+    PartnerKind,
+    PublicationState,
+    ResidenceStatus,
+)
+from graphapi.formats import calendar, handout, json_ld, vcard
+from tests.graphapi.asking import Api
+from tests.graphapi.conftest import Maker, World
+
+CHANGED = datetime(2026, 10, 1, 8, 30, tzinfo=UTC)
+TODAY = date(2026, 11, 23)
+"""A Monday."""
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+TOWN = MunicipalitySummary(id=UUID(int=1), name={"de": "Cottbus/Chóśebuz"}, ars="120520000000")
+PLACE = LocationValue(
+    id=UUID(int=4),
+    name="Haus; der, Bildung",
+    street="Berliner Straße 1",
+    postcode="03046",
+    city="Cottbus",
+    latitude=51.76,
+    longitude=14.33,
+    hours=OpeningHours(
+        osm="Mo 09:00-12:00; Fr 22:00-02:00; Su 08:00-24:00",
+        periods=(
+            OpeningPeriod(weekday=1, opens="09:00", closes="12:00"),
+            OpeningPeriod(weekday=5, opens="22:00", closes="02:00"),
+            OpeningPeriod(weekday=7, opens="08:00", closes="24:00"),
+        ),
+    ),
+)
+PHONE = ContactPoint(kind=ContactKind.PHONE, value="+49355123456", extension="007", label={"de": "Büro"})
+MAIL = ContactPoint(kind=ContactKind.EMAIL, value="kurse@example.org")
+PARTNER = PartnerDocument(
+    id=UUID(int=2),
+    version=3,
+    municipality=TOWN,
+    kind=PartnerKind.FREE_PROVIDER,
+    name="Träger <script>alert(1)</script> e. V.",
+    description={"de": "Hilft.", "ar": "يساعد."},
+    website="https://example.org/",
+    contact_points=(PHONE, MAIL),
+    locations=(PLACE,),
+    languages=(LanguageOffered(language="ti"),),
+    state=PublicationState.PUBLISHED,
+    updated_at=CHANGED,
+)
+SERVICE = ServiceDocument(
+    id=UUID(int=3),
+    version=5,
+    partner=PartnerSummary(
+        id=PARTNER.id, name=PARTNER.name, kind=PartnerKind.FREE_PROVIDER, website="https://example.org/"
+    ),
+    municipality=TOWN,
+    title={"de": "Deutsch B1 für Frauen", "ar": "الألمانية ب1 للنساء", "ti": "ጀርመንኛ B1"},
+    description={"de": "Lernen <b>mit</b> Kinderbetreuung.", "ar": "تعلّم مع رعاية الأطفال."},
+    topics=(TopicTerm(code="language-course", labels={"de": "Sprachkurs"}),),
+    languages=(LanguageOffered(language="de"), LanguageOffered(language="ar", interpreted=True)),
+    eligibility=(
+        EligibilityRule(
+            statuses=(ResidenceStatus.SECTION_104C,), answer=Answer.FITS, reason={"de": "Mit § 104c."}
+        ),
+        EligibilityRule(
+            statuses=(ResidenceStatus.SECTION_60B,),
+            answer=Answer.ASK,
+            reason={"de": "Galt früher."},
+            valid_to=date(2026, 1, 1),
+        ),
+    ),
+    locations=(PLACE,),
+    contact_points=(PHONE,),
+    course=CourseFacts(
+        level_from=CefrLevel.A2,
+        level_to=CefrLevel.B1,
+        format=CourseFormat.ON_SITE,
+        childcare=True,
+        women_only=True,
+        cost_cents=12_050,
+        runs=(
+            CourseRun(starts_on=date(2025, 9, 1), ends_on=date(2026, 2, 1)),
+            CourseRun(starts_on=date(2027, 1, 11), ends_on=date(2027, 6, 30), apply_by=date(2026, 12, 18)),
+        ),
+    ),
+    application_process={"de": "Kommen Sie zur Beratung."},
+    required_documents=(RequiredDocument(name={"de": "Berechtigungsschein", "ar": "شهادة الاستحقاق"}),),
+    state=PublicationState.PUBLISHED,
+    assured_at=CHANGED,
+    updated_at=CHANGED,
+)
+HERE = f"https://netz.example/services/{SERVICE.id}"
+THERE = f"https://netz.example/partners/{PARTNER.id}"
+
+
+def test_a_service_in_the_words_of_schema_org() -> None:
+    entry = json.loads(json_ld.encode(json_ld.of_service(SERVICE, HERE, THERE)))
+
+    assert entry["@type"] == ["Service", "Course"]
+    assert entry["@id"] == HERE
+    assert {"@language": "ti", "@value": "ጀርመንኛ B1"} in entry["name"]
+    assert entry["provider"] == {
+        "@type": "NGO",
+        "@id": THERE,
+        "name": PARTNER.name,
+        "url": "https://example.org/",
+    }
+    place = entry["availableChannel"]["serviceLocation"][0]
+    assert place["address"]["streetAddress"] == "Berliner Straße 1"
+    assert place["geo"] == {"@type": "GeoCoordinates", "latitude": 51.76, "longitude": 14.33}
+    assert place["openingHoursSpecification"][0] == {
+        "@type": "OpeningHoursSpecification",
+        "dayOfWeek": "https://schema.org/Monday",
+        "opens": "09:00",
+        "closes": "12:00",
+    }
+    assert [run["startDate"] for run in entry["hasCourseInstance"]] == ["2025-09-01", "2027-01-11"]
+    assert (entry["offers"]["price"], entry["educationalLevel"]) == ("120.50", "CEFR A2-B1")
+    assert entry["mainEntityOfPage"]["lastReviewed"] == "2026-10-01"
+
+
+@pytest.mark.parametrize("kind", list(PartnerKind))
+def test_every_kind_of_partner_has_a_type_of_schema_org(kind: PartnerKind) -> None:
+    assert json_ld.PARTNER_TYPES[kind] in {"GovernmentOrganization", "NGO", "Organization"}
+
+
+def test_json_ld_can_stand_in_a_page_without_ending_its_script() -> None:
+    written = json_ld.encode(json_ld.of_partner(PARTNER, THERE))
+
+    assert not set(b"<>&") & set(written)
+    assert json.loads(written)["name"] == PARTNER.name
+
+
+def test_a_card_for_the_address_book() -> None:
+    text = vcard.of_partner(PARTNER, THERE).decode()
+    lines = text.replace("\r\n ", "").split("\r\n")
+
+    assert lines[:2] == ["BEGIN:VCARD", "VERSION:4.0"]  # RFC 6350: the version comes first
+    assert "TEL;VALUE=uri;TYPE=work:tel:+49355123456;ext=007" in lines
+    assert "EMAIL;TYPE=work:kurse@example.org" in lines
+    assert any(
+        line.startswith("ADR;") and line.endswith(":;;Berliner Straße 1;Cottbus;;03046;Deutschland")
+        for line in lines
+    )
+    assert f"UID:urn:uuid:{PARTNER.id}" in lines
+    assert all(len(line.encode()) <= 75 for line in text.split("\r\n"))
+
+
+def test_a_line_in_a_name_makes_no_property() -> None:
+    partner = msgspec.structs.replace(SERVICE.partner, name="Träger\r\nTEL:+1\nNOTE:x")
+    evil = msgspec.structs.replace(SERVICE, partner=partner)
+
+    read = Component.from_ical(vcard.of_service(evil, HERE, "de"))
+
+    assert "NOTE" not in read
+    assert str(read["TEL"]) == "tel:+49355123456;ext=007"
+
+
+def events(written: bytes) -> dict[str, Component]:
+    return {str(event["UID"]): event for event in Calendar.from_ical(written).walk("VEVENT")}
+
+
+def test_opening_hours_repeat_each_week_without_the_holidays_of_the_land() -> None:
+    found = events(calendar.of_partner(PARTNER, "de", NOW))
+    monday = found[f"hours-{PLACE.id}-0@spurwechsel"]
+
+    assert monday["DTSTART"].dt.isoformat() == "2026-11-23T09:00:00+01:00"
+    assert monday["DTEND"].dt.isoformat() == "2026-11-23T12:00:00+01:00"
+    assert monday["RRULE"]["FREQ"] == ["WEEKLY"]
+    left_out = {moment.dt.date() for moment in monday["EXDATE"].dts}
+    assert date(2027, 3, 29) in left_out, "Easter Monday"
+    assert all(day.isoweekday() == 1 for day in left_out)
+    assert monday["TRANSP"] == "TRANSPARENT"
+
+
+def test_hours_past_midnight_and_until_the_end_of_a_day_end_on_the_next_day() -> None:
+    found = events(calendar.of_partner(PARTNER, "de", NOW))
+
+    friday, sunday = found[f"hours-{PLACE.id}-1@spurwechsel"], found[f"hours-{PLACE.id}-2@spurwechsel"]
+    assert friday["DTEND"].dt.isoformat() == "2026-11-28T02:00:00+01:00"
+    assert sunday["DTEND"].dt.isoformat() == "2026-11-30T00:00:00+01:00"
+
+
+def test_a_calendar_brings_its_time_zone_and_the_runs_of_a_course() -> None:
+    written = calendar.of_service(SERVICE, "de", NOW)
+    found = events(written)
+
+    assert b"BEGIN:VTIMEZONE" in written
+    assert found[f"begins-{SERVICE.id}-1@spurwechsel"]["DTSTART"].dt == date(2027, 1, 11)
+    assert found[f"deadline-{SERVICE.id}-1@spurwechsel"]["DTSTART"].dt == date(2026, 12, 18)
+    assert str(found[f"begins-{SERVICE.id}-1@spurwechsel"]["SUMMARY"]) == "Deutsch B1 für Frauen: Beginn"
+
+
+def test_the_same_calendar_is_the_same_bytes() -> None:
+    assert calendar.of_service(SERVICE, "de", NOW) == calendar.of_service(SERVICE, "de", NOW)
+
+
+def text_of(pdf: bytes) -> str:
+    return " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+
+
+def test_a_handout_says_what_a_person_needs() -> None:
+    made = handout.of_service(SERVICE, "de", HERE, TODAY)
+    text = " ".join(text_of(made).split())
+
+    for said in (
+        "Deutsch B1 für Frauen",
+        "Lernen <b>mit</b> Kinderbetreuung.",
+        "Passt: Mit § 104c.",
+        "Berliner Straße 1, 03046 Cottbus",
+        "09:00–12:00",
+        "Kommen Sie zur Beratung.",
+        "Berechtigungsschein",
+        "+49355123456",
+        "Durchwahl 007",
+        "Arabisch (mit Dolmetschen)",
+        "Beginn 11. Januar 2027",
+        "Anmeldung bis 18. Dezember 2026",
+        "Stand 23. November 2026",
+        HERE,
+    ):
+        assert said in text.replace("\u2068", "").replace("\u2069", ""), said
+    assert "Galt früher" not in text, "a rule that is not in force any more"
+    assert "2025" not in text, "a run that has begun"
+    assert len(PdfReader(io.BytesIO(made)).pages) == 1
+
+
+@pytest.mark.parametrize("language", PROJECT)
+def test_a_handout_is_made_in_every_language_of_the_project(language: str) -> None:
+    made = PdfReader(io.BytesIO(handout.of_service(SERVICE, language, HERE, TODAY)))
+
+    assert handout.language_of(language) == language
+    assert str(made.root_object["/Lang"]).split("-")[0] == language
+    assert len(made.pages) <= 2
+
+
+def test_every_language_has_every_word_of_a_handout() -> None:
+    words = handout.words()
+
+    assert set(words) >= set(PROJECT)
+    for language, said in words.items():
+        assert said.keys() == words["de"].keys(), language
+        for key, text in said.items():
+            assert text.count("{") == words["de"][key].count("{"), (language, key)
+
+
+def test_a_text_in_another_language_is_said_to_be_one() -> None:
+    text = text_of(handout.of_service(SERVICE, "uk", None, TODAY))
+
+    assert "Цей текст є лише іншою мовою." in " ".join(text.split())
+    assert not right_to_left("uk")
+
+
+def test_without_an_address_of_the_installation_the_code_leads_to_the_website() -> None:
+    assert "https://example.org/" in text_of(handout.of_service(SERVICE, "de", None, TODAY))
+
+
+FORMATS = [
+    ("partners", "jsonld", "application/ld+json"),
+    ("partners", "vcf", "text/vcard"),
+    ("partners", "ics", "text/calendar"),
+    ("services", "jsonld", "application/ld+json"),
+    ("services", "vcf", "text/vcard"),
+    ("services", "ics", "text/calendar"),
+    ("services", "pdf", "application/pdf"),
+]
+
+
+@pytest.mark.parametrize(("room", "suffix", "kind"), FORMATS)
+async def test_what_is_published_is_read_in_every_format(
+    api: Api, make: Maker, world: World, room: str, suffix: str, kind: str
+) -> None:
+    id_ = world.partner if room == "partners" else await make.service(world.partner)
+    address = f"/{room}/{id_}.{suffix}"
+
+    given = await api.http.get(address, headers={"accept-language": "ar"})
+    again = await api.http.get(
+        address, headers={"accept-language": "ar", "if-none-match": given.headers["etag"]}
+    )
+
+    assert given.status_code == 200, given.text
+    assert given.headers["content-type"].split(";")[0] == kind
+    assert given.headers["access-control-allow-origin"] == "*"
+    assert given.content
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(("room", "suffix", "kind"), FORMATS)
+async def test_a_draft_and_nothing_look_the_same(
+    api: Api, make: Maker, world: World, room: str, suffix: str, kind: str
+) -> None:
+    draft = (
+        await make.service(world.partner, published=False)
+        if room == "services"
+        else await make.partner(world.municipality, "Noch nicht", published=False)
+    )
+
+    answers = [await api.http.get(f"/{room}/{id_}.{suffix}") for id_ in (draft, UUID(int=99))]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].json() == answers[1].json()
+
+
+@pytest.mark.parametrize(
+    "file", ["x.pdf", ".pdf", f"{UUID(int=9)}.exe", f"{UUID(int=9)}", "..%2f.pdf", "x" * 80]
+)
+async def test_what_is_no_entry_is_not_found(api: Api, file: str) -> None:
+    assert (await api.http.get(f"/services/{file}")).status_code in {400, 404}
+
+
+async def test_a_changed_entry_has_another_tag(api: Api, make: Maker, world: World) -> None:
+    service = await make.service(world.partner)
+    before = await api.http.get(f"/services/{service}.pdf")
+
+    global_id = world.id("Service", service)
+    read = await api("query($id: ID!) { service(id: $id) { version } }", {"id": global_id})
+    await api.change(
+        "changeService",
+        {
+            "idempotencyKey": "another title",
+            "id": global_id,
+            "expectedVersion": read.data["service"]["version"],
+            "title": [{"language": "de", "text": "Anders"}],
+        },
+        "service { id }",
+        token=world.staff,
+    )
+    after = await api.http.get(f"/services/{service}.pdf", headers={"if-none-match": before.headers["etag"]})
+
+    assert (after.status_code, before.headers["etag"] == after.headers["etag"]) == (200, False)
