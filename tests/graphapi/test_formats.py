@@ -349,12 +349,11 @@ async def test_a_changed_entry_has_another_tag(api: Api, make: Maker, world: Wor
     await api.change(
         "changeService",
         {
-            "idempotencyKey": "another title",
             "id": global_id,
             "expectedVersion": read.data["service"]["version"],
             "title": [{"language": "de", "text": "Anders"}],
         },
-        "service { id }",
+        "... on ServiceSaved { service { id } }",
         token=world.staff,
     )
     after = await api.http.get(f"/services/{service}.pdf", headers={"if-none-match": before.headers["etag"]})
