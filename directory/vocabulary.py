@@ -115,6 +115,18 @@ class Answer(StrEnum):
     ASK = "ASK"
 
 
+class EligibilityCriterion(StrEnum):
+    """What a service's rule can ask of a person."""
+
+    RESIDENCE_STATUS = "RESIDENCE_STATUS"
+    WORK_PERMISSION = "WORK_PERMISSION"
+    AGE = "AGE"
+    LANGUAGE_LEVEL = "LANGUAGE_LEVEL"
+    PLACE_OF_RESIDENCE = "PLACE_OF_RESIDENCE"
+    LEGAL_CIRCLE = "LEGAL_CIRCLE"
+    GENDER = "GENDER"
+
+
 class CefrLevel(StrEnum):
     """Language level of the Common European Framework; A0 stands for literacy courses."""
 
@@ -331,3 +343,16 @@ def label(member: StrEnum, language: str) -> str | None:
     _key(Gender.WOMAN): {"de": "Frauen", "en": "women"},
     _key(Gender.MAN): {"de": "Männer", "en": "men"},
     _key(Gender.DIVERSE): {"de": "divers", "en": "gender-diverse people"},
+    _key(WorkPermission.YES): {"de": "darf arbeiten", "en": "may work"},
+    _key(WorkPermission.WITH_PERMISSION): {"de": "mit Erlaubnis", "en": "with permission"},
+    _key(WorkPermission.ASK): {"de": "bitte fragen", "en": "please ask"},
+    _key(Gender.WOMAN): {"de": "Frauen", "en": "women"},
+    _key(Gender.MAN): {"de": "Männer", "en": "men"},
+    _key(Gender.DIVERSE): {"de": "divers", "en": "gender-diverse people"},
+    _key(EligibilityCriterion.RESIDENCE_STATUS): {"de": "Aufenthaltsstatus", "en": "residence status"},
+    _key(EligibilityCriterion.WORK_PERMISSION): {"de": "Arbeitserlaubnis", "en": "permission to work"},
+    _key(EligibilityCriterion.AGE): {"de": "Alter", "en": "age"},
+    _key(EligibilityCriterion.LANGUAGE_LEVEL): {"de": "Sprachniveau", "en": "language level"},
+    _key(EligibilityCriterion.PLACE_OF_RESIDENCE): {"de": "Wohnort", "en": "place of residence"},
+    _key(EligibilityCriterion.LEGAL_CIRCLE): {"de": "Rechtskreis", "en": "legal circle"},
+    _key(EligibilityCriterion.GENDER): {"de": "Geschlecht", "en": "gender"},
