@@ -415,7 +415,7 @@ def _named(fields: Collection[str]) -> dict[str, str]:
 
 
 def _assign(entry: Partner | Service | Location, values: Mapping[str, Any], now: datetime) -> set[str]:
-    """Set what differs; return the names of what was changed. Texts that change are dated (``translations``)."""
+    """Set what differs; return the names of what was changed. Texts that change are dated."""
     before = {} if isinstance(entry, Location) else texts_of(entry)
     changed = {name for name, value in values.items() if getattr(entry, name) != value}
     for name in changed:

@@ -129,6 +129,7 @@ class Work:
         self._partners: dict[UUID, None] = {}
         self._shown_by_services: dict[UUID, None] = {}
         self._audit: list[dict[str, object]] = []
+        self._reasons: dict[str, str] = {}
         self._jobs: dict[tuple[str, bytes, str | None], None] = {}
 
     async def rewrite_services(self, partner_id: UUID, after: UUID) -> UUID | None:
@@ -155,6 +156,20 @@ class Work:
     ) -> None:
         """Append an audit row; ``details`` are codes and ids, never personal data."""
         self._audit.append(_audit_row(self.actor, action, object_kind, object_id, details))
+
+    def explain(self, entry_id: UUID, reason: str) -> None:
+        """Say why an entry is changed; its history keeps that beside what was recorded."""
+        self._reasons[str(entry_id)] = reason
+
+    def _told(self) -> dict[str, dict[str, str]]:
+        """Return what the history is told of each entry that something was recorded about."""
+        told: dict[str, dict[str, str]] = {}
+        for row in self._audit:
+            if row["object_kind"] in {"partner", "service"}:
+                told[str(row["object_id"])] = {"action": str(row["action"])}
+        for id_, reason in self._reasons.items():
+            told.setdefault(id_, {})["reason"] = reason
+        return told
 
     def later(self, job: str, payload: object, *, only_once: str | None = None) -> None:
         """Enqueue a job that exists only if this work commits; ``only_once`` is its deduplication key.
@@ -218,8 +233,9 @@ class Work:
             self._services.update(dict.fromkeys(raised))
             if len(raised) == CHUNK:
                 self.later("rewrite_services", [partner_id, raised[-1]])
-        changes = await rebuild_partners(self.session, list(self._partners))
-        changes += await rebuild_services(self.session, list(self._services))
+        told = self._told()
+        changes = await rebuild_partners(self.session, list(self._partners), told)
+        changes += await rebuild_services(self.session, list(self._services), told)
         if self._audit:
             # inline: without RETURNING, because who writes the audit may not read it
             await self.session.execute(insert(Audit).inline(), self._audit)

@@ -66,11 +66,14 @@ async def append_selected(session: AsyncSession, changes: str, parameters: Mappi
     """
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
     insert = (
-        "WITH added AS (INSERT INTO change (kind, id, sequence, version, tombstone, changed_at)"  # noqa: S608
-        " SELECT kind, id, nextval('change_sequence_seq'), version, tombstone, clock_timestamp()"
+        "WITH added AS (INSERT INTO change (kind, id, sequence, version, tombstone, changed_at, shown)"  # noqa: S608
+        " SELECT kind, id, nextval('change_sequence_seq'), version, tombstone, clock_timestamp(),"
+        " EXISTS (SELECT FROM partner_document d WHERE d.id = changes.id AND d.state = 'PUBLISHED')"
+        " OR EXISTS (SELECT FROM service_document d WHERE d.id = changes.id AND d.state = 'PUBLISHED')"
         f" FROM ({changes}) AS changes ON CONFLICT (kind, id) DO UPDATE SET"
         " sequence = excluded.sequence, version = excluded.version, tombstone = excluded.tombstone,"
-        " changed_at = excluded.changed_at RETURNING 1) SELECT count(*) FROM added"
+        " changed_at = excluded.changed_at, shown = change.shown OR excluded.shown"
+        " RETURNING 1) SELECT count(*) FROM added"
     )
     added = await session.execute(text(insert), dict(parameters))
     if added.scalar_one():

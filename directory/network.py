@@ -43,7 +43,8 @@ Key: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-
 class MunicipalityEntry(Value, frozen=True, kw_only=True):
     """A municipality or district that runs the project; ``coordination`` is the key of its own partner.
 
-    ``kind_labels``: how this municipality calls a partner kind, e.g. "Projekte FB 15".
+    ``kind_labels``: how this municipality calls a partner kind, e.g. "Projekte FB 15". ``licence``: under
+    which its own entries may be used on (SPDX identifier or address).
     """
 
     key: Key
@@ -51,6 +52,7 @@ class MunicipalityEntry(Value, frozen=True, kw_only=True):
     ars: TerritoryKey
     coordination: Key | None = None
     kind_labels: dict[PartnerKind, Titles] = {}
+    licence: ShortText | None = None
 
 
 class TopicEntry(Value, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ class Rule(StrEnum):
     OWN_ROLE = "own-role-unchanged"
     LAST_LEAD = "last-lead-stays"
     OWN_TOKENS = "organisation-makes-its-own-tokens"
+    LEAD_MERGES_STAFFED = "lead-merges-partners-with-members"
 
 
 OF_THE_COORDINATION: Final = frozenset({"kind", "municipalityId", "coordinates", "active"})
@@ -151,6 +152,25 @@ def _own_organisation(actor: Actor, organisation: OrganisationFacts) -> bool:
         or (actor.signed_in and actor.partner_id == organisation.partner_id)
         or leads_there(actor, organisation.municipality_id)
     )
+
+
+def require_see_history(actor: Actor, entry: EntryFacts) -> None:
+    """Let who keeps the entry read its history, notes included; others see what is published."""
+    _require_own(actor, entry)
+
+
+def require_end_entry(actor: Actor, entry: EntryFacts) -> None:
+    """Let only the coordination of the municipality merge and delete entries, and take that back."""
+    _require_own(actor, entry)
+    if not (is_system(actor) or coordinates_there(actor, entry.municipality_id)):
+        raise NotAllowed(Rule.COORDINATION_ONLY)
+
+
+def require_end_staffed_partner(actor: Actor, entry: EntryFacts) -> None:
+    """Let only a lead merge a partner that has members, asserting that both are the same legal body."""
+    require_end_entry(actor, entry)
+    if not (is_system(actor) or leads_there(actor, entry.municipality_id)):
+        raise NotAllowed(Rule.LEAD_MERGES_STAFFED)
 
 
 def _require_organisation(actor: Actor, organisation: OrganisationFacts) -> None:

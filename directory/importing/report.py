@@ -164,6 +164,7 @@ class Outcome(msgspec.Struct):
 
     ``skipped``: somebody changed the entry while the import ran; the next run takes it.
     ``dependent``: entries that only show something else that changed (a service its partner's name).
+    ``ended``: merged or deleted here; an import never brings that back.
     """
 
     new: int = 0
@@ -171,6 +172,7 @@ class Outcome(msgspec.Struct):
     unchanged: int = 0
     skipped: int = 0
     dependent: int = 0
+    ended: int = 0
 
 
 class ImportReport(msgspec.Struct):

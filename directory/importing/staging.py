@@ -18,13 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
 from directory.actors import SYSTEM
+from directory.aliases import survivors_of
 from directory.building import partner_row, service_row
+from directory.catalogue import texts_of
 from directory.database import Database
 from directory.importing.entries import PartnerGiven, ServiceGiven, Source, entry_id, source_namespace
 from directory.importing.report import ImportRefused, ImportReport, Refusal
 from directory.importing.tables import ImportOrigin, ImportStaging
 from directory.models import Base, Location, Municipality, Occupation, Partner, Service, Topic
 from directory.network import MunicipalityEntry
+from directory.translations import dated
 from directory.values import Capacity, LocationValue, OpeningHours, Provenance
 from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState, Responsibility
 
@@ -310,6 +313,13 @@ class Stage:
             "row": None, "document": None, "links": None, **more,
         }  # fmt: skip
 
+    def _date_texts(self, entry: Partner | Service, before: Mapping[str, Mapping[str, str]]) -> None:
+        """Date the texts that differ from before; the rest keeps its dates."""
+        dates = dated(
+            before, texts_of(entry), entry.text_dates, entry.source_language, self.database.clock()
+        )
+        entry.text_dates = as_stored(dates)
+
     def _provenance(self, foreign_id: str) -> Provenance:
         return Provenance(source=self.source.name, foreign_id=foreign_id, licence=self.source.licence)
 
@@ -319,6 +329,9 @@ class Stage:
         said = digest(given, self.source.licence)
         if current is not None and current.municipality_id != self.municipality.id:
             raise ImportRefused(Refusal.MUNICIPALITY_DIFFERS, self.municipality.ars)
+        if current is not None and current.ended_at:
+            self.report.partners.ended += 1
+            return [self._row("PARTNER", given.id, said, current.version)]
         state = next_state(current.state if current else None, given.state, self.publish)
         if current is not None and last == said and state is current.state:
             self.report.partners.unchanged += 1
@@ -326,8 +339,10 @@ class Stage:
         before = (column_values(current), partner_row(current), _summary(current)) if current else None
         old_places = {place.id: column_values(place) for place in current.locations} if current else {}
         partner = current or _new_partner(given.id, self.municipality)
+        texts = texts_of(partner) if current else {}
         for name, value in given.values.items():
             setattr(partner, name, as_stored(value))
+        self._date_texts(partner, texts)
         partner.state = state
         partner.municipality = self.municipality
         partner.provenance = self._provenance(given.foreign_id)
@@ -387,6 +402,9 @@ class Stage:
             current = {service.id: service for service in found}
             work.session.expunge_all()
             origins = await self._origins(work.session, "SERVICE", ids)
+            survivors = await survivors_of(work.session, {given.partner_id for given in chunk})
+            for given in chunk:
+                given.partner_id = survivors.get(given.partner_id, given.partner_id)
             shown = await self._shown(work.session, {given.partner_id for given in chunk})
             places = await self._places(work.session, {place for given in chunk for place in given.locations})
             rows: list[dict[str, Any]] = []
@@ -462,9 +480,11 @@ class Stage:
         )
         locations = [places[id_] for id_ in given.locations]
         service = current or _new_service(given)
+        texts = texts_of(service) if current else {}
         for name, value in given.values.items():
             kept = next_capacity(service.capacity, value) if name == "capacity" and current else value
             setattr(service, name, as_stored(kept))
+        self._date_texts(service, texts)
         service.partner_id = given.partner_id
         service.state = state
         service.provenance = self._provenance(given.foreign_id)
@@ -495,7 +515,13 @@ class Stage:
 
 def _municipality(id_: UUID, said: MunicipalityEntry) -> Municipality:
     labels = {kind.value: dict(texts) for kind, texts in said.kind_labels.items()}
-    return Municipality(id=id_, ars=said.ars, name=as_stored(said.name), kind_labels=as_stored(labels))
+    return Municipality(
+        id=id_,
+        ars=said.ars,
+        name=as_stored(said.name),
+        kind_labels=as_stored(labels),
+        licence=said.licence,
+    )
 
 
 def _summary(partner: Partner) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory import feed
-from directory.building import DocumentChange, rebuild_partners, rebuild_services
+from directory.building import DocumentChange, keep_versions, rebuild_partners, rebuild_services
 from directory.database import Work
 from directory.documents import DocumentKind
 from directory.importing.report import ImportRefused, ImportReport, Refusal
@@ -36,6 +36,10 @@ from directory.models import (
 
 _TAIL: Final = len(msgspec.json.encode(PLACEHOLDER)) + 1
 """How much of a prepared document is the placeholder of its last field, with the closing brace."""
+
+
+_VERSIONS_AT_ONCE: Final = 5_000
+"""Of how many entries the history is told in one statement."""
 
 
 def _columns(model: type[Base]) -> list[str]:
@@ -103,6 +107,7 @@ class Takeover:
         gone = await self._places()
         await self._write_rows("SERVICE", Service)
         await self._links()
+        await self._versions()
         await self._documents("PARTNER", PartnerDocumentRow)
         await self._documents("SERVICE", ServiceDocumentRow)
         dependent = await self._dependents(gone)
@@ -246,6 +251,24 @@ class Takeover:
             f" WHERE s.run_id = :run AND s.kind = '{kind}' AND s.row IS NOT NULL"
             f" ON CONFLICT (id) DO UPDATE SET {_assignments(model, 'excluded')}"
         )
+
+    async def _versions(self) -> None:
+        """Keep what the entries say now in their history, as wherever documents are rebuilt."""
+        for kind in DocumentKind:
+            done = UUID(int=0)
+            while True:
+                some = await self._do(
+                    "SELECT id FROM import_staging WHERE run_id = :run AND kind = :kind"
+                    " AND row IS NOT NULL AND id > :done ORDER BY id LIMIT :many",
+                    kind=kind.value,
+                    done=done,
+                    many=_VERSIONS_AT_ONCE,
+                )
+                ids = [id_ for (id_,) in some]
+                if not ids:
+                    break
+                await keep_versions(self.session, kind, ids, {"*": {"action": "import"}})
+                done = ids[-1]
 
     async def _dependents(self, losing: list[UUID]) -> list[DocumentChange]:
         """Rebuild what was not staged but shows something that changed."""
