@@ -24,6 +24,7 @@ from directory.documents import (
 )
 from directory.duplicates import keys_of_partner, keys_of_service
 from directory.freshness import due_at
+from directory.hsds.listing import partner_listing, service_listing
 from directory.models import (
     Location,
     Municipality,
@@ -161,6 +162,7 @@ def partner_row(partner: Partner) -> dict[str, Any]:
         "shape": SHAPE,
         "due_at": due_at(document),
         "likeness": keys_of_partner(document),
+        **partner_listing(document),
         "public": encoder.encode(document).decode(),
         "internal": encoder.encode(InternalDocument(note=partner.note)).decode(),
     }
@@ -183,6 +185,7 @@ def service_row(
         "shape": SHAPE,
         "due_at": due_at(document),
         "likeness": keys_of_service(document),
+        **service_listing(document),
         "public": encoder.encode(document).decode(),
         "internal": encoder.encode(InternalDocument(note=service.note)).decode(),
     }

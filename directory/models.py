@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Double, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncAttrs
@@ -103,6 +103,7 @@ class Base(AsyncAttrs, DeclarativeBase):
         datetime: Moment,
         str: Text,
         tuple[str, ...]: ARRAY(Text, as_tuple=True),
+        tuple[float | None, ...]: ARRAY(Double, as_tuple=True),
         PartnerKind: Word(PartnerKind),
         ServiceKind: Word(ServiceKind),
         PublicationState: Word(PublicationState),
@@ -322,7 +323,10 @@ class Service(Base):
 
 
 class PartnerDocumentRow(Base):
-    """A partner's stored document beside the few columns that lists filter and sort by."""
+    """A partner's stored document beside the few columns that lists filter and sort by.
+
+    ``modified_at`` and what follows it: what HSDS lists filter by (``directory.hsds.listing``).
+    """
 
     __tablename__ = "partner_document"
     __table_args__ = (
@@ -330,6 +334,8 @@ class PartnerDocumentRow(Base):
         Index("partner_document_municipality", "municipality_id"),
         Index("partner_document_likeness", "likeness", postgresql_using="gin"),
         Index("partner_document_due", "due_at", "id"),
+        Index("partner_document_modified", "modified_at", "id"),
+        Index("partner_document_postcodes", "postcodes", postgresql_using="gin"),
     )
 
     id: Mapped[UUID] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
@@ -341,6 +347,10 @@ class PartnerDocumentRow(Base):
     shape: Mapped[int]
     due_at: Mapped[datetime | None]
     likeness: Mapped[tuple[str, ...]] = mapped_column(default=(), server_default=text("'{}'"))
+    modified_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    terms: Mapped[tuple[str, ...]] = mapped_column(server_default=text("'{}'"))
+    words: Mapped[str] = mapped_column(server_default=text("''"))
+    postcodes: Mapped[tuple[str, ...]] = mapped_column(server_default=text("'{}'"))
     public: Mapped[str]
     internal: Mapped[str]
 
@@ -349,6 +359,7 @@ class ServiceDocumentRow(Base):
     """A service's stored document beside the few columns that lists filter and sort by.
 
     ``state`` is PUBLISHED only if its partner is published too: what readers may see, in one column.
+    ``modified_at`` and what follows it: what HSDS lists filter by (``directory.hsds.listing``).
     """
 
     __tablename__ = "service_document"
@@ -359,6 +370,10 @@ class ServiceDocumentRow(Base):
         Index("service_document_topics", "topics", postgresql_using="gin"),
         Index("service_document_likeness", "likeness", postgresql_using="gin"),
         Index("service_document_due", "due_at", "id"),
+        Index("service_document_modified", "modified_at", "id"),
+        Index("service_document_terms", "terms", postgresql_using="gin"),
+        Index("service_document_at_locations", "at_locations", postgresql_using="gin"),
+        Index("service_document_postcodes", "postcodes", postgresql_using="gin"),
     )
 
     id: Mapped[UUID] = mapped_column(ForeignKey("service.id", ondelete="CASCADE"), primary_key=True)
@@ -372,6 +387,14 @@ class ServiceDocumentRow(Base):
     shape: Mapped[int]
     due_at: Mapped[datetime | None]
     likeness: Mapped[tuple[str, ...]] = mapped_column(default=(), server_default=text("'{}'"))
+    modified_at: Mapped[datetime] = mapped_column(server_default=text("'-infinity'"))
+    terms: Mapped[tuple[str, ...]] = mapped_column(server_default=text("'{}'"))
+    foreign_terms: Mapped[tuple[str, ...]] = mapped_column(server_default=text("'{}'"))
+    area: Mapped[tuple[str, ...]] = mapped_column(server_default=text("'{}'"))
+    at_locations: Mapped[tuple[str, ...]] = mapped_column(server_default=text("'{}'"))
+    postcodes: Mapped[tuple[str, ...]] = mapped_column(server_default=text("'{}'"))
+    latitudes: Mapped[tuple[float | None, ...]] = mapped_column(server_default=text("'{}'"))
+    longitudes: Mapped[tuple[float | None, ...]] = mapped_column(server_default=text("'{}'"))
     public: Mapped[str]
     internal: Mapped[str]
 

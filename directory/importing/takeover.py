@@ -247,7 +247,7 @@ class Takeover:
             f" SELECT {', '.join(f'd.{name}' for name in _columns(model))} FROM import_staging s"
             f" CROSS JOIN LATERAL jsonb_populate_record(NULL::{table.name}, s.document ||"
             f" jsonb_build_object('public', left(s.document->>'public', -{_TAIL})"
-            " || CAST(:moment AS text))) d"
+            " || CAST(:moment AS text), 'modified_at', CAST(:now AS timestamptz))) d"
             f" WHERE s.run_id = :run AND s.kind = '{kind}' AND s.row IS NOT NULL"
             f" ON CONFLICT (id) DO UPDATE SET {_assignments(model, 'excluded')}"
         )
