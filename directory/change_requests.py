@@ -1,16 +1,20 @@
-"""Change requests: what speaks against a service's entry, put before whoever keeps it (Änderungsvorschläge).
+"""Change requests: what speaks against an entry, put before whoever keeps it (Änderungsvorschläge).
 
-They come from what happens (referrals that are declined) and change no entry. Its partner or the coordination
-decides, with a reason; whoever brings the field up to date has thereby accepted the request.
+They come from what happens (referrals that are declined, websites that do not answer), from the partner
+through its link, and from anybody (``corrections``), and change no entry by themselves. Its partner or the
+coordination decides, with a reason; whoever brings the field up to date has thereby accepted what proposes no
+value of its own. Of who suggested something nothing is kept.
 """
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import case, func, select, text, tuple_, update
+import msgspec
+from sqlalchemy import case, func, select, text, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,7 +26,14 @@ from directory.policy import EntryFacts, require_change_service
 from directory.problems import InvalidInput, NotFound, NotSignedIn, StaleVersion
 from directory.sources import Page
 from directory.values import Instant, Value
-from directory.vocabulary import ChangeDecision, ChangeField, ChangeReason, ChangeRequestState
+from directory.vocabulary import (
+    ChangeDecision,
+    ChangeField,
+    ChangeReason,
+    ChangeRequestState,
+    ChangeSource,
+    PublicationState,
+)
 
 MOST: Final = 100
 """Largest page of requests."""
@@ -33,8 +44,13 @@ class ChangeRequestView(Value, frozen=True, kw_only=True):
 
     id: UUID
     partner_id: UUID
-    service_id: UUID
+    service_id: UUID | None
+    target_id: UUID
+    source: ChangeSource
     field: ChangeField
+    proposed: dict[str, str] | None
+    before: dict[str, str] | None
+    remark: str | None
     reason: ChangeReason
     times: int
     state: ChangeRequestState
@@ -59,6 +75,31 @@ async def last_decision(session: AsyncSession, service_id: UUID, field: ChangeFi
     )
 
 
+class Proposal(Value, frozen=True, kw_only=True):
+    """What is said to be wrong with an entry: of which partner, service (None: the partner's own entry).
+
+    ``target``: the service, the partner or the location. ``proposed`` and ``before``: the value as named
+    texts, None where only the field is named.
+    """
+
+    partner_id: UUID
+    target: UUID
+    field: ChangeField
+    reason: ChangeReason
+    source: ChangeSource
+    service_id: UUID | None = None
+    proposed: dict[str, str] | None = None
+    before: dict[str, str] | None = None
+    remark: str | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """What two proposals of the same value have in common; empty without a value."""
+        if self.proposed is None:
+            return b""
+        return hashlib.sha256(msgspec.json.encode(self.proposed, order="deterministic")).digest()
+
+
 async def open_request(
     work: Work, service_id: UUID, field: ChangeField, reason: ChangeReason, *, times: int
 ) -> ChangeRequestView:
@@ -69,13 +110,37 @@ async def open_request(
     partner_id = await work.session.scalar(select(Service.partner_id).where(Service.id == service_id))
     if partner_id is None:
         raise NotFound
-    opened = insert(ChangeRequest).values(
-        id=uuid4(),
+    proposal = Proposal(
         partner_id=partner_id,
+        target=service_id,
         service_id=service_id,
         field=field,
         reason=reason,
-        times=times,
+        source=ChangeSource.DECLINE,
+    )
+    return await propose(work, proposal, times=times)
+
+
+async def propose(work: Work, proposal: Proposal, *, times: int | None = None) -> ChangeRequestView:
+    """Open a request for a proposal, or count it again where the same one is open; see :class:`Proposal`.
+
+    ``times``: how often it happened in all; None: once more.
+    """
+    counted = ChangeRequest.times + 1 if times is None else func.greatest(ChangeRequest.times, times)
+    more = true() if times is None else ChangeRequest.times < times
+    opened = insert(ChangeRequest).values(
+        id=uuid4(),
+        partner_id=proposal.partner_id,
+        service_id=proposal.service_id,
+        target_id=proposal.target,
+        source=proposal.source,
+        proposed=proposal.proposed,
+        before=proposal.before,
+        remark=proposal.remark,
+        digest=proposal.digest,
+        field=proposal.field,
+        reason=proposal.reason,
+        times=times or 1,
         state=ChangeRequestState.OPEN,
         opened_at=work.now,
         last_at=work.now,
@@ -84,17 +149,18 @@ async def open_request(
     row = (
         await work.session.scalars(
             opened.on_conflict_do_update(
-                index_elements=[ChangeRequest.service_id, ChangeRequest.field],
+                index_elements=[ChangeRequest.target_id, ChangeRequest.field, ChangeRequest.digest],
                 index_where=text("state = 'OPEN'"),
                 set_={
-                    "times": func.greatest(ChangeRequest.times, times),
-                    "last_at": case((ChangeRequest.times < times, work.now), else_=ChangeRequest.last_at),
-                    "version": ChangeRequest.version + case((ChangeRequest.times < times, 1), else_=0),
+                    "times": counted,
+                    "last_at": case((more, work.now), else_=ChangeRequest.last_at),
+                    "version": ChangeRequest.version + case((more, 1), else_=0),
                 },
             ).returning(ChangeRequest),
             execution_options={"populate_existing": True},
         )
     ).one()
+    field, reason = proposal.field, proposal.reason
     work.record("change_request.open", "change_request", row.id, {"field": field, "reason": reason})
     return _view(row)
 
@@ -112,6 +178,9 @@ async def list_change_requests(
     actor: Actor,
     *,
     state: ChangeRequestState | None = ChangeRequestState.OPEN,
+    source: ChangeSource | None = None,
+    field: ChangeField | None = None,
+    partner_id: UUID | None = None,
     first: int = 20,
     after: str | None = None,
     with_total: bool = False,
@@ -124,7 +193,13 @@ async def list_change_requests(
     if not actor.signed_in:
         raise NotSignedIn
     check_size(first, MOST)
-    conditions = [] if state is None else [ChangeRequest.state == state]
+    wanted = (
+        (ChangeRequest.state, state),
+        (ChangeRequest.source, source),
+        (ChangeRequest.field, field),
+        (ChangeRequest.partner_id, partner_id),
+    )
+    conditions = [column == value for column, value in wanted if value is not None]
     paged = list(conditions)
     if after is not None:
         moment, last = place_of(after)
@@ -156,24 +231,7 @@ async def decide_change_request(
 
     Raises NotFound, StaleVersion, InvalidInput when it was decided already or the reason contradicts.
     """
-    found = (
-        await work.session.execute(
-            select(ChangeRequest, Service, Partner)
-            .join(Service, Service.id == ChangeRequest.service_id)
-            .join(Partner, Partner.id == Service.partner_id)
-            .where(ChangeRequest.id == id_)
-            .with_for_update(of=ChangeRequest)
-        )
-    ).one_or_none()
-    if found is None:
-        if not work.actor.signed_in:
-            raise NotSignedIn
-        raise NotFound
-    request, service, partner = found
-    require_change_service(
-        work.actor,
-        EntryFacts(partner_id=partner.id, municipality_id=partner.municipality_id, state=service.state),
-    )
+    request = await deciding(work, id_)
     if request.version != expected_version:
         raise StaleVersion(request.version)
     if request.state is not ChangeRequestState.OPEN:
@@ -184,18 +242,47 @@ async def decide_change_request(
     request.decided_at = work.now
     request.decided_by = work.actor.member_id
     request.decision_reason = reason
+    request.remark = None
     request.version += 1
     await work.session.flush()
     work.record("change_request.decide", "change_request", id_, {"state": request.state, "reason": reason})
     return _view(request)
 
 
+async def deciding(work: Work, id_: UUID) -> ChangeRequest:
+    """Return a request that the actor may decide on, locked until the work ends.
+
+    Raises NotFound, NotSignedIn, NotAllowed.
+    """
+    found = (
+        await work.session.execute(
+            select(ChangeRequest, Partner)
+            .join(Partner, Partner.id == ChangeRequest.partner_id)
+            .where(ChangeRequest.id == id_)
+            .with_for_update(of=ChangeRequest)
+            .execution_options(populate_existing=True)
+        )
+    ).one_or_none()
+    if found is None:
+        if not work.actor.signed_in:
+            raise NotSignedIn
+        raise NotFound
+    request, partner = found
+    # who keeps the entry decides; for everybody else there is no request, whatever state its entry is in
+    entry = EntryFacts(
+        partner_id=partner.id, municipality_id=partner.municipality_id, state=PublicationState.HIDDEN
+    )
+    require_change_service(work.actor, entry)
+    return request
+
+
 async def settle(work: Work, service_id: UUID, field: ChangeField) -> None:
-    """Accept the open request about this field, if there is one: the entry was just brought up to date."""
+    """Accept what speaks against this field and proposes no value: the entry was just brought up to date."""
     await work.session.execute(
         update(ChangeRequest)
         .where(
-            ChangeRequest.service_id == service_id,
+            ChangeRequest.target_id == service_id,
+            ChangeRequest.digest == b"",
             ChangeRequest.field == field,
             ChangeRequest.state == ChangeRequestState.OPEN,
         )
@@ -204,6 +291,7 @@ async def settle(work: Work, service_id: UUID, field: ChangeField) -> None:
             decided_at=work.now,
             decided_by=work.actor.member_id,
             decision_reason=ChangeDecision.ENTRY_UPDATED,
+            remark=None,
             version=ChangeRequest.version + 1,
         )
         .execution_options(synchronize_session=False)

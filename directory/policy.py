@@ -141,6 +141,23 @@ def require_change_partner(actor: Actor, entry: EntryFacts, fields: Set[str] = f
         raise NotAllowed(Rule.FIELDS_OF_THE_COORDINATION)
 
 
+def holds_link(actor: Actor, partner_id: UUID) -> bool:
+    """Whether the actor presents the link with which this partner keeps its entries fresh."""
+    return actor.role is Role.ANONYMOUS and actor.presents == actor.partner_id == partner_id
+
+
+def require_assure(actor: Actor, entry: EntryFacts, *, stale: bool) -> None:
+    """Decide who says that an entry is right, or how much room there is: who keeps it, or holds its link.
+
+    The link is for what everybody sees, and for what was hidden for being ``stale``: nothing else.
+    """
+    if holds_link(actor, entry.partner_id):
+        if entry.state is not PublicationState.PUBLISHED and not stale:
+            raise NotFound
+        return
+    _require_own(actor, entry)
+
+
 def require_change_service(actor: Actor, entry: EntryFacts) -> None:
     """Staff and coordination create, change, publish, hide and assure the services of a partner."""
     _require_own(actor, entry)

@@ -185,6 +185,13 @@ class ChangeField(StrEnum):
 
     CAPACITY = "CAPACITY"
     ELIGIBILITY = "ELIGIBILITY"
+    TITLE = "TITLE"
+    DESCRIPTION = "DESCRIPTION"
+    WEBSITE = "WEBSITE"
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    HOURS = "HOURS"
+    EXISTENCE = "EXISTENCE"
 
 
 class ChangeReason(StrEnum):
@@ -192,6 +199,53 @@ class ChangeReason(StrEnum):
 
     DECLINED_NO_CAPACITY = "DECLINED_NO_CAPACITY"
     DECLINED_NOT_ELIGIBLE = "DECLINED_NOT_ELIGIBLE"
+    SUGGESTED = "SUGGESTED"
+    SAID_BY_PARTNER = "SAID_BY_PARTNER"
+    LINK_DEAD = "LINK_DEAD"
+
+
+class ChangeSource(StrEnum):
+    """Who or what says that an entry is wrong: declines, anybody, the partner by its link, the link check."""
+
+    DECLINE = "DECLINE"
+    PUBLIC = "PUBLIC"
+    PARTNER = "PARTNER"
+    LINK_CHECK = "LINK_CHECK"
+
+
+class DataKind(StrEnum):
+    """What of an entry ages at a pace of its own; see ``freshness.INTERVALS``."""
+
+    CAPACITY = "CAPACITY"
+    COURSE = "COURSE"
+    CONTACT = "CONTACT"
+    DESCRIPTION = "DESCRIPTION"
+
+
+class FreshnessState(StrEnum):
+    """How sure one can be of an entry: said to be right lately, due to be looked at, or not for long."""
+
+    FRESH = "FRESH"
+    DUE = "DUE"
+    OVERDUE = "OVERDUE"
+    ANNOUNCED = "ANNOUNCED"
+    TO_BE_HIDDEN = "TO_BE_HIDDEN"
+
+
+class UpkeepStep(StrEnum):
+    """What is done about an entry that nobody says to be right; the order is that of ``freshness.CHAINS``."""
+
+    REMIND = "REMIND"
+    REMIND_AGAIN = "REMIND_AGAIN"
+    QUEUE = "QUEUE"
+    ANNOUNCE = "ANNOUNCE"
+    HIDE = "HIDE"
+
+
+class HiddenBecause(StrEnum):
+    """Why an entry is hidden that nobody hid by hand: nobody has said for long that it is right."""
+
+    STALE = "STALE"
 
 
 class ChangeRequestState(StrEnum):
@@ -208,6 +262,7 @@ class ChangeDecision(StrEnum):
     ENTRY_UPDATED = "ENTRY_UPDATED"
     ENTRY_IS_RIGHT = "ENTRY_IS_RIGHT"
     EXCEPTION = "EXCEPTION"
+    NOT_CONFIRMED = "NOT_CONFIRMED"
 
 
 def _key(member: StrEnum) -> tuple[type[StrEnum], str]:
@@ -316,6 +371,38 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(CapacityState.UNKNOWN): {"de": "unbekannt", "en": "unknown"},
     _key(ChangeField.CAPACITY): {"de": "Plätze", "en": "places"},
     _key(ChangeField.ELIGIBILITY): {"de": "Zielgruppe", "en": "eligibility"},
+    _key(ChangeField.TITLE): {"de": "Name", "en": "name"},
+    _key(ChangeField.DESCRIPTION): {"de": "Beschreibung", "en": "description"},
+    _key(ChangeField.WEBSITE): {"de": "Internetseite", "en": "website"},
+    _key(ChangeField.PHONE): {"de": "Telefon", "en": "phone"},
+    _key(ChangeField.EMAIL): {"de": "E-Mail", "en": "e-mail"},
+    _key(ChangeField.HOURS): {"de": "Öffnungszeiten", "en": "opening hours"},
+    _key(ChangeField.EXISTENCE): {"de": "gibt es nicht mehr", "en": "does not exist any more"},
+    _key(ChangeReason.SUGGESTED): {"de": "vorgeschlagen", "en": "suggested"},
+    _key(ChangeReason.SAID_BY_PARTNER): {"de": "vom Partner genannt", "en": "said by the partner"},
+    _key(ChangeReason.LINK_DEAD): {
+        "de": "Internetseite mehrfach nicht erreichbar",
+        "en": "website could not be reached repeatedly",
+    },
+    _key(ChangeSource.DECLINE): {"de": "abgelehnte Vermittlungen", "en": "declined referrals"},
+    _key(ChangeSource.PUBLIC): {"de": "Hinweis von außen", "en": "suggested by somebody"},
+    _key(ChangeSource.PARTNER): {"de": "vom Partner", "en": "said by the partner"},
+    _key(ChangeSource.LINK_CHECK): {"de": "Prüfung der Internetseiten", "en": "check of websites"},
+    _key(DataKind.CAPACITY): {"de": "freie Plätze", "en": "free places"},
+    _key(DataKind.COURSE): {"de": "Kurstermine", "en": "course dates"},
+    _key(DataKind.CONTACT): {"de": "Kontakt und Öffnungszeiten", "en": "contact and opening hours"},
+    _key(DataKind.DESCRIPTION): {"de": "Beschreibung und Zielgruppe", "en": "description and eligibility"},
+    _key(FreshnessState.FRESH): {"de": "aktuell", "en": "up to date"},
+    _key(FreshnessState.DUE): {"de": "zu prüfen", "en": "to be confirmed"},
+    _key(FreshnessState.OVERDUE): {"de": "lange nicht bestätigt", "en": "not confirmed for long"},
+    _key(FreshnessState.ANNOUNCED): {"de": "wird bald ausgeblendet", "en": "will be hidden soon"},
+    _key(FreshnessState.TO_BE_HIDDEN): {"de": "auszublenden", "en": "to be hidden"},
+    _key(UpkeepStep.REMIND): {"de": "erinnert", "en": "reminded"},
+    _key(UpkeepStep.REMIND_AGAIN): {"de": "zum zweiten Mal erinnert", "en": "reminded again"},
+    _key(UpkeepStep.QUEUE): {"de": "der Koordination vorgelegt", "en": "put before the coordination"},
+    _key(UpkeepStep.ANNOUNCE): {"de": "Ausblenden angekündigt", "en": "hiding announced"},
+    _key(UpkeepStep.HIDE): {"de": "ausgeblendet", "en": "hidden"},
+    _key(HiddenBecause.STALE): {"de": "lange nicht bestätigt", "en": "not confirmed for long"},
     _key(ChangeReason.DECLINED_NO_CAPACITY): {
         "de": "mehrfach abgelehnt: kein Platz",
         "en": "declined repeatedly: no place",
@@ -330,6 +417,7 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(ChangeDecision.ENTRY_UPDATED): {"de": "Eintrag geändert", "en": "entry updated"},
     _key(ChangeDecision.ENTRY_IS_RIGHT): {"de": "Eintrag stimmt", "en": "entry is right"},
     _key(ChangeDecision.EXCEPTION): {"de": "Einzelfall", "en": "a single case"},
+    _key(ChangeDecision.NOT_CONFIRMED): {"de": "nicht bestätigt", "en": "could not be confirmed"},
 }
 """Labels for people of the values that search, pages and papers show; language tag to text."""
 

@@ -32,6 +32,7 @@ class CodePurpose(StrEnum):
     FEEDBACK = "feedback"
     ANSWER_LINK = "answer link"
     CODE_CARD = "code card"
+    UPKEEP = "upkeep"
 
 
 def new_code() -> str:

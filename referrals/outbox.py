@@ -96,6 +96,16 @@ CARRIES_LINK: Final = frozenset(
 )
 """What goes to a recipient with a one-time link to answer; the code is made at the moment of sending."""
 
+CARRIES_UPKEEP: Final = frozenset(
+    {
+        NoticeKind.UPKEEP_DUE,
+        NoticeKind.UPKEEP_REMINDER,
+        NoticeKind.UPKEEP_ANNOUNCED,
+        NoticeKind.UPKEEP_HIDDEN,
+    }
+)
+"""What goes to a partner with a link to keep its entries; its code too is made at the moment of sending."""
+
 BOOKING_STATE: Final[Mapping[NoticeKind, BookingState]] = {
     NoticeKind.BOOKING_REQUESTED: BookingState.REQUESTED,
     NoticeKind.BOOKING_CONFIRMED: BookingState.CONFIRMED,
@@ -125,7 +135,8 @@ class Claimed(Value, frozen=True, kw_only=True):
 
     ``about_id`` is the referral's (or booking's, service's) id; ``asking``: name of the organisation on whose
     behalf it is sent, None for what comes from the exchange itself. ``answers``: it goes to the recipient of
-    the referral ``about_id``, with a link to answer. ``attempt`` says which claim this is.
+    the referral ``about_id``, with a link to answer; ``keeps``: to the partner ``about_id``, with a link to
+    keep its entries. ``attempt`` says which claim this is.
     """
 
     id: UUID
@@ -141,6 +152,7 @@ class Claimed(Value, frozen=True, kw_only=True):
     due_at: datetime | None
     created_at: datetime
     answers: bool = False
+    keeps: bool = False
 
 
 class NoticeView(Value, frozen=True, kw_only=True):
@@ -298,6 +310,9 @@ def _needed(notice: Notice, found: _Objects, at: datetime) -> bool:
             return asked is not None and (renewable or notice.kind is not NoticeKind.CONSENT_RENEWAL)
         case NoticeAbout.SERVICE:
             return notice.about_id in found.services
+        case NoticeAbout.PARTNER:
+            partner = found.partners.get(notice.partner_id)
+            return partner is not None and partner.active
 
 
 _MAIL_IN_TEXT: Final = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
@@ -373,6 +388,9 @@ def _claimed(notice: Notice, found: _Objects, address: str) -> Claimed:
         created_at=notice.created_at,
         # who writes to a superior asks them to see to it; the link to answer is the office's alone
         answers=receives and notice.kind in CARRIES_LINK and notice.addressee is Addressee.ORGANISATION,
+        keeps=notice.about_kind is NoticeAbout.PARTNER
+        and notice.kind in CARRIES_UPKEEP
+        and notice.about_id == notice.partner_id,
     )
 
 

@@ -570,6 +570,11 @@ class NoticeKind(StrEnum):
     ANSWER_LINK = "ANSWER_LINK"
     CAPACITY_ASKED = "CAPACITY_ASKED"
     CHANGE_REQUESTED = "CHANGE_REQUESTED"
+    UPKEEP_DUE = "UPKEEP_DUE"
+    UPKEEP_REMINDER = "UPKEEP_REMINDER"
+    UPKEEP_ANNOUNCED = "UPKEEP_ANNOUNCED"
+    UPKEEP_HIDDEN = "UPKEEP_HIDDEN"
+    ENTRIES_DUE = "ENTRIES_DUE"
 
 
 class Addressee(StrEnum):
@@ -588,6 +593,7 @@ class NoticeAbout(StrEnum):
     APPROVAL = "APPROVAL"
     CONSENT = "CONSENT"
     SERVICE = "SERVICE"
+    PARTNER = "PARTNER"
 
 
 class NoticeState(StrEnum):
@@ -976,6 +982,14 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(NoticeKind.ANSWER_LINK): {"de": "Antwortlink", "en": "answer link"},
     _key(NoticeKind.CAPACITY_ASKED): {"de": "Plätze aktualisieren", "en": "update the places"},
     _key(NoticeKind.CHANGE_REQUESTED): {"de": "Änderung vorgeschlagen", "en": "a change was proposed"},
+    _key(NoticeKind.UPKEEP_DUE): {"de": "Einträge bitte bestätigen", "en": "please confirm your entries"},
+    _key(NoticeKind.UPKEEP_REMINDER): {
+        "de": "Erinnerung: Einträge bitte bestätigen",
+        "en": "reminder: please confirm your entries",
+    },
+    _key(NoticeKind.UPKEEP_ANNOUNCED): {"de": "Eintrag wird ausgeblendet", "en": "an entry will be hidden"},
+    _key(NoticeKind.UPKEEP_HIDDEN): {"de": "Eintrag ausgeblendet", "en": "an entry was hidden"},
+    _key(NoticeKind.ENTRIES_DUE): {"de": "Einträge zu prüfen", "en": "entries are due"},
     _key(Addressee.ORGANISATION): {"de": "Stelle", "en": "the office"},
     _key(Addressee.SUPERIOR): {"de": "vorgesetzte Stelle", "en": "the superior contact"},
     _key(Addressee.LEAD): {"de": "Leitung der Koordination", "en": "the coordination's lead"},
@@ -984,6 +998,7 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(NoticeAbout.APPROVAL): {"de": "Freigabe", "en": "confirmation"},
     _key(NoticeAbout.CONSENT): {"de": "Einwilligung", "en": "consent"},
     _key(NoticeAbout.SERVICE): {"de": "Angebot", "en": "service"},
+    _key(NoticeAbout.PARTNER): {"de": "Partner", "en": "partner"},
     _key(NoticeState.PENDING): {"de": "wird gesendet", "en": "to be sent"},
     _key(NoticeState.SENT): {"de": "gesendet", "en": "sent"},
     _key(NoticeState.UNDELIVERABLE): {"de": "keine Adresse: bitte anrufen", "en": "no address: please phone"},

@@ -55,8 +55,28 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         Rule.PUBLIC,
         "Partner",
         "id name kind kindLabel website version municipality description descriptions contactPoints "
-        "locations languages state active coordinates publicBody assuredAt provenance updatedAt services",
+        "locations languages state active coordinates publicBody assuredAt freshness provenance updatedAt "
+        "services",
     ),
+    Entry(Rule.PUBLIC, "Freshness", "state stateLabel assuredAt dueOn kinds kindLabels"),
+    Entry(Rule.OWN, "Freshness", "hideOn"),
+    Entry(Rule.PUBLIC, "Service", "freshness"),
+    Entry(Rule.MEMBER, "Query", "entriesDue"),
+    Entry(
+        Rule.MEMBER,
+        "EntryDue",
+        "partner partnerId service serviceId dueAt freshness steps stepLabels hidden",
+    ),
+    Entry(Rule.MEMBER, "EntryDueConnection", "edges nodes pageInfo totalCount"),
+    Entry(Rule.MEMBER, "EntryDueEdge", "cursor node"),
+    Entry(
+        Rule.MEMBER,
+        "ChangeRequest",
+        "partner partnerId source sourceLabel fieldLabel proposed before language locationId remark",
+    ),
+    Entry(Rule.PUBLIC, "Mutation", "suggestCorrection"),
+    Entry(Rule.PUBLIC, "CorrectionTaken", "field fieldLabel"),
+    Entry(Rule.PUBLIC, "Capacity", "isCurrent"),
     Entry(Rule.OWN, "Partner", "note settings"),
     Entry(
         Rule.OWN,

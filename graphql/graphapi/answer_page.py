@@ -8,27 +8,22 @@ code stands in the path, so nothing here logs a path; what people typed is escap
 
 from __future__ import annotations
 
-import html
 import secrets
-import time
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
-from uuid import uuid4
 
 import strawberry
-import structlog
 from graphql import GraphQLError
 from litestar.types import Receive, Scope, Send
 from strawberry.types.execution import ExecutionResult
 
 from directory.actors import ANONYMOUS
-from graphapi.addresses import client_address
 from graphapi.context import Context, Services
 from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.limits import Documents
-from graphapi.messages import MessageLanguage, message_language, preferred_languages
+from graphapi.messages import MessageLanguage
+from graphapi.pages import Failed, Markup, Visit, form_of, key_of, listed, serve, tag
 from graphapi.types.answer_link import PATH
 from graphapi.types.words import label
 from referrals.clock import local_day
@@ -42,72 +37,6 @@ from referrals.vocabulary import (
     Priority,
     ReferralState,
 )
-
-STYLE_PATH: Final = "/style/answer.css"
-BODY_BYTES: Final = 20_000
-
-STYLE: Final = """body { font: 1.05rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 44rem;
-  padding: 1rem; color: #1a1a1a; background: #fff; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
-dt { font-weight: 600; } dd { margin: 0; }
-form { margin: 1.2rem 0; } fieldset { border: 1px solid #595959; padding: .8rem 1rem; }
-legend, h1, h2 { font-weight: 700; } label { display: block; margin-top: .6rem; }
-input, select, textarea { font: inherit; padding: .35rem; width: 100%; box-sizing: border-box;
-  border: 1px solid #595959; }
-button { font: inherit; margin-top: .9rem; padding: .5rem 1.2rem; background: #0b4f8a; color: #fff;
-  border: 2px solid #0b4f8a; }
-:focus-visible { outline: 3px solid #b35900; outline-offset: 2px; }
-.problem, .done { border: 2px solid #a4000f; padding: .6rem 1rem; } .done { border-color: #1d6b2a; }
-"""
-
-HEADERS: Final = (
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-robots-tag", b"noindex, nofollow"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"vary", b"Accept-Language"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-)
-
-log: Final = structlog.stdlib.get_logger("answer_page")
-
-
-# --- Markup -----------------------------------------------------------------------------------------------
-
-
-class Markup(str):
-    """Text that is HTML already; every other text is escaped when it becomes part of a page."""
-
-    __slots__ = ()
-
-
-_VOID: Final = frozenset({"input", "link", "meta"})
-
-
-def tag(element: str, /, *inside: str | None, **attributes: str | bool | None) -> Markup:
-    """Return an element; texts and attribute values are escaped, only ``Markup`` is taken as it is.
-
-    >>> tag("p", "<b>", class_="x&y")
-    '<p class="x&amp;y">&lt;b&gt;</p>'
-    """
-    shown = "".join(
-        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{html.escape(str(value))}"')
-        for key, value in attributes.items()
-        if value is not None and value is not False
-    )
-    if element in _VOID:
-        return Markup(f"<{element}{shown}>")
-    content = "".join(
-        part if isinstance(part, Markup) else html.escape(part) for part in inside if part is not None
-    )
-    return Markup(f"<{element}{shown}>{content}</{element}>")
-
 
 # --- Words ------------------------------------------------------------------------------------------------
 
@@ -196,10 +125,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def _w(key: str, language: MessageLanguage) -> str:
-    return _WORDS[key][0 if language == "de" else 1]
-
-
 def _day(value: str | None, language: MessageLanguage) -> str | None:
     """Return a day or moment as people write it, in Brandenburg's time."""
     if value is None:
@@ -261,14 +186,6 @@ _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
 }
 
 
-class _Failed(Exception):
-    """The operation was not answered at all: 503 or 500."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
 class AnswerPages:
     """The ASGI application behind /answer/<code>."""
 
@@ -279,28 +196,8 @@ class AnswerPages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is logged names neither the path nor the code."""
-        began = time.perf_counter()
         visit = _Visit(scope, self._services)
-        extra: list[tuple[bytes, bytes]] = []
-        try:
-            status, body = await self._answer(visit, receive, extra)
-        except _Failed as failed:
-            status = failed.status
-            body = visit.page(visit.problem(visit.w("unavailable" if status == 503 else "unexpected")))
-        except Exception as error:  # the path must not reach a server's own error log
-            log_unexpected(error, visit.request_id)
-            status, body = 500, visit.page(visit.problem(visit.w("unexpected")))
-        content = b"" if visit.method == "HEAD" or status == 204 else body.encode()
-        headers = [*HEADERS, *extra, (b"content-length", str(len(content)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content, "more_body": False})
-        log.info(
-            "answer page",
-            method=visit.method,
-            status=status,
-            request_id=visit.request_id,
-            duration_ms=round((time.perf_counter() - began) * 1000, 1),
-        )
+        await serve(visit, send, lambda extra: self._answer(visit, receive, extra), "answer page")
 
     async def _answer(
         self, visit: _Visit, receive: Receive, extra: list[tuple[bytes, bytes]]
@@ -315,11 +212,11 @@ class AnswerPages:
         if visit.method != "POST":
             extra.append((b"allow", b"GET, HEAD, POST, OPTIONS"))
             return 405, visit.page(visit.problem(visit.w("method")))
-        form = None if not visit.of_this_site() else await _form(visit, receive)
+        form = None if not visit.of_this_site() else await form_of(visit, receive)
         if form is None:
             return 403, visit.page(visit.problem(visit.w("foreign")))
         if form.get("do") == "OPEN":
-            given = {"idempotencyKey": _key(form), "code": visit.code}
+            given = {"idempotencyKey": key_of(form), "code": visit.code}
             found = await self._run(visit, OPEN, {"input": given})
             if found["__typename"] == "PackageOpened":
                 return await self._shown(visit, extra, above=visit.package(found["package"]))
@@ -337,7 +234,7 @@ class AnswerPages:
         if missing or any(not _fits(sort, answer.get(name)) for name, sort in _FIELDS[do]):
             named = ", ".join(visit.w(name) for name in missing) or visit.w(do)
             return await self._shown(visit, extra, above=visit.problem(named), form=form, status=422)
-        said = {"idempotencyKey": _key(form), "code": visit.code, "answer": {_INPUT[do]: answer}}
+        said = {"idempotencyKey": key_of(form), "code": visit.code, "answer": {_INPUT[do]: answer}}
         found = await self._run(visit, ANSWER, {"input": said})
         if found["__typename"] != "AnswerTaken":
             return await self._refused(visit, extra, found, form)
@@ -356,7 +253,7 @@ class AnswerPages:
         self, visit: _Visit, receive: Receive, extra: list[tuple[bytes, bytes]]
     ) -> tuple[int, str]:
         """Let somebody with a code on paper type it; what they typed leads to the link's own page."""
-        form = await _form(visit, receive) if visit.method == "POST" and visit.of_this_site() else None
+        form = await form_of(visit, receive) if visit.method == "POST" and visit.of_this_site() else None
         typed = "".join(c for c in (form or {}).get("code", "").upper() if c in ALPHABET)
         if typed:
             extra.append((b"location", f"{PATH}{typed[:LONGEST]}".encode()))
@@ -391,8 +288,7 @@ class AnswerPages:
         found = await self._run(visit, LOOK, {"code": visit.code})
         if found["__typename"] != "AnswerPage":
             return visit.closed(found, extra)
-        if not visit.chooses:
-            visit.language = "en" if found["lettersIn"].split("-")[0].lower() == "en" else "de"
+        visit.write_in(found["lettersIn"])
         return status, visit.page(above, visit.facts(found), *visit.forms(found, form or {}))
 
     async def _run(self, visit: _Visit, query: str, variables: dict[str, Any]) -> Any:
@@ -413,17 +309,11 @@ class AnswerPages:
                 while isinstance(original, GraphQLError) and original.original_error is not None:
                     original = original.original_error
                 if is_unavailable(original):
-                    raise _Failed(503)
+                    raise Failed(503)
                 if original is not None:
                     log_unexpected(original, visit.request_id)
-            raise _Failed(500)
+            raise Failed(500)
         return next(iter(result.data.values()))
-
-
-def _key(form: Mapping[str, str]) -> str:
-    """Return the form's one-time number: sent twice, it acts once. A form without one is new each time."""
-    given = form.get("once", "")
-    return given if 8 <= len(given) <= 100 and given.isascii() else f"form-{uuid4()}"
 
 
 def _fits(sort: str, value: str | None) -> bool:
@@ -439,82 +329,11 @@ def _fits(sort: str, value: str | None) -> bool:
     return sort not in _CHOICES or value in {choice.value for choice in _CHOICES[sort]}
 
 
-async def _form(visit: _Visit, receive: Receive) -> dict[str, str] | None:
-    """Return the fields of a form, or None if the body is none, or too long."""
-    kind = visit.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        return None
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        body += message.get("body", b"")
-        if len(body) > BODY_BYTES:
-            return None
-        if not message.get("more_body", False):
-            break
-    try:
-        return dict(
-            parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=30)
-        )
-    except ValueError:
-        return None
-
-
-class _Visit:
-    """One request: who asks in which language, and the parts of its page."""
+class _Visit(Visit):
+    """One request to the page of a link, and the parts of its page."""
 
     def __init__(self, scope: Scope, services: Services) -> None:
-        self.headers: dict[str, str] = {}
-        for name, value in scope["headers"]:
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
-        self.method = str(scope.get("method", ""))
-        # the application is mounted: the path may begin anywhere, the code is its last part
-        raw = bytes(scope.get("raw_path") or b"").split(b"?")[0].decode("latin-1")
-        path = unquote(raw) if raw else str(scope.get("path", ""))
-        last = path.rstrip("/").rpartition("/")[2]
-        self.code = "" if last == PATH.strip("/") else last[:200]
-        self.languages = preferred_languages(self.headers.get("accept-language"))
-        self.chooses = any(one.split("-")[0].lower() in {"de", "en"} for one in self.languages)
-        self.language: MessageLanguage = message_language(self.languages)
-        self.request_id = uuid4().hex
-        client = scope.get("client")
-        self.address = client_address(client[0] if client else None, self.headers, services.trusted_proxies)
-        self.today = local_day(services.database.clock())
-
-    def w(self, key: str) -> str:
-        """Return a word of the page in the visitor's language."""
-        return _w(key, self.language)
-
-    def of_this_site(self) -> bool:
-        """Whether a form was sent from this very page, as far as the browser says.
-
-        With ``no-referrer`` browsers send ``Origin: null``; Sec-Fetch-Site says it nevertheless. Who can name
-        the code could open the page themselves, so nobody else's browser is to be protected from much.
-        """
-        fetched = self.headers.get("sec-fetch-site")
-        if fetched is not None:
-            return fetched == "same-origin"
-        origin = self.headers.get("origin")
-        return origin in {None, "null"} or urlsplit(origin or "").netloc == self.headers.get("host")
-
-    def page(self, *parts: Markup | None) -> str:
-        """Return the whole page around its parts."""
-        head = tag(
-            "head",
-            tag("meta", charset="utf-8"),
-            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            tag("meta", name="robots", content="noindex"),
-            tag("title", self.w("title")),
-            tag("link", rel="stylesheet", href=STYLE_PATH),
-        )
-        body = tag("body", tag("main", tag("h1", self.w("title")), *parts))
-        return "<!doctype html>\n" + tag("html", head, body, lang=self.language)
-
-    def problem(self, message: str) -> Markup:
-        """Return a box that says what went wrong."""
-        return tag("div", tag("h2", self.w("problem")), tag("p", message), class_="problem", role="alert")
+        super().__init__(scope, services, PATH, _WORDS)
 
     def closed(self, found: Any, extra: list[tuple[bytes, bytes]]) -> tuple[int, str]:
         """Return the page of a link that opens nothing (any more), or not now."""
@@ -537,7 +356,7 @@ class _Visit:
             ("due", _day(found["dueAt"], self.language)),
             ("until", _day(found["expiresAt"], self.language)),
         )
-        return self._rows((self.w(key), value) for key, value in rows)
+        return listed((self.w(key), value) for key, value in rows)
 
     def package(self, package: Any) -> Markup:
         """Return what was sent about the person."""
@@ -548,17 +367,7 @@ class _Visit:
             if name in {"dateOfBirth", "statusValidUntil"}:
                 shown = _day(shown, self.language)
             rows.append((self.w("phone_of_person" if name == "phone" else name), shown or None))
-        return tag("section", tag("h2", self.w("data")), self._rows(rows))
-
-    def _rows(self, rows: Any) -> Markup:
-        parts = [
-            part
-            for name, value in rows
-            if value is not None
-            # each value turns by itself: an Arabic name moves nothing that stands beside it
-            for part in (tag("dt", name), tag("dd", value, dir="auto"))
-        ]
-        return tag("dl", *parts)
+        return tag("section", tag("h2", self.w("data")), listed(rows))
 
     def forms(self, found: Any, typed: Mapping[str, str]) -> list[Markup]:
         """Return one form per answer that is possible now, and the button that opens the data."""

@@ -24,7 +24,7 @@ from directory.database import Database, Unavailable
 from directory.membership import authenticate
 from graphapi import query_page
 from graphapi.addresses import networks
-from graphapi.answer_page import STYLE, STYLE_PATH, AnswerPages
+from graphapi.answer_page import AnswerPages
 from graphapi.connecting import key_store, master_key_text
 from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
@@ -34,10 +34,13 @@ from graphapi.limits import Limits
 from graphapi.logs import configure_logging
 from graphapi.migrating import newest_revision
 from graphapi.opening import Opening
+from graphapi.pages import STYLE, STYLE_PATH
 from graphapi.schema import schema
 from graphapi.settings import Settings, SettingsRefused, read_settings
 from graphapi.subscriptions import Bounds, SubscriptionsFace
 from graphapi.types.answer_link import PATH
+from graphapi.types.upkeep import UPKEEP
+from graphapi.upkeep_page import UpkeepPages
 from graphapi.watching import Watchers
 from search.follower import Follower
 from search.local import LocalEngine
@@ -150,6 +153,12 @@ def application(
     async def answer_page(scope: Scope, receive: Receive, send: Send) -> None:
         await answer_pages(scope, receive, send)
 
+    upkeep_pages = UpkeepPages(services)
+
+    @asgi(UPKEEP.rstrip("/"), is_mount=True, copy_scope=True)
+    async def upkeep_page(scope: Scope, receive: Receive, send: Send) -> None:
+        await upkeep_pages(scope, receive, send)
+
     @get(STYLE_PATH, sync_to_thread=False)
     def answer_style() -> Response[str]:
         """Give the style of the answer page."""
@@ -212,6 +221,7 @@ def application(
             page,
             query_asset,
             answer_page,
+            upkeep_page,
             answer_style,
             *formats_of(services),
         ],

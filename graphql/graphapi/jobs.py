@@ -24,9 +24,12 @@ from directory.actors import SYSTEM
 from directory.building import outdated
 from directory.database import Database, Unavailable
 from directory.documents import DocumentKind
+from directory.upkeep import run_upkeep
 from graphapi.mailing import Mail, Mailer, answer_code
 from graphapi.opening import Opening
 from graphapi.throttle import sweep
+from graphapi.upkeeping import JOB as TELL_OF_PROPOSAL
+from graphapi.upkeeping import tell, tell_coordination
 from referrals.notices import JOB as SEND_NOTICES
 from referrals.personal_data import erasing
 from referrals.personal_data.keystore import KeyStore
@@ -106,6 +109,17 @@ def register(
         done = await run_follow_ups(database)
         if done:
             log.info("follow-ups went on", **done.counted())
+
+    @queue.schedule("keep_entries_fresh", "7 * * * *")
+    async def _keep_entries_fresh(schedule: Schedule) -> None:
+        kept = await run_upkeep(database, tell)
+        if kept:
+            log.info("entries were looked after", **msgspec.structs.asdict(kept))
+
+    @queue.entrypoint(TELL_OF_PROPOSAL, on_failure="hold", executor_factory=retried)
+    async def _tell_of_proposal(job: Job) -> None:
+        async with database.work(SYSTEM) as work:
+            await tell_coordination(work, msgspec.json.decode(job.payload or b"", type=UUID))
 
     @queue.schedule("sweep_code_attempts", "*/10 * * * *")
     async def _sweep_code_attempts(schedule: Schedule) -> None:

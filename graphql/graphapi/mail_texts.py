@@ -28,7 +28,7 @@ class MailText(msgspec.Struct, frozen=True):
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What stands around every text of a language.
 
-    ``due`` holds ``{day}``; ``link`` and ``answer`` hold ``{url}``; ``exchange`` is who asks when no
+    ``due`` holds ``{day}``; ``link``, ``answer`` and ``keep`` hold ``{url}``; ``exchange`` is who asks when no
     organisation does; ``superior`` begins a mail to a superior contact.
     """
 
@@ -36,6 +36,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     due: str
     link: str
     answer: str
+    keep: str
     superior: str
     exchange: str
     foot: str
@@ -50,6 +51,8 @@ FRAMES: Final[Mapping[str, Frame]] = {
         link="Zum Vorgang (mit Anmeldung): {url}",
         answer="Antworten ohne Anmeldung, nur mit diesem Link und nur für diesen Vorgang:\n{url}\n"
         "Geben Sie den Link nicht weiter. Erst der Knopf auf der Seite sendet Ihre Antwort.",
+        keep="Bestätigen oder ändern ohne Anmeldung, nur mit diesem Link und nur für Ihre Einträge:\n{url}\n"
+        "Geben Sie den Link nicht weiter. Erst ein Knopf auf der Seite sendet etwas.",
         superior="Sie erhalten diese Nachricht als vorgesetzte Stelle.",
         exchange="das Netzwerk",
         foot="Diese Nachricht wurde automatisch erstellt und enthält keine Angaben über Personen.\n"
@@ -61,6 +64,8 @@ FRAMES: Final[Mapping[str, Frame]] = {
         link="To the case (sign in): {url}",
         answer="Answer without signing in, with this link only and for this case only:\n{url}\n"
         "Do not pass the link on. Only the button on the page sends your answer.",
+        keep="Confirm or change without signing in, with this link only and for your entries only:\n{url}\n"
+        "Do not pass the link on. Only a button on the page sends anything.",
         superior="You receive this message as the superior contact.",
         exchange="the network",
         foot="This message was made automatically and says nothing about any person.\n"
@@ -189,6 +194,31 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
             "Vorschlag zu Ihrem Eintrag ({reference})",
             "Zu einem Ihrer Angebote gibt es einen Änderungsvorschlag. Bitte sehen Sie ihn durch.",
         ),
+        _K.UPKEEP_DUE: MailText(
+            "Stimmt Ihr Eintrag noch? ({reference})",
+            "Im Verzeichnis des Netzwerks stehen Einträge Ihrer Organisation, die zu bestätigen sind. Bitte "
+            "sehen Sie nach, ob alles noch stimmt: ein Klick auf „Stimmt noch alles“ genügt.",
+        ),
+        _K.UPKEEP_REMINDER: MailText(
+            "Erinnerung: Stimmt Ihr Eintrag noch? ({reference})",
+            "Wir haben noch keine Antwort, ob Ihre Einträge im Verzeichnis noch stimmen. Ohne Antwort werden "
+            "sie der Koordination vorgelegt.",
+        ),
+        _K.UPKEEP_ANNOUNCED: MailText(
+            "Ihr Eintrag wird ausgeblendet ({reference})",
+            "Ein Eintrag Ihrer Organisation wurde lange nicht bestätigt. Ohne Ihre Antwort wird er am "
+            "genannten Tag ausgeblendet. Ein Klick auf „Stimmt noch alles“ verhindert das.",
+        ),
+        _K.UPKEEP_HIDDEN: MailText(
+            "Ihr Eintrag wurde ausgeblendet ({reference})",
+            "Ein Eintrag Ihrer Organisation wurde ausgeblendet, weil lange niemand bestätigt hat, dass er "
+            "stimmt. Ein Klick auf „Stimmt noch alles“ zeigt ihn wieder.",
+        ),
+        _K.ENTRIES_DUE: MailText(
+            "Einträge im Verzeichnis zu prüfen",
+            "Partner haben auf Erinnerungen nicht geantwortet. Bitte sehen Sie die Liste der Einträge durch, "
+            "die zu prüfen sind, und rufen Sie dort an.",
+        ),
     },
     "en": {
         _K.REFERRAL_WAITS: MailText(
@@ -307,6 +337,32 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
             "A proposal for your entry ({reference})",
             "A change was proposed for one of your services. Please look through it.",
         ),
+        _K.UPKEEP_DUE: MailText(
+            "Is your entry still right? ({reference})",
+            "In the network's directory there are entries of your organisation that are to be confirmed. "
+            "Please look whether everything is still right: one click on “Everything is still right” is "
+            "enough.",
+        ),
+        _K.UPKEEP_REMINDER: MailText(
+            "Reminder: is your entry still right? ({reference})",
+            "We have no answer yet whether your entries in the directory are still right. Without an answer "
+            "they are put before the coordination.",
+        ),
+        _K.UPKEEP_ANNOUNCED: MailText(
+            "Your entry will be hidden ({reference})",
+            "An entry of your organisation has not been confirmed for long. Without your answer it will be "
+            "hidden on the day named. One click on “Everything is still right” prevents that.",
+        ),
+        _K.UPKEEP_HIDDEN: MailText(
+            "Your entry was hidden ({reference})",
+            "An entry of your organisation was hidden, because for long nobody has confirmed that it is "
+            "right. One click on “Everything is still right” shows it again.",
+        ),
+        _K.ENTRIES_DUE: MailText(
+            "Entries of the directory are due",
+            "Partners have not answered reminders. Please look through the list of entries that are due, and "
+            "phone them.",
+        ),
     },
 }
 
@@ -369,6 +425,7 @@ def write(
     due: date | None,
     link: str,
     answer_link: str | None = None,
+    keeps: bool = False,
     addressee: Addressee = Addressee.ORGANISATION,
 ) -> MailText:
     """Return subject and body of a mail in the language, or in the one it falls back to."""
@@ -383,7 +440,7 @@ def write(
     if due is not None:
         parts.append(frame.due.replace("{day}", day_for(due, language)))
     if answer_link is not None:
-        parts.append(frame.answer.replace("{url}", answer_link))
+        parts.append((frame.keep if keeps else frame.answer).replace("{url}", answer_link))
     parts.append(frame.link.replace("{url}", link))
     parts.append(f"-- \n{frame.foot}")
     return MailText(text.subject.replace("{reference}", reference), "\n\n".join(parts) + "\n")

@@ -24,6 +24,7 @@ import aiosmtplib
 import msgspec
 import structlog
 
+from directory import upkeep_links
 from directory.actors import SYSTEM
 from directory.database import Database, Work
 from directory.problems import NotFound
@@ -31,8 +32,10 @@ from graphapi import mail_texts
 from graphapi.relay import global_id
 from graphapi.settings import MailServer, Settings, mail_server
 from graphapi.types.answer_link import PATH
+from graphapi.types.upkeep import UPKEEP
 from referrals import outbox
 from referrals.answer_links import issue
+from referrals.codes import CodePurpose, hash_of, new_code
 from referrals.moving import local_day
 from referrals.outbox import Claimed, reference_of
 from referrals.personal_data.sealing import MasterKey
@@ -50,6 +53,9 @@ CASE_PATH: Final = "/cases/{id}"
 ANSWER_PATH: Final = PATH + "{code}"
 """Page to answer without an account; it works without JavaScript, so the code must reach the server."""
 
+UPKEEP_PATH: Final = UPKEEP + "{code}"
+"""Page with which a partner keeps its entries without an account."""
+
 CodeFor: TypeAlias = Callable[[Work, UUID], Awaitable[str | None]]
 """Makes the one-time code with which the recipient of a referral answers, in the work that claims the
 notice (as SYSTEM); None when there is none to give. The mail carries it; only its hash is stored."""
@@ -64,6 +70,13 @@ async def answer_code(work: Work, referral_id: UUID, master: MasterKey | None = 
         return (await issue(work, referral_id, master=master)).code
     except (NotFound, TransitionNotAllowed):
         return None
+
+
+async def upkeep_code(work: Work, partner_id: UUID) -> str:
+    """Return a new one-time code with which a partner keeps its entries (as SYSTEM)."""
+    code = new_code()
+    await upkeep_links.issue(work, partner_id, hash_of(code, CodePurpose.UPKEEP))
+    return code
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +130,13 @@ _TYPES: Final = {
     NoticeAbout.BOOKING: "Booking",
     NoticeAbout.CONSENT: "Consent",
     NoticeAbout.SERVICE: "Service",
+    NoticeAbout.PARTNER: "Partner",
 }
 
 
 def compose(mail: Mail, claimed: Claimed, now: datetime, code: str | None) -> EmailMessage:
     """Return the message: plain text in UTF-8, with an id that is the same at every attempt."""
+    page = UPKEEP_PATH if claimed.keeps else ANSWER_PATH
     about = CASE_PATH.format(id=global_id(_TYPES[claimed.about_kind], claimed.about_id))
     text = mail_texts.write(
         claimed.kind,
@@ -130,7 +145,8 @@ def compose(mail: Mail, claimed: Claimed, now: datetime, code: str | None) -> Em
         asking=claimed.asking,
         due=None if claimed.due_at is None else local_day(claimed.due_at),
         link=mail.public_url + about,
-        answer_link=None if code is None else mail.public_url + ANSWER_PATH.format(code=code),
+        answer_link=None if code is None else mail.public_url + page.format(code=code),
+        keeps=claimed.keeps,
         addressee=claimed.addressee,
     )
     message = EmailMessage(policy=SMTP_POLICY)
@@ -245,6 +261,8 @@ class Mailer:
             wanted = await outbox.still_to_send(work.session, one)
             if wanted and one.answers:
                 code = await self._code_for(work, one.about_id)
+            elif wanted and one.keeps:
+                code = await upkeep_code(work, one.about_id)
         if not wanted:
             tally.overtaken += 1
             return

@@ -278,6 +278,14 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“: Darum wurde schon gebeten.",
         "en": "“{field}”: this has been requested already.",
     },
+    "as-it-is": {
+        "de": "„{field}“: Das steht schon so im Eintrag.",
+        "en": "“{field}”: the entry says so already.",
+    },
+    "not-possible": {
+        "de": "„{field}“ geht hier nicht.",
+        "en": "“{field}” is not possible here.",
+    },
     "decided-already": {
         "de": "„{field}“: Darüber ist schon entschieden.",
         "en": "“{field}”: this has been decided already.",

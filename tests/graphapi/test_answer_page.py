@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from directory.database import Database
 from directory.models import Base
-from graphapi.answer_page import BODY_BYTES, STYLE_PATH, tag
+from graphapi.pages import BODY_BYTES, STYLE_PATH, tag
 from graphapi.limits import Limits
 from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import GRAPHQL_RESPONSE, Api

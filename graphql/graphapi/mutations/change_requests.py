@@ -1,4 +1,4 @@
-"""Change requests: who keeps the entry accepts or rejects what speaks against it."""
+"""Change requests: anybody suggests a correction; who keeps the entry accepts or rejects it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from uuid import UUID
 
 import strawberry
 
-from directory.change_requests import decide_change_request, view_change_request
+from directory import corrections
+from directory.actors import SYSTEM
+from directory.change_requests import view_change_request
+from directory.corrections import Suggestion
 from directory.database import Work
-from directory.vocabulary import ChangeDecision
+from directory.problems import NotFound
+from directory.vocabulary import ChangeDecision, ChangeField
 from graphapi.context import Info
-from graphapi.mutations.running import ChangeProblems, Given, run
-from graphapi.relay import target_id
+from graphapi.mutations.running import ChangeProblems, Given, run, with_code
+from graphapi.relay import parse_id, require_id, target_id
+from graphapi.types.exchange_problems import TooManyAttemptsProblem
+from graphapi.types.problems import InvalidInputProblem, NotFoundProblem
 from graphapi.types.upkeep import ChangeRequest
+from graphapi.types.words import label
+from graphapi.upkeeping import tell_of_request
 
 
 @strawberry.type(description="The change request as it is now.")
@@ -40,10 +48,50 @@ class DecideChangeRequestInput:
     reason: ChangeDecision = strawberry.field(
         description="Why; ENTRY_UPDATED when accepted, one of the others when rejected."
     )
+    entry_version: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The version of the entry that you read (for opening hours its partner's); needed to "
+        "accept a proposed value, which is then written.",
+    )
+
+
+@strawberry.input(description="What an entry should say; no names of private persons, please.")
+class SuggestCorrectionInput:
+    """What an entry should say."""
+
+    idempotency_key: str = strawberry.field(description="8 to 200 characters.")
+    id: strawberry.ID = strawberry.field(description="The partner or the service.")
+    field: ChangeField = strawberry.field(description="What of it.")
+    value: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="What it should say: a text, an address, opening hours in OpenStreetMap's form, or a "
+        "value of CapacityState. Left out for ELIGIBILITY (say it in the remark) and EXISTENCE.",
+    )
+    language: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Language of a title or description (BCP 47); left out: de."
+    )
+    location_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="Whose opening hours."
+    )
+    remark: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Up to 500 characters; deleted when it is decided."
+    )
+
+
+@strawberry.type(description="The suggestion was taken; somebody who keeps the entry looks at it.")
+class CorrectionTaken:
+    """The suggestion was taken."""
+
+    field: ChangeField = strawberry.field(description="What of the entry.")
+    field_label: str = strawberry.field(description="The same, for people.")
 
 
 DecideChangeRequestResult: TypeAlias = Annotated[
     ChangeRequestSaved | ChangeProblems, strawberry.union(name="DecideChangeRequestResult")
+]
+SuggestCorrectionResult: TypeAlias = Annotated[
+    CorrectionTaken | InvalidInputProblem | NotFoundProblem | TooManyAttemptsProblem,
+    strawberry.union(name="SuggestCorrectionResult"),
 ]
 
 
@@ -53,20 +101,53 @@ class ChangeRequestMutations:
 
     @strawberry.mutation(
         graphql_type=DecideChangeRequestResult,
-        description="Accept or reject a change request; the entry itself is changed as ever.",
+        description="Accept or reject a change request. Accepting a proposed value writes it, and EXISTENCE "
+        "hides the entry; without a value the entry itself is changed as ever.",
     )
     async def decide_change_request(self, info: Info, input: DecideChangeRequestInput) -> object:
         """Decide on a change request."""
 
         async def act(work: Work, given: Given) -> UUID:
             id_ = target_id(input.id, "ChangeRequest")
-            await decide_change_request(
+            await corrections.decide(
                 work,
                 id_,
                 expected_version=input.expected_version,
                 accept=input.accept,
                 reason=input.reason,
+                entry_version=input.entry_version or None,
             )
             return id_
 
         return await run(info, input, act, read=_saved)
+
+    @strawberry.mutation(
+        graphql_type=SuggestCorrectionResult,
+        description="Say that something in a published entry is wrong; without signing in. Nothing is kept "
+        "of who says it; how often this may be done is limited.",
+    )
+    async def suggest_correction(self, info: Info, input: SuggestCorrectionInput) -> object:
+        """Suggest a correction."""
+
+        async def act(work: Work, given: Given) -> UUID:
+            found = parse_id(input.id)
+            if found is None or found[0] not in {"Partner", "Service"}:
+                raise NotFound
+            place = input.location_id or None
+            said = Suggestion(
+                field=input.field,
+                value=input.value or None,
+                language=input.language or None,
+                location_id=None if place is None else require_id(place, "Location", "locationId"),
+                remark=input.remark or None,
+            )
+            of_partner, of_service = (found[1], None) if found[0] == "Partner" else (None, found[1])
+            request = await corrections.suggest(work, of_partner, of_service, said)
+            await tell_of_request(work, request)
+            return request.id
+
+        async def read(info: Info, _: UUID) -> CorrectionTaken:
+            return CorrectionTaken(field=input.field, field_label=label(input.field, info.context.language))
+
+        # whoever suggests something may neither read nor write requests: the room decides what is public
+        return await with_code(info, lambda: run(info, input, act, read=read, actor=SYSTEM))

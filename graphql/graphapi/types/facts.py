@@ -96,8 +96,18 @@ def _current(root: Parent[values.Capacity], info: Info, on: Day = None) -> Capac
     return state_on(root, on or info.context.today)
 
 
+def _is_current(root: Parent[values.Capacity], info: Info, on: Day = None) -> bool:
+    return root.expires_on is None or (on or info.context.today) <= root.expires_on
+
+
 def _current_label(root: Parent[values.Capacity], info: Info, on: Day = None) -> str:
-    return label(state_on(root, on or info.context.today), info.context.language)
+    language = info.context.language
+    said = label(state_on(root, on or info.context.today), language)
+    if _is_current(root, info, on) or root.as_of is None:
+        return said
+    if language == "de":
+        return f"{said} (Angabe vom {root.as_of:%d.%m.%Y} zählt nicht mehr)"
+    return f"{said} (what was said on {root.as_of.isoformat()} counts no more)"
 
 
 @strawberry.type(description="Room for more people, as the partner said on a day.")
@@ -108,7 +118,12 @@ class Capacity:
     current: CapacityState = strawberry.field(
         resolver=_current, description="The state that counts: UNKNOWN after `expiresOn`."
     )
-    current_label: str = strawberry.field(resolver=_current_label, description="The same, for people.")
+    current_label: str = strawberry.field(
+        resolver=_current_label, description="The same, for people; an old figure says that it is old."
+    )
+    is_current: bool = strawberry.field(
+        resolver=_is_current, description="Whether what was said still counts: not after `expiresOn`."
+    )
     places: int | None = strawberry.field(description="Places that can still be taken; null: not counted.")
     waiting_weeks: int | None = strawberry.field(description="Weeks to wait.")
     as_of: date | None = strawberry.field(description="The day it was said.")

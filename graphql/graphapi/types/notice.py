@@ -24,6 +24,7 @@ _THINGS = {
     NoticeAbout.APPROVAL: "Approval",
     NoticeAbout.CONSENT: "Consent",
     NoticeAbout.SERVICE: "Service",
+    NoticeAbout.PARTNER: "Partner",
 }
 
 

@@ -14,6 +14,7 @@ from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationStat
 from graphapi.context import Info
 from graphapi.relay import global_id
 from graphapi.types.facts import LanguageOffered, Provenance
+from graphapi.types.freshness import Freshness, freshness_of
 from graphapi.types.node import Node
 from graphapi.types.paging import PAGE_SIZE, Connection, First, connection
 from graphapi.types.places import ContactPoint, Location, Municipality
@@ -79,6 +80,10 @@ async def _kind_label(root: Parent[Known], info: Info) -> str:
 async def _services(root: Parent[Known], info: Info, first: First = PAGE_SIZE) -> Any:
     total = info.context.asks("ServiceConnection", "totalCount")
     return connection(await info.context.loaders.services_of(root.id, first, total=total))
+
+
+async def _freshness(root: Parent[Known], info: Info) -> Any:
+    return freshness_of(await _whole(root, info), info)
 
 
 def _note(root: Parent[Known], info: Info) -> Any:
@@ -162,6 +167,9 @@ class Partner(Node):
         graphql_type=datetime | None,
         resolver=_of("assured_at"),
         description="When the partner last said: still right.",
+    )
+    freshness: Freshness | None = strawberry.field(
+        graphql_type=Freshness | None, resolver=_freshness, description="How sure one can be of it today."
     )
     provenance: Provenance | None = strawberry.field(
         graphql_type=Provenance | None,

@@ -24,6 +24,7 @@ from graphapi.types.facts import (
     RequiredDocument,
     SourceTerm,
 )
+from graphapi.types.freshness import Freshness, freshness_of
 from graphapi.types.node import Node
 from graphapi.types.places import ContactPoint, Location, Municipality
 from graphapi.types.texts import LanguageArgument, Text, choose, every
@@ -67,6 +68,10 @@ def _kind_label(root: Parent[ServiceDocument], info: Info) -> str | None:
 
 def _note(root: Parent[ServiceDocument], info: Info) -> Any:
     return info.context.loaders.service_note.load(root.id)
+
+
+def _freshness(root: Parent[ServiceDocument], info: Info) -> Any:
+    return freshness_of(root, info)
 
 
 @strawberry.type(description="What a partner offers (Angebot; HSDS service).")
@@ -117,6 +122,11 @@ class Service(Node):
     )
     state: PublicationState = strawberry.field(description="Who may see it; its partner's state counts too.")
     assured_at: datetime | None = strawberry.field(description="When the partner last said: still right.")
+    freshness: Freshness = strawberry.field(
+        graphql_type=Freshness,
+        resolver=_freshness,
+        description="How sure one can be of it today.",
+    )
     provenance: Provenance | None = strawberry.field(description="Where it was imported from.")
     updated_at: datetime = strawberry.field(description="When it last changed.")
     note: str | None = strawberry.field(

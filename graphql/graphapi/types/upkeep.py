@@ -1,51 +1,124 @@
-"""What declines tell the directory: change requests for who keeps an entry, and the office's own gaps."""
+"""The upkeep of the directory: what is due, change requests for who keeps an entry, and the office's gaps."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import strawberry
 from strawberry import Parent
 
 from directory.change_requests import ChangeRequestView, list_change_requests, view_change_request
-from directory.vocabulary import ChangeDecision, ChangeField, ChangeReason, ChangeRequestState
+from directory.upkeep import EntryDue as EntryDueView
+from directory.upkeep import entries_due
+from directory.vocabulary import (
+    ChangeDecision,
+    ChangeField,
+    ChangeReason,
+    ChangeRequestState,
+    ChangeSource,
+    UpkeepStep,
+)
 from graphapi.context import Info
-from graphapi.relay import global_id
+from graphapi.relay import global_id, require_id
+from graphapi.types.freshness import Freshness
 from graphapi.types.node import Node
 from graphapi.types.paging import PAGE_SIZE, After, Connection, First, connection
+from graphapi.types.partner import Partner
 from graphapi.types.query import NODES
 from graphapi.types.referral import labelled, named
 from graphapi.types.service import Service
 from graphapi.types.topic import Topic
+from graphapi.types.words import label
 from referrals.gaps import MOST, DeclineCount, Gap, structural_gaps
 from referrals.vocabulary import DeclineReason
+
+UPKEEP: Final = "/upkeep/"
+"""Where the page stands with which a partner keeps its entries; a code follows."""
 
 
 def _id(root: Parent[ChangeRequestView]) -> strawberry.ID:
     return global_id("ChangeRequest", root.id)
 
 
-async def _service(root: Parent[ChangeRequestView], info: Info) -> Any:
-    return await info.context.loaders.service.load(root.service_id)
+async def _service(root: Parent[ChangeRequestView | EntryDueView], info: Info) -> Any:
+    return None if root.service_id is None else await info.context.loaders.service.load(root.service_id)
+
+
+async def _partner(root: Parent[ChangeRequestView | EntryDueView], info: Info) -> Any:
+    return await info.context.loaders.partner.load(root.partner_id)
+
+
+def _service_id(root: Parent[ChangeRequestView | EntryDueView]) -> strawberry.ID | None:
+    return None if root.service_id is None else global_id("Service", root.service_id)
+
+
+def _said(value: Mapping[str, str] | None) -> str | None:
+    """Return the text of a proposed value, whatever sort it is."""
+    if value is None:
+        return None
+    return next((value[name] for name in ("text", "value", "osm", "state") if name in value), None)
+
+
+def _location_id(root: Parent[ChangeRequestView]) -> strawberry.ID | None:
+    if root.field is not ChangeField.HOURS:
+        return None
+    return global_id("Location", root.target_id)
 
 
 @strawberry.type(
-    description="That something in a service's entry seems to be wrong (Änderungsvorschlag); names nobody."
+    description="That something in an entry seems to be wrong (Änderungsvorschlag); names nobody."
 )
 class ChangeRequest(Node):
-    """That something in a service's entry seems to be wrong."""
+    """That something in an entry seems to be wrong."""
 
     id: strawberry.ID = strawberry.field(resolver=_id, description="Global id.")
     version: int = strawberry.field(description="Rises with every change; give it as expectedVersion.")
     service: Service | None = strawberry.field(
         resolver=_service, graphql_type=Service | None, description="Whose entry."
     )
-    service_id: strawberry.ID = strawberry.field(
-        resolver=named("Service", "service_id"), graphql_type=strawberry.ID, description="Its id."
+    service_id: strawberry.ID | None = strawberry.field(
+        resolver=_service_id,
+        graphql_type=strawberry.ID | None,
+        description="Its id; null: the partner's own entry.",
     )
+    partner: Partner | None = strawberry.field(
+        resolver=_partner, graphql_type=Partner | None, description="Whose entry."
+    )
+    partner_id: strawberry.ID = strawberry.field(
+        resolver=named("Partner", "partner_id"), graphql_type=strawberry.ID, description="Its id."
+    )
+    source: ChangeSource = strawberry.field(description="Who or what says so.")
+    source_label: str = strawberry.field(
+        resolver=labelled("source"), graphql_type=str, description="The same, for people."
+    )
+    proposed: str | None = strawberry.field(
+        resolver=lambda root: _said(root.proposed),
+        graphql_type=str | None,
+        description="What it should say instead, as text; accepting writes it. Null: no value is proposed.",
+    )
+    before: str | None = strawberry.field(
+        resolver=lambda root: _said(root.before),
+        graphql_type=str | None,
+        description="What it said when this was proposed.",
+    )
+    language: str | None = strawberry.field(
+        resolver=lambda root: (root.proposed or {}).get("language"),
+        graphql_type=str | None,
+        description="The language of the value (BCP 47), where it has one.",
+    )
+    location_id: strawberry.ID | None = strawberry.field(
+        resolver=_location_id,
+        graphql_type=strawberry.ID | None,
+        description="Whose opening hours.",
+    )
+    remark: str | None = strawberry.field(description="What was said to it; deleted with the decision.")
     field: ChangeField = strawberry.field(description="What of the entry.")
+    field_label: str = strawberry.field(
+        resolver=labelled("field"), graphql_type=str, description="The same, for people."
+    )
     reason: ChangeReason = strawberry.field(description="Why.")
     reason_label: str = strawberry.field(
         resolver=labelled("reason"), graphql_type=str, description="Why, for people."
@@ -64,6 +137,48 @@ class ChangeRequest(Node):
     def is_type_of(cls, value: object, info: Any) -> bool:
         """Tell change requests from other nodes: behind the type stands the view."""
         return isinstance(value, ChangeRequestView | cls)
+
+
+def _step_labels(root: Parent[EntryDueView], info: Info) -> list[str]:
+    return [label(step, info.context.language) for step in root.steps]
+
+
+@strawberry.type(description="An entry that is to be looked at again, for who keeps it.")
+class EntryDue:
+    """An entry that is to be looked at again."""
+
+    partner: Partner | None = strawberry.field(
+        resolver=_partner, graphql_type=Partner | None, description="Whose entry."
+    )
+    partner_id: strawberry.ID = strawberry.field(
+        resolver=named("Partner", "partner_id"), graphql_type=strawberry.ID, description="Its id."
+    )
+    service: Service | None = strawberry.field(
+        resolver=_service,
+        graphql_type=Service | None,
+        description="The service; null: it is the partner's own entry.",
+    )
+    service_id: strawberry.ID | None = strawberry.field(
+        resolver=_service_id, graphql_type=strawberry.ID | None, description="The service's id."
+    )
+    due_at: datetime = strawberry.field(description="Since when.")
+    freshness: Freshness = strawberry.field(
+        graphql_type=Freshness, description="What of it, and what follows."
+    )
+    steps: list[UpkeepStep] = strawberry.field(
+        resolver=lambda root: list(root.steps),
+        graphql_type=list[UpkeepStep],
+        description="What was last done about it: for figures, and for the entry itself.",
+    )
+    step_labels: list[str] = strawberry.field(
+        resolver=_step_labels, graphql_type=list[str], description="The same, for people."
+    )
+    hidden: bool = strawberry.field(description="It was hidden for it; one confirmation shows it again.")
+
+    @classmethod
+    def is_type_of(cls, value: object, info: Any) -> bool:
+        """Tell it by the room's value."""
+        return isinstance(value, EntryDueView | cls)
 
 
 @strawberry.type(description="How often services declined for this reason.")
@@ -134,6 +249,15 @@ class UpkeepQueries:
         state: Annotated[
             ChangeRequestState | None, strawberry.argument(description="In this state; null: all.")
         ] = ChangeRequestState.OPEN,
+        source: Annotated[
+            ChangeSource | None, strawberry.argument(description="From this source; null: any.")
+        ] = None,
+        field: Annotated[
+            ChangeField | None, strawberry.argument(description="About this; null: anything.")
+        ] = None,
+        partner_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Of this partner; null: any.")
+        ] = None,
         first: First = PAGE_SIZE,
         after: After = None,
     ) -> Connection[Any]:
@@ -144,9 +268,31 @@ class UpkeepQueries:
                 session,
                 context.actor,
                 state=state,
+                source=source,
+                field=field,
+                partner_id=None if partner_id is None else require_id(partner_id, "Partner", "partnerId"),
                 first=first,
                 after=after,
                 with_total=context.asks("ChangeRequestConnection", "totalCount"),
+            )
+        return connection(page, after=after)
+
+    @strawberry.field(
+        graphql_type=Connection[EntryDue],
+        description="Entries that nobody has confirmed for too long, the longest first: for a partner its "
+        "own, for the coordination its municipality's; what was hidden for it is among them.",
+    )
+    async def entries_due(self, info: Info, first: First = PAGE_SIZE, after: After = None) -> Connection[Any]:
+        """Return a page of the entries that are due."""
+        context = info.context
+        async with context.database.view(context.actor) as session:
+            page = await entries_due(
+                session,
+                context.actor,
+                context.clock(),
+                first=first,
+                after=after,
+                with_total=context.asks("EntryDueConnection", "totalCount"),
             )
         return connection(page, after=after)
 
