@@ -5,6 +5,8 @@ VENV ?= .venv
 PORT ?= 8000
 DATA ?= .data
 BIN := $(VENV)/bin
+# Else each process of a run compiles all that it imports anew: the workers of the tests, and what they start.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ from referrals.personal_data.sealing import MasterKey, generate_master_key
 TEMPLATE = "template_spurwechsel"
 KEYS_TEMPLATE = "template_spurwechsel_keys"
 FOLDER = pytest.StashKey[Path]()
+MEMORY = "/dev/shm"
+ROOM_FOR_CLUSTER = 3_000_000_000
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -29,7 +32,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if hasattr(config, "workerinput"):
         config.stash[FOLDER] = Path(config.workerinput["cluster"])
         return
-    folder = Path(tempfile.mkdtemp(prefix="spurwechsel-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="spurwechsel-tests-", dir=_memory()))
     cluster = Cluster(folder, profile=Profile.TESTS)
     config.stash[FOLDER] = folder
     config.add_cleanup(lambda: _end(cluster, folder))
@@ -40,10 +43,28 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     asyncio.run(migrate(cluster.url(OWNER, TEMPLATE)))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Leave modules, schema and tests to the end of the process: each full collection looked at all of it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     """Tell an xdist worker where the cluster is."""
     node.workerinput["cluster"] = str(node.config.stash[FOLDER])  # type: ignore[attr-defined]
+
+
+def _memory() -> str | None:
+    """Return a folder in memory with room for a cluster, else None: on a disk all that is written costs more.
+
+    Containers often have a small one.
+    """
+    try:
+        return MEMORY if shutil.disk_usage(MEMORY).free > ROOM_FOR_CLUSTER else None
+    except OSError:
+        return None
 
 
 def _end(cluster: Cluster, folder: Path) -> None:
