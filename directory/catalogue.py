@@ -384,6 +384,19 @@ def _stale(service: Service) -> bool:
     return service.hidden_because is not None or service.partner.hidden_because is not None
 
 
+async def entry_to_change(work: Work, kind: DocumentKind, id_: UUID, expected: int) -> Partner | Service:
+    """Return an entry that the actor may change, locked, in the version they have read."""
+    if kind is DocumentKind.PARTNER:
+        partner = await _partner(work, id_)
+        require_change_partner(work.actor, partner_facts(partner))
+        _expect(partner.version, expected)
+        return partner
+    service = await _service(work, id_)
+    require_change_service(work.actor, service_facts(service))
+    _expect(service.version, expected)
+    return service
+
+
 def _raise(work: Work, entry: Partner | Service) -> Saved:
     entry.version += 1
     entry.updated_at = work.now
@@ -603,7 +616,7 @@ async def _location(work: Work, location_id: UUID, expected_version: int) -> tup
     return row.Partner, row.Location
 
 
-async def _raise_services_at(work: Work, location_id: UUID) -> None:
+async def raise_services_at(work: Work, location_id: UUID) -> None:
     """Raise and rebuild the services offered at a place: their documents show it."""
     # in the order of the ids, like everybody who locks several services: so nobody waits in a circle
     there = select(Service.id).where(
@@ -629,14 +642,14 @@ async def change_location(
     _both_or_none(location.latitude, location.longitude)
     if not changed:
         return Saved(partner.id, partner.version)
-    await _raise_services_at(work, location_id)
+    await raise_services_at(work, location_id)
     return _save_partner(work, partner, "partner.change_location", {"locations"})
 
 
 async def remove_location(work: Work, location_id: UUID, *, expected_version: int) -> Saved:
     """Remove a place; services that were offered there are offered there no longer."""
     partner, location = await _location(work, location_id, expected_version)
-    await _raise_services_at(work, location_id)
+    await raise_services_at(work, location_id)
     await work.session.execute(
         delete(ServiceLocation)
         .where(ServiceLocation.location_id == location_id)

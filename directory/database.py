@@ -28,7 +28,8 @@ from directory.actors import Actor
 from directory.building import CHUNK, raise_services, rebuild_partners, rebuild_services
 from directory.documents import DocumentKind
 from directory.models import Audit, Idempotency
-from directory.problems import IdempotencyConflict, InvalidInput
+from directory.policy import Rule
+from directory.problems import IdempotencyConflict, InvalidInput, NotAllowed, NotFound
 
 Clock = Callable[[], datetime]
 
@@ -58,6 +59,11 @@ _NOT_STORABLE: Final = frozenset({"22021", "22P05"})
 """SQLSTATEs of a text with NUL: only what a caller typed can hold one, so it is theirs to mend."""
 
 
+_ORGANISATION_ENDED: Final = "SPE01"
+_SERVICE_ENDED: Final = "SPE02"
+"""Our own SQLSTATEs: something new was to begin at an entry that has been merged or deleted."""
+
+
 @asynccontextmanager
 async def reaching_the_database() -> AsyncIterator[None]:
     """Turn a lost or refused connection into :class:`Unavailable`; a text with NUL is InvalidInput.
@@ -75,6 +81,10 @@ async def reaching_the_database() -> AsyncIterator[None]:
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) in _NOT_STORABLE:
             raise InvalidInput("input", "control-character") from None
+        if getattr(error.orig, "sqlstate", None) == _ORGANISATION_ENDED:
+            raise NotAllowed(Rule.ORGANISATION_ENDED) from None
+        if getattr(error.orig, "sqlstate", None) == _SERVICE_ENDED:
+            raise NotFound from None
         if (
             error.connection_invalidated
             or isinstance(error.orig, OUT_OF_REACH)

@@ -36,6 +36,7 @@ class Rule(StrEnum):
     LAST_LEAD = "last-lead-stays"
     OWN_TOKENS = "organisation-makes-its-own-tokens"
     LEAD_MERGES_STAFFED = "lead-merges-partners-with-members"
+    ORGANISATION_ENDED = "organisation-merged-or-deleted"
 
 
 OF_THE_COORDINATION: Final = frozenset({"kind", "municipalityId", "coordinates", "active"})

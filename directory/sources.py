@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -111,6 +111,10 @@ class _Arguments(list[object]):
     def add(self, value: object) -> str:
         self.append(value)
         return f"${len(self)}"
+
+
+Add: TypeAlias = Callable[[object], str]
+"""Adds an argument to a statement; answers with its placeholder."""
 
 
 def encode_cursor(key: bytes, id_: UUID) -> str:
@@ -245,6 +249,31 @@ async def _page(
     )
     count: int = rows[0]["total"]
     return _decoded(decoder, [row for row in rows if row["id"] is not None], first, count)
+
+
+async def visible_rows(
+    database: Database,
+    actor: Actor,
+    table: str,
+    partner_column: str,
+    where: Callable[[Add], str],
+    order: Callable[[Add], str],
+    most: int,
+) -> list[Row]:
+    """Return documents (id, public) in any state among those that the actor may see; one statement.
+
+    ``where`` and ``order`` are SQL of our own over the row ``d``; they add arguments and get placeholders.
+    """
+    arguments = _Arguments()
+    visible = _Visible(actor, arguments, tuple(PublicationState), partner_column)
+    return await _fetch(
+        database,
+        actor,
+        f"SELECT d.id, d.public FROM {table} d WHERE {visible.condition} AND {where(arguments.add)}"  # noqa: S608
+        f" ORDER BY {order(arguments.add)} LIMIT {most:d}",
+        arguments,
+        as_reader=visible.as_reader,
+    )
 
 
 async def partners(
@@ -394,7 +423,10 @@ async def _by_id(
     decoder: msgspec.json.Decoder[T],
     ids: Sequence[UUID],
 ) -> list[T | None]:
-    """Look among the published first; only what is missing there is looked for among the actor's own."""
+    """Look among the published first; only what is missing there is looked for among the actor's own.
+
+    The id of an entry that was merged into another one is answered with that one, whose id is in it.
+    """
     wanted = _bounded(ids, "ids")
     found: dict[UUID, T] = {}
 
@@ -402,7 +434,9 @@ async def _by_id(
         rows = await _fetch(
             database,
             actor,
-            f"SELECT d.id, d.public FROM {table} d WHERE d.id = ANY($1::text[]::uuid[]) AND {condition}",  # noqa: S608
+            "SELECT asked.id, d.public FROM unnest($1::text[]::uuid[]) AS asked(id)"  # noqa: S608
+            " LEFT JOIN entry_alias a ON a.id = asked.id"
+            f" JOIN {table} d ON d.id = coalesce(a.survivor_id, asked.id) WHERE {condition}",
             arguments,
             as_reader=as_reader,
         )

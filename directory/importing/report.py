@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from directory.documents import DocumentKind
+from directory.look_alikes import Pair
 from directory.problems import Problem
 
 KEPT: Final = 100
@@ -175,6 +177,26 @@ class Outcome(msgspec.Struct):
     ended: int = 0
 
 
+class Duplicates(msgspec.Struct):
+    """New entries that may be in the directory twice; nothing is merged by itself.
+
+    ``first`` are the first of them (``KEPT``), all are counted.
+    """
+
+    partners: int = 0
+    services: int = 0
+    first: list[Pair] = []
+
+    def note(self, pair: Pair) -> None:
+        """Note a pair."""
+        if pair.kind is DocumentKind.PARTNER:
+            self.partners += 1
+        else:
+            self.services += 1
+        if len(self.first) < KEPT:
+            self.first.append(pair)
+
+
 class ImportReport(msgspec.Struct):
     """What an import did. ``clients`` is the network file's untouched part for ``referrals``."""
 
@@ -189,6 +211,7 @@ class ImportReport(msgspec.Struct):
     services: Outcome = msgspec.field(default_factory=Outcome)
     topics: Outcome = msgspec.field(default_factory=Outcome)
     occupations: Outcome = msgspec.field(default_factory=Outcome)
+    duplicates: Duplicates = msgspec.field(default_factory=Duplicates)
     read_seconds: float = 0
     stage_seconds: float = 0
     take_over_seconds: float = 0

@@ -20,6 +20,7 @@ from directory.importing.packages import Package
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
 from directory.importing.staging import Stage
 from directory.importing.takeover import Takeover
+from directory.look_alikes import pairs_among
 
 IMPORT_LOCK: Final = 0x494D504F  # "IMPO"
 """Key of the advisory lock that lets one import run at a time."""
@@ -72,6 +73,7 @@ async def import_source(
             async with database.work(SYSTEM) as work:
                 await Takeover(work, stage).run()
             report.take_over_seconds = monotonic() - begun
+            await _point_out_duplicates(database, report)
         except BaseException:
             await _give_up(database, report.run)
             raise
@@ -136,6 +138,22 @@ async def _begin(database: Database, report: ImportReport) -> None:
             ),
             {"id": report.run, "source": report.source, "format": report.format, "now": work.now},
         )
+
+
+async def _point_out_duplicates(database: Database, report: ImportReport) -> None:
+    """Look whether what is new may be there twice: what is staged still says what is new."""
+    for kind in DocumentKind:
+        async with database.view(SYSTEM) as session:
+            found = await session.scalars(
+                text(
+                    "SELECT id FROM import_staging WHERE run_id = :run AND kind = :kind"
+                    " AND base_version = 0 AND row IS NOT NULL ORDER BY id"
+                ),
+                {"run": report.run, "kind": kind.value},
+            )
+            new = list(found)
+        async for pair in pairs_among(database, kind, new):
+            report.duplicates.note(pair)
 
 
 async def _keep_report(database: Database, report: ImportReport) -> None:

@@ -61,6 +61,7 @@ GRANTS = """
 GRANT SELECT, INSERT, DELETE ON entry_version TO spurwechsel_app;
 GRANT SELECT, INSERT, UPDATE (survivor_id), DELETE ON entry_alias TO spurwechsel_app;
 GRANT SELECT ON entry_alias TO spurwechsel_reader;
+GRANT UPDATE (service_id, better_service_id) ON referral TO spurwechsel_app;
 GRANT DELETE ON partner_document, service_document TO spurwechsel_app;
 ALTER TABLE entry_version ENABLE ROW LEVEL SECURITY;
 ALTER TABLE entry_version FORCE ROW LEVEL SECURITY;
@@ -141,25 +142,36 @@ BEGIN
   PERFORM set_config('app.role', role_before, true);
   RETURN kept;
 END $$""",
-    # Nothing new leads to what was merged or deleted, whoever sends it at that very moment: the lock waits
-    # for who is ending the entry.
+    # Nothing new begins at what was merged or deleted, whoever tries it at that very moment: the lock waits
+    # for who is ending the entry. The codes are answered as problems (directory.database).
     """
 CREATE FUNCTION keep_from_ended() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   ended timestamptz;
 BEGIN
-  SELECT s.ended_at INTO ended FROM service s WHERE s.id = NEW.service_id FOR KEY SHARE;
+  SELECT p.ended_at INTO ended FROM partner p WHERE p.id = (to_jsonb(NEW) ->> TG_ARGV[0])::uuid
+    FOR KEY SHARE;
   IF ended IS NOT NULL THEN
-    RAISE EXCEPTION 'This service has ended.' USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION 'This organisation has been merged or deleted.' USING ERRCODE = 'SPE01';
+  END IF;
+  IF TG_NARGS > 1 THEN
+    SELECT s.ended_at INTO ended FROM service s WHERE s.id = (to_jsonb(NEW) ->> TG_ARGV[1])::uuid
+      FOR KEY SHARE;
+    IF ended IS NOT NULL THEN
+      RAISE EXCEPTION 'This service has been merged or deleted.' USING ERRCODE = 'SPE02';
+    END IF;
   END IF;
   RETURN NEW;
 END $$""",
     """
 CREATE TRIGGER referral_to_what_is BEFORE INSERT ON referral
-FOR EACH ROW EXECUTE FUNCTION keep_from_ended()""",
+FOR EACH ROW EXECUTE FUNCTION keep_from_ended('sender_partner_id', 'service_id')""",
     """
 CREATE TRIGGER booking_of_what_is BEFORE INSERT ON booking
-FOR EACH ROW EXECUTE FUNCTION keep_from_ended()""",
+FOR EACH ROW EXECUTE FUNCTION keep_from_ended('requester_partner_id', 'service_id')""",
+    """
+CREATE TRIGGER client_of_who_is BEFORE INSERT ON client
+FOR EACH ROW EXECUTE FUNCTION keep_from_ended('partner_id')""",
 )
 
 # What is there already begins its history as it is.
