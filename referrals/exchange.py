@@ -37,7 +37,6 @@ from referrals.moving import (
     begin_note,
     check_version,
     checked_text,
-    course_of,
     end_of,
     hold,
     local_day,
@@ -51,7 +50,7 @@ from referrals.personal_data.keystore import KeyStore
 from referrals.personal_data.sealing import DataKey, Place
 from referrals.policy import ClientFacts, change_client, must_work_with_people
 from referrals.problems import ConsentMissing, DuplicateReferral, Erased, TransitionNotAllowed
-from referrals.reporting import moves_shown, shown_to_sender
+from referrals.reporting import moves_shown
 from referrals.states import (
     Move,
     allowed,
@@ -526,7 +525,7 @@ async def _next_draft(work: Work, referral_id: UUID, given: FollowUp) -> tuple[U
     permit(work, held, EventActor.SENDER)
     parent = held.referral
     # An outcome that the sender may not read must not show in what the sender may do.
-    course = shown_to_sender(course_of(parent), held.history, held.readable)
+    course = held.shown
     if not offers_follow_up(course):
         raise TransitionNotAllowed(course.state, moves_shown(course.state, held.readable, EventActor.SENDER))
     service_id = given.service_id or parent.better_service_id

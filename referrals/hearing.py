@@ -21,7 +21,14 @@ from directory.values import Value
 from referrals.consent.rules import BERLIN
 from referrals.inbox import view_referral
 from referrals.models import ConsentPart, Feedback, FollowUp, Referral, ReferralEvent
-from referrals.moving import course_of, depth_of, happened, history_if_needed, part_of_referral
+from referrals.moving import (
+    course_of,
+    depth_of,
+    happened,
+    history_if_needed,
+    part_of_referral,
+    since_of,
+)
 from referrals.policy import must_work_with_people
 from referrals.reporting import shown_to_sender
 from referrals.states import Move
@@ -137,7 +144,8 @@ async def count_voices(
     )
     heard: dict[UUID, Voices] = {}
     for referral, consent, history, answer in rows:
-        shown = shown_to_sender(course_of(referral), happened(history), depth_of(consent, at))
+        depth, since_consent = depth_of(consent, at), since_of(consent)
+        shown = shown_to_sender(course_of(referral), happened(history), depth, since_consent)
         heard[referral.id] = voices(
             VoiceFacts(
                 state=shown.state,

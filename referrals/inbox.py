@@ -54,6 +54,7 @@ from referrals.moving import (
     history_if_needed,
     part_of_referral,
     shown_state_expression,
+    since_of,
     text_place,
 )
 from referrals.noted import TAKEN, Noted
@@ -348,7 +349,7 @@ def _view(row: Any, actor: Actor, at: datetime, box: Box | None) -> ReferralView
     depth = depth_of(consent, at)
     course = course_of(referral)
     if not receives:
-        course = shown_to_sender(course, happened(row.history), depth)
+        course = shown_to_sender(course, happened(row.history), depth, since_of(consent))
     # Who confirms for another organisation does not see its consents; the stored state must do.
     state = _state_at(referral, consent, at, course.state) if sends or receives else course.state
     shown: dict[str, Any] = {
@@ -722,7 +723,8 @@ async def list_events(
     receives = view.seen_as is EventActor.RECIPIENT
     opens = sends or (receives and view.state in READABLE_STATES)
     texts: dict[int, str] = {}
-    depth = ReportDepth.OUTCOME if receives else await _depth(session, referral_id, at)
+    part = None if receives else await _part(session, referral_id)
+    depth = ReportDepth.OUTCOME if receives else depth_of(part, at)
     readable = [event for event in rows if receives or _happened(event).shown(depth)]
     if opens and any(event.sealed_text for event in readable):
         # The recipient learns from the package whose key it is: it sees that only while the consent covers it
@@ -761,22 +763,25 @@ async def list_events(
     )
     if receives:
         return events
-    return tuple(_as_told(event, view, depth) for event in shown_events(events, depth))
+    told = shown_events(events, depth, since_of(part))
+    return tuple(_as_told(event, view, depth) for event in told)
 
 
 def _happened(event: ReferralEvent) -> Happened:
     return Happened(move=event.move, actor=event.actor, to_state=event.to_state, at=event.at, told=event.told)
 
 
-async def _depth(session: AsyncSession, referral_id: UUID, at: datetime) -> ReportDepth:
-    part = await session.scalar(
+async def _part(session: AsyncSession, referral_id: UUID) -> ConsentPart | None:
+    part: ConsentPart | None = await session.scalar(
         select(ConsentPart).join(Referral, part_of_referral()).where(Referral.id == referral_id)
     )
-    return depth_of(part, at)
+    return part
 
 
 def _as_told(event: EventView, view: ReferralView, depth: ReportDepth) -> EventView:
     """Return what an event says to the sender: no outcome, and no reason that speaks of the person."""
+    if not event.told:  # that it happened is told later, and nothing of what was said with it
+        return replace(event, member_id=None, reason=None, facts={}, text=None, source_on=None)
     if who_reported_is_hidden(event.move, depth):
         if event.partner_id == view.sender_partner_id:  # what the sender recorded itself, it knows
             return replace(event, reason=None, facts={})

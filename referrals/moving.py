@@ -98,9 +98,15 @@ class Held:
     """What happened, where the state alone does not say what the sender reads."""
 
     @property
+    def shown(self) -> Course:
+        """The course as the sender reads it."""
+        since = None if self.consent is None else self.consent.valid_from
+        return shown_to_sender(course_of(self.referral), self.history, self.readable, since)
+
+    @property
     def shown_state(self) -> ReferralState:
         """The state as the sender reads it."""
-        return shown_to_sender(course_of(self.referral), self.history, self.readable).state
+        return self.shown.state
 
     def tells(self, move: str, party: EventActor, state: ReferralState, at: datetime) -> bool:
         """Whether the sender is to know, at this moment, that this happened."""
@@ -183,6 +189,11 @@ def depth_of(part: ConsentPart | None, at: datetime) -> ReportDepth:
     return readable_depth(consent_facts(part), None, part.recipient_partner_id, at)
 
 
+def since_of(part: ConsentPart | None) -> datetime | None:
+    """Return when the consent that a referral rests on began."""
+    return None if part is None else part.valid_from
+
+
 TODAY: Final = bindparam("today", type_=Date)
 """The day (Berlin) by which a statement judges: given when it is run, so that it is built once only."""
 
@@ -245,7 +256,7 @@ def history_if_needed() -> ColumnElement[list[list[str]] | None]:
         .where(ReferralEvent.referral_id == Referral.id)
         .scalar_subquery()
     )
-    return case((Referral.state.in_(COURSE), events)).label("history")
+    return case((or_(Referral.state.in_(COURSE), Referral.hidden_changes > 0), events)).label("history")
 
 
 def happened(rows: list[list[str]] | None) -> tuple[Happened, ...]:

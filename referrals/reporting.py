@@ -6,6 +6,10 @@ sender's desk, exactly as if it had not happened: state, dates, history, version
 the referral without it. So whoever shows a sender anything of a referral asks ``shown_to_sender`` and
 ``shown_events``; whoever tells a sender that something happened asks ``reaches_sender``.
 
+What happened while a narrower consent was in force stays untold when a wider one supersedes it: of it the
+sender reads the present state, and the shortest way to it by the table, as if that had been gone when the
+wider consent began (``told_later``).
+
 Told at every depth is how it ended, and that speaks of the partner: an accepted referral that is declined, or
 that expires four weeks after the named first contact because the partner gave no sign. From what is still
 open after that, the sender can conclude that the partner gave some sign; hiding it would leave people waiting
@@ -16,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -114,8 +118,8 @@ def reaches_sender(move: str, actor: EventActor, to_state: ReferralState, depth:
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
     """One event, as far as it decides what is shown.
 
-    ``told``: the sender was to know of it when it happened. A move that leads from state to state is read as
-    the consent is now, so that the history always leads to the state; everything else stays untold.
+    ``told``: the sender was to know of it when it happened. What was not stays untold, but for the moves
+    without which the history would not lead to the state as the consent is now (``told_later``).
     """
 
     move: str
@@ -125,9 +129,69 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
     told: bool = True
 
     def shown(self, depth: ReportDepth) -> bool:
-        """Whether the sender reads this event now."""
-        told = self.told or self.move in _MOVES
-        return told and reaches_sender(self.move, self.actor, self.to_state, depth)
+        """Whether the sender reads this event now, as it happened."""
+        return self.told and reaches_sender(self.move, self.actor, self.to_state, depth)
+
+
+class _Event(Protocol):
+    """An event, however much more is known of it."""
+
+    @property
+    def move(self) -> str:
+        """Its name."""
+
+    @property
+    def actor(self) -> EventActor:
+        """Who acted."""
+
+    @property
+    def to_state(self) -> ReferralState:
+        """Where it led."""
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+
+    @property
+    def told(self) -> bool:
+        """Whether the sender was to know of it."""
+
+
+H = TypeVar("H", bound=_Event)
+
+
+def told_later(events: Iterable[H], depth: ReportDepth, since: datetime | None) -> list[tuple[H, bool]]:
+    """Return the events that the sender reads, in order, and of each whether it is told later than it was.
+
+    Told later are moves that were not to be told when they happened, and may be now, as far as they lead to
+    what follows: a pause that was over before the wider consent was given, at ``since``, is not among them.
+    """
+    found: list[tuple[H, bool]] = []
+    way: list[H] = []
+    before: ReferralState | None = None
+    for event in events:
+        if not reaches_sender(event.move, event.actor, event.to_state, depth):
+            continue
+        moves = event.move in _MOVES
+        if not event.told:
+            if moves:
+                _go(way, event, before)
+            continue
+        if moves or since is None or event.at >= since:
+            found += [(one, True) for one in way]
+            way = []
+        found.append((event, False))
+        before = event.to_state if moves else before
+    return found + [(one, True) for one in way]
+
+
+def _go(way: list[H], event: H, before: ReferralState | None) -> None:
+    """Go on with a way of moves; back where it was already, what lay between falls out of it."""
+    states = [before, *(one.to_state for one in way)]
+    if event.to_state in states:
+        del way[states.index(event.to_state) :]
+    else:
+        way.append(event)
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,11 +223,13 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     unconfirmed: bool = False
 
 
-def shown_to_sender(facts: Course, history: Sequence[Happened], depth: ReportDepth) -> Course:
+def shown_to_sender(
+    facts: Course, history: Sequence[Happened], depth: ReportDepth, since: datetime | None = None
+) -> Course:
     """Return the facts as the sender reads them at this depth; ``history`` in order.
 
     Until the outcome is reported the state is the last that the sender was told; then the outcome is
-    NOT_DISCLOSED, without a day or a reason.
+    NOT_DISCLOSED, without a day or a reason. ``since``: when the consent began that says so now.
     """
     shown = msgspec.structs.replace(
         facts,
@@ -173,16 +239,16 @@ def shown_to_sender(facts: Course, history: Sequence[Happened], depth: ReportDep
         sender_updated_at=None,
     )
     if depth is ReportDepth.OUTCOME:
-        return shown
+        return shown if facts.hidden_changes == 0 else _without_untold(shown, history, since)
     at_work = facts.state in COURSE
-    state, since = facts.state, facts.state_since
+    state, state_since = facts.state, facts.state_since
     if at_work:
-        state, since = _last_told(facts, history, depth)
+        state, state_since = _last_told(facts, history, depth, since)
     personal = facts.decline_reason in HIDDEN_REASONS[depth]
     return msgspec.structs.replace(
         shown,
         state=state,
-        state_since=since,
+        state_since=state_since,
         first_contact_made_on=None if depth is ReportDepth.NOTHING else facts.first_contact_made_on,
         resume_on=None,
         reason=None if at_work else facts.reason,
@@ -200,18 +266,59 @@ def shown_to_sender(facts: Course, history: Sequence[Happened], depth: ReportDep
     )
 
 
+_APPOINTMENTS: Final = frozenset(
+    {Noted.APPOINTMENT_SET, Noted.APPOINTMENT_MOVED, Noted.APPOINTMENT_CANCELLED, Noted.NO_SHOW}
+)
+_SIGNS: Final = _APPOINTMENTS | {
+    Noted.INTERIM,
+    Noted.SIGN_OF_LIFE,
+    Noted.CLIENT_TAKEN_OVER,
+    Move.START,
+    Move.HOLD,
+    Move.RESUME,
+    Move.CONTEST,
+    Move.REOPEN,
+}
+"""What counts as a sign of life, as the functions say that note it."""
+
+
+def _without_untold(shown: Course, history: Sequence[Happened], since: datetime | None) -> Course:
+    """Return the facts without what came from events that the sender was not to know of."""
+
+    def untold(*kinds: str) -> bool:
+        last = next((event for event in reversed(history) if event.move in kinds), None)
+        return last is not None and not last.told
+
+    _, state_since = _last_told(shown, history, ReportDepth.OUTCOME, since)
+    signs = [event.at for event in history if event.told and event.move in _SIGNS and event.to_state in TAKEN]
+    return msgspec.structs.replace(
+        shown,
+        state_since=state_since,
+        resume_on=None if untold(Move.HOLD) else shown.resume_on,
+        appointment_at=None if untold(*_APPOINTMENTS) else shown.appointment_at,
+        interim_report_on=None if untold(Noted.INTERIM) else shown.interim_report_on,
+        last_sign_of_life=max(signs).astimezone(BERLIN).date() if signs else None,
+        no_shows=sum(event.told and event.move == Noted.NO_SHOW for event in history),
+    )
+
+
 def _declined_by(said: DeclinedBy | None, personal: bool) -> DeclinedBy | None:
     return DeclinedBy.PARTNER if personal and said is not None else said
 
 
 def _last_told(
-    facts: Course, history: Sequence[Happened], depth: ReportDepth
+    facts: Course, history: Sequence[Happened], depth: ReportDepth, since: datetime | None
 ) -> tuple[ReferralState, datetime]:
-    for event in reversed(history):
-        if event.move in _MOVES and event.shown(depth):
-            return event.to_state, event.at
+    for event, later in reversed(told_later(history, depth, since)):
+        if event.move in _MOVES:
+            return event.to_state, _when(event.at, since) if later else event.at
     # without a history nothing more is told than that the recipient has taken the person
-    return ReferralState.ACCEPTED, facts.sender_updated_at or facts.state_since
+    state = ReferralState.ACCEPTED if depth is not ReportDepth.OUTCOME else facts.state
+    return state, facts.sender_updated_at or facts.state_since
+
+
+def _when(at: datetime, since: datetime | None) -> datetime:
+    return at if since is None else max(at, since)
 
 
 def states_behind(shown: ReferralState, depth: ReportDepth) -> frozenset[ReferralState]:
@@ -252,32 +359,31 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 E = TypeVar("E", bound=Told)
 
 
-def shown_events(events: Iterable[E], depth: ReportDepth) -> tuple[E, ...]:
+def shown_events(events: Iterable[E], depth: ReportDepth, since: datetime | None = None) -> tuple[E, ...]:
     """Return the history as the sender reads it, in order: what is not told is left out without a trace.
 
     The events are counted anew, and lead from state to state as if nothing else had happened; so replaying
-    them gives the state that ``shown_to_sender`` gives.
+    them gives the state that ``shown_to_sender`` gives. ``since``: when the consent began that says so now;
+    what is told later than it happened is dated by it, and says nothing else.
     """
     found: list[E] = []
     state: ReferralState | None = None
-    for event in events:
-        happened = Happened(
-            move=event.move, actor=event.actor, to_state=event.to_state, at=event.at, told=event.told
-        )
-        if not happened.shown(depth):
-            continue
-        to_state = event.to_state
-        if depth is not ReportDepth.OUTCOME and event.move not in _MOVES and state is not None:
-            to_state = state
+    for event, later in told_later(events, depth, since):
+        to_state = event.to_state if event.move in _MOVES or state is None else state
         found.append(
             msgspec.structs.replace(
                 event,
                 ordinal=len(found) + 1,
                 from_state=state if found else event.from_state,
                 to_state=to_state,
+                at=_when(event.at, since) if later else event.at,
+                told=not later,
             )
         )
         state = to_state
+    for number in reversed(range(1, len(found))):  # nothing stands after what followed it
+        if found[number - 1].at > found[number].at:
+            found[number - 1] = msgspec.structs.replace(found[number - 1], at=found[number].at)
     return tuple(found)
 
 

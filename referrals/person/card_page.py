@@ -23,7 +23,15 @@ from directory.vocabulary import ContactKind
 from referrals.consent.consents import facts_of as consent_facts
 from referrals.consent.rules import in_force, running
 from referrals.models import Appointment, Consent, ConsentPart, Feedback, FollowUp, Referral
-from referrals.moving import course_of, covered, depth_of, happened, history_if_needed, part_of_referral
+from referrals.moving import (
+    course_of,
+    covered,
+    depth_of,
+    happened,
+    history_if_needed,
+    part_of_referral,
+    since_of,
+)
 from referrals.person import follow_ups
 from referrals.person.card_texts import CardTexts, direction, texts_in
 from referrals.person.cards import PERSONS_MOVES, HeldCard, presented
@@ -387,7 +395,7 @@ def _referral(
 ) -> CardReferral:
     facts = consent_facts(consent) if consent is not None else None
     depth = depth_of(consent, at)
-    course = shown_to_sender(course_of(referral), history, depth)  # type: ignore[arg-type]
+    course = shown_to_sender(course_of(referral), history, depth, since_of(consent))  # type: ignore[arg-type]
     state = course.state
     covers_it = covered(referral, facts, at)
     if state in READABLE_STATES and not covers_it:

@@ -165,18 +165,19 @@ async def access_export(
     for consent in await list_consents(session, actor, client_id, at, limit=MOST):
         evidence = await open_evidence(session, actor, keys, consent.id) if consent.evidence_kept else None
         consents.append({**_plain(consent), "recorded_by": None, "evidence": _plain(evidence)})
-    ids = list(
-        await session.scalars(
-            select(Referral.id)
+    ids = (
+        await session.execute(
+            select(Referral.id, Referral.hidden_changes)
             .where(Referral.client_id == client_id)
             .order_by(Referral.created_at, Referral.id)
             .limit(MOST + 1)
         )
-    )
+    ).all()
     referrals, recipients, withheld = [], [], []
-    for referral_id in ids[:MOST]:
+    for referral_id, hidden_changes in ids[:MOST]:
         entry, recipient = await _referral(session, actor, keys, referral_id, at)
-        if entry.get("outcome_withheld"):  # what is as by default is left out of the plain form
+        # what is as by default is left out of the plain form; what was untold once stays so
+        if entry.get("outcome_withheld") or hidden_changes:
             withheld.append(referral_id)
         referrals.append(entry)
         recipients += recipient

@@ -9,8 +9,9 @@ mutation, the person's card (whose code the sender has printed). Both collection
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -35,7 +36,7 @@ from referrals.personal_data.keystore import KeyStore
 from referrals.ticking import run_the_clock
 from tests.conftest import TEMPLATE
 from tests.graphapi.asking import Api
-from tests.graphapi.exchanging import Town, make_town
+from tests.graphapi.exchanging import CATEGORIES, RECORD, Town, make_town
 from tests.graphapi.observing import (
     Comparable,
     differences,
@@ -96,6 +97,8 @@ class Laboratory:
     api: Api
     clock: Clock
     office: PostOffice
+    stay_signed_in: Callable[[], None]
+    """Courses take longer than a token lives; signing in again is not what they are about."""
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +122,15 @@ async def laboratory(cluster: Access, database_name: str, keys: KeyStore) -> Asy
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http,  # type: ignore[arg-type]
     ):
         await app.state.watchers.listening.wait()
-        yield Laboratory(database, app, Api(http), clock, office)
+        longer = "UPDATE access_token SET expires_at = expires_at + interval '2 years'"
+        yield Laboratory(
+            database,
+            app,
+            Api(http),
+            clock,
+            office,
+            lambda: cluster.run_sql(longer, database=database_name),
+        )
 
 
 # --- What the recipient does --------------------------------------------------------------------------------
@@ -217,11 +228,12 @@ def reports(outcome: str) -> Step:
 
 @dataclass(frozen=True)
 class Course:
-    """What happens, by day after the acceptance; ``end`` is the visible one, on day 9."""
+    """What happens, by day after the acceptance; ``end`` is the visible one, on the day ``ends``."""
 
     name: str
     steps: Sequence[tuple[float, Step]] = ()
     end: Step | None = None
+    ends: float = 9.0
 
 
 # --- What the sender's side can get -------------------------------------------------------------------------
@@ -240,6 +252,7 @@ NOT_ASKED = {
     "municipalities": "public",
     "partners": "public entries; partner asks for the recipient's, with what its own members see",
     "members": "accounts of the own organisation",
+    "entriesDue": "entries of the directory and when they were last confirmed; no referral stands behind it",
     "searchServices": "the public documents, as services shows them",
     "booking": "asked as node; interpreters are no part of a referral",
 }
@@ -417,16 +430,23 @@ async def ticks(run: Run, days: float) -> None:
 
 
 ACCEPTED = 1.0
-END = 9.0
+WATCHED = """subscription($id: ID!) { referralChanged(id: $id) { missed referral { id version state
+  stateSince seenAs outcome overdue unread updatedAt allowedMoves events { move at } } } }"""
 
 
-async def prepare(laboratory: Laboratory, others: Sequence[dict[str, Any]]) -> Run:
-    """Refer a person, and let the partner accept: the same in every course."""
+async def prepare(laboratory: Laboratory, others: Sequence[dict[str, Any]], sender: str | None = None) -> Run:
+    """Refer a person, and let the partner accept: the same in every course.
+
+    The coordination refers, or with ``sender`` the organisation of another actor of the town.
+    """
     clock = laboratory.clock
     await laboratory.office.deliver(laboratory.database)  # what the course before has left
     clock.at(0)
     laboratory.office.raw.clear()
     town = await make_town(laboratory.database, laboratory.api)
+    laboratory.stay_signed_in()
+    if sender is not None:
+        town = replace(town, world=replace(town.world, coordinator=town.token(sender) or ""))
     async with laboratory.database.work(SYSTEM) as work:
         for partner, address in ((town.world.coordination, OFFICE), (town.world.partner, THEIRS)):
             points = (ContactPoint(kind=ContactKind.EMAIL, value=address),)
@@ -471,47 +491,68 @@ async def experiment(
     *,
     sides: Sequence[str] = SENDERS_SIDE,
     closing: bool = True,
+    sender: str | None = None,
 ) -> dict[str, Any]:
     """Run one course; return all that the sender's side got, comparable with another course."""
-    run = await prepare(laboratory, others)
+    run = await prepare(laboratory, others, sender)
     async with connected(laboratory.app) as watching:
         await watching.sign_in(run.town.token("coordinator"))
         watching.subscribe(INBOX)
+        watching.subscribe(WATCHED, "2", id=run.referral)
         await ticks(run, ACCEPTED)
         await drain(watching)
         for day, step in course.steps:
             await ticks(run, ACCEPTED + day)
             await step(run)
-        await ticks(run, END - 0.5)
+        await ticks(run, course.ends - 0.5)
         # what called the sender meanwhile; that something was missed is said to everybody
         before = len(watching.frames)
         await drain(watching)
-        calls = [frame for frame in watching.frames[before:] if '"missed":false' in frame]
+        calls = [frame for frame in watching.frames[before:] if not SAYS_NOTHING.search(frame)]
         run.collected["calls"] = [run.same.text(frame) for frame in calls]
     await collect(run, "meanwhile", sides=sides)
     await feel(run, "meanwhile")
-    await ticks(run, END)
+    await ticks(run, course.ends)
     if course.end is not None:
         await course.end(run)
-        await ticks(run, END + 0.5)
+        await ticks(run, course.ends + 0.5)
         await collect(run, "at the end", sides=sides)
         await feel(run, "at the end")
     if course.end is not None and closing:
-        run.clock.at(END + 1)
+        run.clock.at(course.ends + 1)
         run.collected["closing"] = run.same(
             await run.does("coordinator", "closeReferral", feedbackAsked="ANSWERED")
         )
-        await ticks(run, END + 1 + 28.5)
+        await ticks(run, course.ends + 1 + 28.5)
         await collect(run, "afterwards", sides=sides)
         run.collected["reopening"] = run.same(
             await run.does("coordinator", "reopenReferral", reason="NOT_FINISHED")
         )
-        await collect(run, "while four eyes look", sides=("second_lead",))
+        await outside(run)
     await laboratory.office.deliver(laboratory.database)
     run.collected["mails"] = [
-        run.same.text(f"{mail.items()}\n{mail.get_content()}") for mail in laboratory.office.to(OFFICE)
+        run.same.text(f"{mail.items()}\n{mail.get_content()}")
+        for mail in laboratory.office.mails
+        if mail["To"] != THEIRS
     ]
     return run.collected
+
+
+SAYS_NOTHING = re.compile(r'"missed": ?true|"type": ?"ping"')
+
+
+async def outside(run: Run) -> None:
+    """A LEAD who is asked to confirm reads, decides, and could tell the sender."""
+    await collect(run, "asked", sides=("second_lead",))
+    seen = await run.town.ask("{ approvals { id version state referralId } }", who="coordinator")
+    (approval,) = [one for one in seen.data["approvals"] if one["referralId"] == run.referral]
+    run.collected["decides"] = run.same(
+        await run.town.do(
+            "second_lead", "confirmApproval", id=approval["id"], expectedVersion=approval["version"]
+        )
+    )
+    await collect(run, "has decided", sides=("second_lead",))
+    await collect(run, "reopened", sides=("coordinator",))
 
 
 async def drain(socket: Socket) -> None:
@@ -575,6 +616,105 @@ async def test_where_only_contact_may_be_told_no_outcome_is(laboratory: Laborato
     one = await experiment(laboratory, Course("met", TOLD_BEGUN, reports("NEED_MET")), CONTACT_TOLD)
     other = await experiment(laboratory, EVERYTHING, CONTACT_TOLD)
     must_be_equal(one, other)
+
+
+@pytest.mark.torture
+async def test_a_lead_of_another_organisation_reads_nothing_that_it_could_pass_on(
+    laboratory: Laboratory,
+) -> None:
+    """A partner refers; the coordination's LEAD is asked to confirm that it is reopened."""
+    found = [
+        await experiment(
+            laboratory, course, NOTHING_TOLD, sides=("coordinator", "lead"), sender="other_staff"
+        )
+        for course in (NEVER_BEGUN, EVERYTHING)
+    ]
+    must_be_equal(*found)
+
+
+async def nothing(run: Run) -> None:
+    """A day on which nothing happens but that the jobs run."""
+
+
+DAYS = [(day, nothing) for day in (15.0, 61.0, 89.0, 90.5, 91.5, 95.0)]
+HEARD = [(25.0, SIGN), (50.0, SIGN), (75.0, SIGN), (100.0, SIGN)]
+
+
+def by_day(*steps: tuple[float, Step]) -> Sequence[tuple[float, Step]]:
+    return sorted(steps, key=lambda step: step[0])
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("told", [NOTHING_TOLD, CONTACT_TOLD], ids=["nothing", "contact"])
+async def test_the_reminders_of_a_long_course_tell_nothing(
+    laboratory: Laboratory, told: Sequence[dict[str, Any]]
+) -> None:
+    """A sign of life is asked for 90 days after the last: only where somebody is at work."""
+    begun = ((0.5, BEGINS),) if told is CONTACT_TOLD else ()
+    heard = Course("heard of", by_day(*begun, *DAYS, *HEARD), reports("NEED_MET"), ends=120.0)
+    quiet = Course(
+        "reminded",
+        by_day((0.5, BEGINS), *DAYS, (97.0, PAUSES), (110.0, RESUMES)),
+        reports("NOT_MET"),
+        ends=120.0,
+    )
+    one = await experiment(laboratory, heard, told, sides=("coordinator",))
+    other = await experiment(laboratory, quiet, told, sides=("coordinator",))
+    must_be_equal(one, other)
+
+
+async def widens(run: Run) -> None:
+    """The person lets everything be told from now on, by a new consent that supersedes the former one."""
+    asked = await run.town.done(
+        "coordinator",
+        "requestConsent",
+        clientId=run.client["id"],
+        recipientIds=[run.town.partner_id],
+        purposes=[{"purpose": "REFERRAL", "categories": CATEGORIES}, *ALL_TOLD],
+        supersedesId=run.consent,
+    )
+    run.consent = asked["id"]
+    await run.town.done(
+        "coordinator",
+        "recordConsent",
+        id=run.consent,
+        expectedVersion=1,
+        granted=["REFERRAL", "REPORT_BACK"],
+        record=RECORD,
+    )
+
+
+BEFORE_IT_WIDENS = (
+    Course("only begun", ((0.5, BEGINS),)),
+    Course("everything", ALL_OF_IT),
+    Course("paused and gone on", ((0.5, BEGINS), (2, PAUSES), (3, NO_SHOW), (4, INTERIM), (6, RESUMES))),
+)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("told", [NOTHING_TOLD, CONTACT_TOLD], ids=["nothing", "contact"])
+async def test_a_wider_consent_does_not_tell_what_happened_before_it(
+    laboratory: Laboratory, told: Sequence[dict[str, Any]]
+) -> None:
+    """It tells how it stands; not when it came to that, nor what lay between."""
+    found = []
+    for course in BEFORE_IT_WIDENS:
+        run = await prepare(laboratory, told)
+        for day, step in course.steps:
+            await ticks(run, ACCEPTED + day)
+            await step(run)
+        await ticks(run, 9.0)
+        await widens(run)
+        await ticks(run, 9.5)
+        await collect(run, "widened", sides=("coordinator", "lead"))
+        await feel(run, "widened")
+        state = await run.town.ask(
+            "query($id: ID!) { referral(id: $id) { state } }", {"id": run.referral}, who="coordinator"
+        )
+        assert state.data["referral"]["state"] == "IN_PROGRESS"
+        found.append(run.collected)
+    must_be_equal(found[0], found[1])
+    must_be_equal(found[0], found[2])
 
 
 @pytest.mark.torture

@@ -278,6 +278,108 @@ def test_replaying_what_is_shown_gives_the_state_that_is_shown(
     assert replay(steps) is seen(events, depth).state is shown[-1].to_state
 
 
+# --- A wider consent supersedes a narrower one --------------------------------------------------------------
+
+WIDER = NOON + timedelta(days=40)
+"""When the person lets more be told: later than what is not said to be after."""
+
+
+def narrowly(course: list[str], depth: ReportDepth, *after: tuple[str, EventActor]) -> tuple[Told, ...]:
+    """A history of which the middle happened under a consent of this depth, and the end under all of it."""
+    between = possible(course)
+    events = history(*between, *after)
+    first_after = len(BEGINNING) + len(between)
+    return tuple(
+        msgspec.structs.replace(
+            event,
+            told=number >= first_after or reaches_sender(event.move, event.actor, event.to_state, depth),
+            at=WIDER + timedelta(days=number) if number >= first_after else event.at,
+        )
+        for number, event in enumerate(events)
+    )
+
+
+def read_later(events: tuple[Told, ...], **more: object) -> Course:
+    """The facts as the sender reads them once everything may be told."""
+    facts = facts_after(events, hidden_changes=sum(not event.told for event in events), **more)
+    return shown_to_sender(facts, happened(events), ALL, WIDER)
+
+
+@settings(max_examples=150, deadline=None)
+@given(_hidden, st.sampled_from([NOTHING, CONTACT]))
+def test_what_was_not_to_be_told_stays_untold_under_a_wider_consent(
+    course: list[str], depth: ReportDepth
+) -> None:
+    """The present state is read, and the shortest way to it, from the day of the wider consent on."""
+    events = narrowly(course, depth)
+    state = events[-1].to_state
+    straight = {R.ACCEPTED: [], R.IN_PROGRESS: [Move.START], R.ON_HOLD: [Move.START, Move.HOLD]}[state]
+    shown = shown_events(events, ALL, WIDER)
+    moves = set(Move)
+    full = read_later(
+        events,
+        no_shows=sum(event.move == Noted.NO_SHOW for event in events),
+        interim_report_on=date(2026, 3, 6),
+        last_sign_of_life=date(2026, 3, 7),
+        resume_on=date(2026, 5, 1),
+        appointment_at=WIDER,
+    )
+
+    assert [event.move for event in shown][len(BEGINNING) :] == straight
+    assert replay([Step(sequence=e.ordinal, move=Move(e.move), party=e.actor) for e in shown]) is state
+    assert {event.move for event in shown} <= moves
+    for event in shown[len(BEGINNING) :]:
+        assert event.at == WIDER or (depth is CONTACT and event.move == Move.START and event.told)
+    assert full.state is state
+    untold = {event.move for event in events if not event.told}
+    if untold:
+        assert full.state_since == shown[-1].at
+    assert full.no_shows == 0
+    assert full.interim_report_on is None or Noted.INTERIM not in untold
+    assert full.appointment_at is None or Noted.NO_SHOW not in untold
+    assert full.resume_on is None or Move.HOLD not in untold
+    if untold:
+        told = {event.at.date() for event in events if event.told and event.to_state in COURSE}
+        assert full.last_sign_of_life in told | {None}
+
+
+@settings(max_examples=100, deadline=None)
+@given(_hidden, _hidden)
+def test_two_courses_that_stand_at_the_same_look_the_same_under_a_wider_consent(
+    one: list[str], other: list[str]
+) -> None:
+    first, second = narrowly(one, NOTHING), narrowly(other, NOTHING)
+    if first[-1].to_state is not second[-1].to_state:
+        return
+    begun = {"sender_updated_at": NOON, "updated_at": NOON}
+    if len(first) == len(BEGINNING) or len(second) == len(BEGINNING):
+        return  # nothing was untold: there is nothing to hide
+
+    shown, seen_so = shown_events(first, ALL, WIDER), shown_events(second, ALL, WIDER)
+    assert shown == seen_so
+    a, b = read_later(first, **begun), read_later(second, **begun)
+    since = WIDER if shown[-1].at == WIDER else NOON
+    assert msgspec.structs.replace(a, state_since=since) == msgspec.structs.replace(b, state_since=since)
+
+
+def test_what_happens_after_the_wider_consent_is_told() -> None:
+    events = narrowly(
+        [Move.START, Move.HOLD, Noted.NO_SHOW],
+        NOTHING,
+        (Noted.NO_SHOW, P),
+        (Move.RESUME, P),
+        (Noted.REMARK, P),
+    )
+    shown = shown_events(events, ALL, WIDER)
+
+    assert [event.move for event in shown][len(BEGINNING) :] == [
+        Move.START, Move.HOLD, Noted.NO_SHOW, Move.RESUME, Noted.REMARK,
+    ]  # fmt: skip
+    assert [event.at for event in shown] == sorted(event.at for event in shown)
+    facts = read_later(events, no_shows=2, resume_on=None)
+    assert (facts.no_shows, facts.state, facts.state_since) == (1, R.IN_PROGRESS, shown[-2].at)
+
+
 @pytest.mark.parametrize("depth", ReportDepth)
 @pytest.mark.parametrize("party", [S, P])
 @pytest.mark.parametrize("state", sorted(TAKEN))
