@@ -12,16 +12,25 @@ def is_full(run: CourseRun) -> bool:
     return run.full or run.places == 0
 
 
+def begins(run: CourseRun) -> date | None:
+    """Return after which day nobody can begin any more: the first, or the last if only that is known."""
+    return run.starts_on if run.starts_on is not None else run.ends_on
+
+
 def is_past(run: CourseRun, on: date) -> bool:
-    """Whether a run has begun before this day, or has ended; one without dates is not known to be past."""
-    return (run.starts_on is not None and run.starts_on < on) or (
-        run.ends_on is not None and run.ends_on < on
-    )
+    """Whether a run has begun before this day, or is over; one without dates is not known to be."""
+    day = begins(run)
+    return day is not None and day < on
 
 
-def can_be_applied_for(run: CourseRun, on: date) -> bool:
-    """Whether a run is not past, its last day to apply neither, and it is not full: unknown is never "no"."""
-    return not is_past(run, on) and not is_full(run) and (run.apply_by is None or run.apply_by >= on)
+def application_is_over(run: CourseRun, on: date) -> bool:
+    """Whether the last day to apply has passed."""
+    return run.apply_by is not None and run.apply_by < on
+
+
+def is_open(run: CourseRun, on: date) -> bool:
+    """Whether a run can be applied for, as far as is known: not past, not over, and not full."""
+    return not is_past(run, on) and not application_is_over(run, on) and not is_full(run)
 
 
 def upcoming(course: CourseFacts, on: date) -> tuple[CourseRun, ...]:
@@ -35,8 +44,16 @@ def upcoming(course: CourseFacts, on: date) -> tuple[CourseRun, ...]:
 
 
 def next_run(course: CourseFacts | None, on: date) -> CourseRun | None:
-    """Return the first run to come that can be applied for, else the first to come at all."""
+    """Return the first run to come that is open, else the first to come at all; None when none is known."""
     if course is None:
         return None
     runs = upcoming(course, on)
-    return next((run for run in runs if can_be_applied_for(run, on)), runs[0] if runs else None)
+    return next((run for run in runs if is_open(run, on)), runs[0] if runs else None)
+
+
+def is_bookable(course: CourseFacts, on: date) -> bool:
+    """Whether a course can be applied for, as far as is known.
+
+    Not if all runs that are listed are past, over or full, and nobody said that it repeats.
+    """
+    return not course.runs or course.repeats or any(is_open(run, on) for run in course.runs)

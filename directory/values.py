@@ -153,15 +153,16 @@ class CourseRun(Value, frozen=True, kw_only=True):
 class CourseFacts(Value, frozen=True, kw_only=True):
     """What is known of a course; None means "not known", never "no". ``cost_cents`` is in euro cents.
 
-    ``runs`` are the times it is held, in the order in which they begin; past ones may stay. ``repeats``:
-    whether more runs follow than are listed here. Documents and files of shape 1 knew one run only and
-    spelled it ``starts_on`` and ``ends_on``; they are read as that run.
+    ``runs`` are the times it is held, in the order in which they begin; past ones may stay. ``repeats``: the
+    partner says that more runs follow than are listed; otherwise the listed ones are all there are. Documents
+    and files of shape 1 knew one run only and spelled it ``starts_on`` and ``ends_on``; they are read as that
+    run.
     """
 
     level_from: CefrLevel | None = None
     level_to: CefrLevel | None = None
     runs: tuple[CourseRun, ...] = ()
-    repeats: bool | None = None
+    repeats: bool = False
     lessons: Annotated[int, msgspec.Meta(ge=1, le=10_000)] | None = None
     format: CourseFormat | None = None
     childcare: bool | None = None

@@ -13,17 +13,18 @@ from typing import Final
 import msgspec
 from tantivy import Document, Schema, SchemaBuilder
 
+from directory.courses import begins, is_full
 from directory.documents import SHAPE as DOCUMENT_SHAPE
 from directory.documents import ServiceDocument
-from directory.values import TerritoryKey
-from directory.vocabulary import Answer, CapacityState, Responsibility, label
-from search.days import answers, blocks, day_number
+from directory.eligibility import LEVELS, territory
+from directory.values import CourseRun, EligibilityRule, TerritoryKey
+from directory.vocabulary import CapacityState, Responsibility, label
+from search.days import LAST_DAY, day_number
 from search.engine import Vocabulary
 from search.lexicon import LANGUAGE_NAMES
-from search.matching import LEVELS, territory
 from search.text import NORMALISER, forms
 
-INDEX_SHAPE: Final = 3
+INDEX_SHAPE: Final = 4
 """Number of the fields below and their meaning; an index of another shape is rebuilt."""
 
 SECTIONS: Final = {
@@ -57,7 +58,7 @@ def _schema() -> Schema:
         "language",
         "partner_kind",
         "municipality",
-        "fits",
+        "rules",
         "capacity",
         "course_level",
         "course_format",
@@ -66,11 +67,11 @@ def _schema() -> Schema:
     ):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in (
-        "topic_or_above", "speaks", "territory", "excludes", "duty", "point",
-        "full", "course", "occupation",
+        "topic_or_above", "speaks", "territory", "duty", "point",
+        "full", "course", "run", "course_access", "course_exam", "occupation",
     ):  # fmt: skip
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
-    for name in ("level_from", "level_to", "starts_on", "ends_on", "capacity_until"):
+    for name in ("level_from", "level_to", "course_cost", "capacity_until"):
         builder.add_integer_field(name, indexed=True, fast=True)
     return builder.build()
 
@@ -150,6 +151,39 @@ def point(latitude: float, longitude: float) -> str:
     return f"{latitude:.5f},{longitude:.5f}"
 
 
+rules_decoder: Final = msgspec.json.Decoder(tuple[EligibilityRule, ...])
+LONGEST_TERM: Final = 60_000
+"""Bytes of a term; the index takes no longer ones."""
+
+
+def rules_term(rules: tuple[EligibilityRule, ...]) -> list[str]:
+    """Return a rule set as a term: what it decides by, without its texts.
+
+    Rules that are too long for a term are not in the index, so it never leaves their service out; whether it
+    fits is then judged when the document is read.
+    """
+    bare = [msgspec.structs.replace(rule, reason={}, legal_basis=None) for rule in rules]
+    term = msgspec.json.encode(bare).decode()
+    return [term] if len(term) <= LONGEST_TERM else []
+
+
+def run_term(run: CourseRun) -> str:
+    """Return a run as numbers: first day, last day to apply, last day, whether it is full.
+
+    What is not known is the number that passes every question.
+    """
+    begin = begins(run)
+    return ".".join(
+        str(number)
+        for number in (
+            LAST_DAY if begin is None else day_number(begin),
+            LAST_DAY if run.apply_by is None else day_number(run.apply_by),
+            0 if run.ends_on is None else day_number(run.ends_on),
+            int(is_full(run)),
+        )
+    )
+
+
 def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
     """Return what the index keeps of a published service."""
     made = Document()
@@ -194,11 +228,8 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
     add("speaks", *spoken, *(tag.split("-")[0] for tag in spoken))
     add("municipality", service.municipality.ars)
     add("territory", *prefixes(service.municipality.ars))
-    for status in sorted({status for rule in service.eligibility for status in rule.statuses}):
-        for first, last, answer in answers(service.eligibility, status):
-            if answer is not Answer.ASK:
-                field = "fits" if answer is Answer.FITS else "excludes"
-                add(field, *(f"{status}|{block}" for block in blocks(first, last)))
+    if service.eligibility:
+        add("rules", *rules_term(service.eligibility))
     if service.responsibility is Responsibility.BY_RESIDENCE and service.area:
         areas = [territory(area) for area in service.area]
         add("duty", "by-residence", *(f"covers:{area}" for area in areas))
@@ -230,10 +261,9 @@ def _add_course(made: Document, add: Callable[..., None], service: ServiceDocume
     reached = course.level_to or course.level_from
     if reached is not None:
         add("course_level", reached)
-    for run in course.runs[:1]:
-        for field, day in (("starts_on", run.starts_on), ("ends_on", run.ends_on)):
-            if day is not None:
-                made.add_integer(field, day_number(day))
+    if course.runs and not course.repeats:
+        add("course", "dated")
+    add("run", *(run_term(run) for run in course.runs))
     for field, known in (
         ("course_childcare", course.childcare),
         ("course_women_only", course.women_only),
@@ -242,3 +272,10 @@ def _add_course(made: Document, add: Callable[..., None], service: ServiceDocume
             add(field, "yes" if known else "no")
     if course.format is not None:
         add("course_format", course.format)
+    if course.access:
+        add("course", "access")
+        add("course_access", *course.access)
+    if course.exam is not None:
+        add("course_exam", course.exam.casefold())
+    if course.cost_cents is not None:
+        made.add_integer("course_cost", course.cost_cents)

@@ -15,8 +15,9 @@ import msgspec
 from tantivy import DocAddress, Document, Index, Occur, Order, Query, Searcher
 
 from directory.documents import ServiceDocument
-from directory.vocabulary import CapacityState
-from search.days import blocks_of, day_number
+from directory.eligibility import Profile
+from directory.vocabulary import Answer, CapacityState, ResidenceStatus
+from search.days import day_number
 from search.engine import (
     DEEPEST,
     Batch,
@@ -39,6 +40,8 @@ from search.policy import may_be_found
 from search.queries import (
     SERVICES,
     Points,
+    RuleSets,
+    Runs,
     at_least,
     but_not,
     compile_filters,
@@ -67,11 +70,29 @@ class Snapshot:
         self.meta = meta
         self.searcher: Searcher = index.searcher()
         self._points: Points | None = None
+        self._rule_sets: RuleSets | None = None
+        self._runs: Runs | None = None
+
+    def terms(self, field: str) -> list[str]:
+        """Return the different terms of a field."""
+        return [term for term, _ in self.searcher.terms_with_prefix(field, "")]
+
+    def rule_sets(self) -> RuleSets:
+        """Return the rule sets of this state."""
+        if self._rule_sets is None:
+            self._rule_sets = RuleSets(self.terms("rules"))
+        return self._rule_sets
+
+    def runs(self) -> Runs:
+        """Return the runs of courses of this state."""
+        if self._runs is None:
+            self._runs = Runs(self.terms("run"))
+        return self._runs
 
     def points(self) -> Points:
         """Return the places of this state."""
         if self._points is None:
-            self._points = Points([term for term, _ in self.searcher.terms_with_prefix("point", "")])
+            self._points = Points(self.terms("point"))
         return self._points
 
     def has(self, field: str, word: str) -> bool:
@@ -338,13 +359,14 @@ class _Search:
 
     def __init__(self, snapshot: Snapshot, query: SearchQuery) -> None:
         self.searcher = snapshot.searcher
+        self.snapshot = snapshot
         self.query = query
         self.words = query_words(query.text)
         # Text without a single word ("!?") asks for nothing that could be found.
         self.nothing = bool(query.text.strip()) and not self.words
         self.compiled = compile_words(self.words, snapshot) if self.words else None
         self.must, self.must_not = compile_filters(query.filters, snapshot)
-        self.wrong = misfits(query.situation) if query.situation is not None else []
+        self.wrong = misfits(query.situation, snapshot) if query.situation is not None else []
         self.after: Mark | None = mark(query) if query.after is not None else None
 
     def result(self) -> SearchResult:
@@ -500,12 +522,13 @@ class _Search:
             if unknown:
                 counts[CapacityState.UNKNOWN.value] = unknown
         elif facet is Facet.RESIDENCE_STATUS:
-            current = set(blocks_of(today))
+            there = self._buckets(query, "rules")
+            sets = self.snapshot.rule_sets()
             counts = {}
-            for value, number in self._buckets(query, "fits").items():
-                status, _, block = value.partition("|")
-                if block in current:
-                    counts[status] = counts.get(status, 0) + number
+            for status in ResidenceStatus:
+                fitting = sets.with_answer(Profile(status=status), today, Answer.FITS)
+                if number := sum(there.get(term, 0) for term in fitting):
+                    counts[status.value] = number
         else:
             counts = self._buckets(query, facet.value.lower())
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

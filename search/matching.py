@@ -13,25 +13,29 @@ from typing import Final
 
 import msgspec
 
-from directory.courses import next_run
+from directory.courses import application_is_over, begins, is_full, is_past
 from directory.documents import ServiceDocument
-from directory.values import Capacity, EligibilityRule, LanguageTag, TerritoryKey
+from directory.eligibility import LEVELS, Profile, judge_rules, territory
+from directory.values import Age, Capacity, CourseRun, LanguageTag, TerritoryKey
 from directory.vocabulary import (
     Answer,
     CapacityState,
     CefrLevel,
     CourseAccess,
+    EligibilityCriterion,
+    Gender,
     LegalCircle,
     ResidenceStatus,
     Responsibility,
     ServiceKind,
+    WorkPermission,
 )
 
 
 class Criterion(StrEnum):
-    """What a service is judged by; one reason for each that the situation gives and the service knows."""
+    """What a service is judged by; one reason for each that concerns the service and the situation."""
 
-    RESIDENCE_STATUS = "RESIDENCE_STATUS"
+    ELIGIBILITY = "ELIGIBILITY"
     PLACE_OF_RESIDENCE = "PLACE_OF_RESIDENCE"
     LANGUAGE = "LANGUAGE"
     LEVEL = "LEVEL"
@@ -45,12 +49,13 @@ class Criterion(StrEnum):
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What about a person decides which services fit; what is not given is not judged.
+    """What about a person decides which services fit; what is not given is not known.
 
-    ``on``: the day that is judged (begun courses, dated rules). ``residence``: ARS of the place of residence
-    (Wohnort). ``level``: what the person has; ``wished_level``: what a course is to lead to. ``starts_from``:
-    from when the person can. ``woman``: None when not said. ``women_only``: the person wishes that.
-    ``occupation``: ESCO URI. ``place_needed``: a free place is needed now.
+    A wish that is not given is not judged; what a service's rules or its responsibility ask for and nobody
+    gave is asked. ``on``: the day that is judged (runs of courses, dated rules). ``residence``: ARS of the
+    place of residence (Wohnort). ``level``: what the person has; ``wished_level``: what a course is to lead
+    to. ``age`` in completed years. ``starts_from``: from when the person can. ``women_only``: the person
+    wishes that. ``occupation``: ESCO URI. ``place_needed``: a free place is needed now.
     """
 
     on: date
@@ -62,23 +67,44 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     wished_level: CefrLevel | None = None
     starts_from: date | None = None
     childcare: bool = False
-    woman: bool | None = None
+    gender: Gender | None = None
+    age: Age | None = None
+    work_permission: WorkPermission | None = None
     women_only: bool = False
     legal_circle: LegalCircle | None = None
     occupation: str | None = None
     place_needed: bool = False
+
+    @property
+    def profile(self) -> Profile:
+        """Return what rules are judged by."""
+        return Profile(
+            status=self.residence_status,
+            work_permission=self.work_permission,
+            age=self.age,
+            level=self.level,
+            residence=self.residence,
+            legal_circles=() if self.legal_circle is None else (self.legal_circle,),
+            gender=self.gender,
+        )
 
 
 class Reason(msgspec.Struct, frozen=True):
     """Why a service fits, does not fit or must be asked, by one criterion.
 
     ``code`` is stable and has a sentence at the edge; ``values`` fill it (ISO dates, codes, language tags).
+    Of rules: ``criteria`` the answer rests on, what is ``missing`` for a definite one, and the rule's own
+    ``texts`` and ``legal_basis``.
     """
 
     criterion: Criterion
     answer: Answer
     code: str
     values: Mapping[str, str] = {}
+    criteria: tuple[EligibilityCriterion, ...] = ()
+    missing: tuple[EligibilityCriterion, ...] = ()
+    texts: Mapping[str, str] = {}
+    legal_basis: str | None = None
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -86,10 +112,6 @@ class Judgement(msgspec.Struct, frozen=True):
 
     answer: Answer
     reasons: tuple[Reason, ...]
-
-
-LEVELS: Final = {level: number for number, level in enumerate(CefrLevel)}
-"""CEFR levels in order: A0 is 0."""
 
 
 def overall(reasons: tuple[Reason, ...]) -> Answer:
@@ -107,12 +129,11 @@ def judge(service: ServiceDocument, situation: Situation, regulated: Mapping[str
     Criteria that do not concern the service (childcare at an office) give no reason.
     """
     found = (
-        residence_status(service, situation),
+        eligibility(service, situation),
         place_of_residence(service, situation),
         language(service, situation),
         level(service, situation),
-        course_start(service, situation),
-        course_end(service, situation),
+        *course_run(service, situation),
         childcare(service, situation),
         women_only(service, situation),
         access(service, situation),
@@ -123,53 +144,39 @@ def judge(service: ServiceDocument, situation: Situation, regulated: Mapping[str
     return Judgement(overall(reasons), reasons)
 
 
-def deciding_rule(
-    rules: tuple[EligibilityRule, ...], status: ResidenceStatus, on: date
-) -> EligibilityRule | None:
-    """Return the first rule for this status that applies on this day (both ends inclusive)."""
-    for rule in rules:
-        if (
-            status in rule.statuses
-            and (rule.valid_from is None or rule.valid_from <= on)
-            and (rule.valid_to is None or on <= rule.valid_to)
-        ):
-            return rule
-    return None
-
-
-def residence_status(service: ServiceDocument, situation: Situation) -> Reason | None:
-    """Judge the residence status by the service's own dated rules; no rule means: ask."""
-    status = situation.residence_status
-    if status is None:
+def eligibility(service: ServiceDocument, situation: Situation) -> Reason | None:
+    """Judge a person by the service's own rules; no rule, or not knowing which applies, means: ask."""
+    person = situation.profile
+    if not service.eligibility and person == Profile():
         return None
-    rule = deciding_rule(service.eligibility, status, situation.on)
-    if rule is None:
-        return Reason(Criterion.RESIDENCE_STATUS, Answer.ASK, "no-rule-for-status", {"status": status.value})
-    values = {"status": status.value}
-    if rule.legal_basis:
-        values["legal_basis"] = rule.legal_basis
+    judged = judge_rules(service.eligibility, person, situation.on)
     code = {
-        Answer.FITS: "status-fits",
-        Answer.DOES_NOT_FIT: "status-does-not-fit",
-        Answer.ASK: "status-to-be-asked",
-    }[rule.answer]
-    return Reason(Criterion.RESIDENCE_STATUS, rule.answer, code, values)
-
-
-def territory(key: str) -> str:
-    """Return the shortest key for a territory: a district-free city's twelve digits mean its five.
-
-    >>> territory("120520000000"), territory("120605003024")
-    ('12052', '120605003024')
-    """
-    return key[:5] if len(key) == 12 and key.endswith("0000000") else key
+        Answer.FITS: "rules-fit",
+        Answer.DOES_NOT_FIT: "rules-do-not-fit" if judged.criteria else "closed-to-all",
+        Answer.ASK: "rules-ask" if judged.rules else "no-rule-applies",
+    }[judged.answer]
+    return Reason(
+        Criterion.ELIGIBILITY,
+        judged.answer,
+        "rules-need-more" if judged.missing else code,
+        criteria=judged.criteria,
+        missing=judged.missing,
+        texts=judged.reason,
+        legal_basis=judged.legal_basis,
+    )
 
 
 def place_of_residence(service: ServiceDocument, situation: Situation) -> Reason | None:
-    """Judge the place of residence: where it decides, an area without it is a "no" however near."""
-    if situation.residence is None:
-        return None
+    """Judge the place of residence: where it decides, an area without it is a "no" however near.
+
+    Where it decides and is not known, the partner is asked: never a "fits" by being near.
+    """
     by_residence = service.responsibility is Responsibility.BY_RESIDENCE
+    if situation.residence is None:
+        if by_residence:
+            values = {"area": " ".join(service.area)}
+            return Reason(Criterion.PLACE_OF_RESIDENCE, Answer.ASK, "residence-unknown", values)
+        return None
     if not service.area:
         if by_residence:
             return Reason(Criterion.PLACE_OF_RESIDENCE, Answer.ASK, "area-unknown")
@@ -253,36 +260,78 @@ def level(service: ServiceDocument, situation: Situation) -> Reason | None:
     return Reason(Criterion.LEVEL, Answer.FITS, "level-fits", values)
 
 
-def course_start(service: ServiceDocument, situation: Situation) -> Reason | None:
-    """Judge when a course starts: one that has begun, or begins before the person can, does not fit."""
-    if service.course is None:
-        return None
-    run = next_run(service.course, situation.on)
-    starts = run.starts_on if run is not None else None
-    if starts is None:
-        return Reason(Criterion.COURSE_START, Answer.ASK, "start-unknown")
-    values = {"starts_on": starts.isoformat()}
-    if starts < situation.on:
+class JudgedRun(msgspec.Struct, frozen=True):
+    """What a run of a course is worth for a situation: by its beginning, and by its end."""
+
+    run: CourseRun
+    start: Reason
+    end: Reason | None
+
+    @property
+    def answer(self) -> Answer:
+        """Return the answer of both."""
+        return overall((self.start,) if self.end is None else (self.start, self.end))
+
+
+def judge_run(run: CourseRun, situation: Situation) -> JudgedRun:
+    """Judge when a run begins and whether it ends before the residence status does."""
+    return JudgedRun(run, _run_start(run, situation), _run_end(run, situation))
+
+
+def _run_start(run: CourseRun, situation: Situation) -> Reason:
+    day = begins(run)
+    values = {} if day is None else {"starts_on": day.isoformat()}
+    if is_past(run, situation.on):
         return Reason(Criterion.COURSE_START, Answer.DOES_NOT_FIT, "already-begun", values)
-    if situation.starts_from is not None and starts < situation.starts_from:
+    if situation.starts_from is not None and day is not None and day < situation.starts_from:
         return Reason(Criterion.COURSE_START, Answer.DOES_NOT_FIT, "starts-too-early", values)
+    if application_is_over(run, situation.on) and run.apply_by is not None:
+        over = {**values, "apply_by": run.apply_by.isoformat()}
+        return Reason(Criterion.COURSE_START, Answer.DOES_NOT_FIT, "application-over", over)
+    if is_full(run):
+        return Reason(Criterion.COURSE_START, Answer.ASK, "run-full", values)
+    if run.starts_on is None:
+        return Reason(Criterion.COURSE_START, Answer.ASK, "start-unknown")
     return Reason(Criterion.COURSE_START, Answer.FITS, "starts-later", values)
 
 
-def course_end(service: ServiceDocument, situation: Situation) -> Reason | None:
-    """Judge whether a course ends before the residence status does."""
+def _run_end(run: CourseRun, situation: Situation) -> Reason | None:
     until = situation.status_valid_until
-    if service.course is None or until is None:
+    if until is None:
         return None
-    run = next_run(service.course, situation.on)
-    ends = run.ends_on if run is not None else None
     values = {"valid_until": until.isoformat()}
-    if ends is None:
+    if run.ends_on is None:
         return Reason(Criterion.COURSE_END, Answer.ASK, "end-unknown", values)
-    values["ends_on"] = ends.isoformat()
-    if ends > until:
+    values["ends_on"] = run.ends_on.isoformat()
+    if run.ends_on > until:
         return Reason(Criterion.COURSE_END, Answer.DOES_NOT_FIT, "ends-after-status", values)
     return Reason(Criterion.COURSE_END, Answer.FITS, "ends-before-status", values)
+
+
+_WORTH: Final = {Answer.FITS: 0, Answer.ASK: 1, Answer.DOES_NOT_FIT: 2}
+
+
+def course_run(service: ServiceDocument, situation: Situation) -> tuple[Reason, ...]:
+    """Judge a course by the run that suits best; a run that has begun does not fit.
+
+    One run has to suit in all: the first that does is named. When none does, and the course is known to
+    repeat, its next dates are to be asked for.
+    """
+    if service.course is None:
+        return ()
+    judged = [judge_run(run, situation) for run in service.course.runs]
+    if not judged:
+        judged = [judge_run(CourseRun(), situation)]
+    elif service.course.repeats and all(one.answer is Answer.DOES_NOT_FIT for one in judged):
+        return (Reason(Criterion.COURSE_START, Answer.ASK, "next-run-unknown"),)
+
+    def suits(one: JudgedRun) -> tuple[int, bool, int]:
+        day = (begins(one.run) or date.max).toordinal()
+        past = is_past(one.run, situation.on)
+        return _WORTH[one.answer], past, -day if past else day
+
+    best = min(judged, key=suits)
+    return (best.start,) if best.end is None else (best.start, best.end)
 
 
 def childcare(service: ServiceDocument, situation: Situation) -> Reason | None:
@@ -297,20 +346,20 @@ def childcare(service: ServiceDocument, situation: Situation) -> Reason | None:
 
 
 def women_only(service: ServiceDocument, situation: Situation) -> Reason | None:
-    """Judge courses for women only, and the wish for one."""
+    """Judge courses for women only, and the wish for one; whoever is neither woman nor man asks."""
     course = service.course
-    if course is None or (situation.woman is None and not situation.women_only and not course.women_only):
+    if course is None or (situation.gender is None and not situation.women_only and not course.women_only):
         return None
     if course.women_only is None:
         if situation.women_only:
             return Reason(Criterion.WOMEN_ONLY, Answer.ASK, "women-only-unknown")
         return None
     if course.women_only:
-        if situation.woman or (situation.woman is None and situation.women_only):
+        if situation.gender is Gender.WOMAN or (situation.gender is None and situation.women_only):
             return Reason(Criterion.WOMEN_ONLY, Answer.FITS, "women-only")
-        if situation.woman is None:
-            return Reason(Criterion.WOMEN_ONLY, Answer.ASK, "women-only")
-        return Reason(Criterion.WOMEN_ONLY, Answer.DOES_NOT_FIT, "women-only")
+        if situation.gender is Gender.MAN:
+            return Reason(Criterion.WOMEN_ONLY, Answer.DOES_NOT_FIT, "women-only")
+        return Reason(Criterion.WOMEN_ONLY, Answer.ASK, "women-only")
     if situation.women_only:
         return Reason(Criterion.WOMEN_ONLY, Answer.DOES_NOT_FIT, "not-women-only")
     return Reason(Criterion.WOMEN_ONLY, Answer.FITS, "open-to-all-genders")

@@ -13,11 +13,12 @@ from typing import Final, NamedTuple, Protocol
 
 from tantivy import FieldType, Occur, Query
 
-from directory.vocabulary import CapacityState, ResidenceStatus
-from search.days import blocks_of, day_number
+from directory.eligibility import LEVELS, Profile, judge_rules, territory
+from directory.vocabulary import Answer, CapacityState, Gender
+from search.days import LAST_DAY, day_number
 from search.engine import CourseFilter, Filters, Near
-from search.fields import SCHEMA, SECTIONS, prefixes
-from search.matching import LEVELS, Situation, territory
+from search.fields import SCHEMA, SECTIONS, prefixes, rules_decoder
+from search.matching import Situation
 from search.text import QueryWord, Wanted, typos_allowed
 
 PART_WEIGHT: Final = 1.0
@@ -39,6 +40,10 @@ SHORT_SEARCH: Final = 4
 MANDATORY_WORDS: Final = 2
 """Searches of up to so many words ask for all of them; longer ones are questions: any word counts, and the
 more the better. Asking for more of them was measured, and loses answers."""
+
+
+MOST_JUDGED: Final = 64
+"""How many people's judgements of an index's rule sets are kept at once."""
 
 
 def with_term(field: str, value: str, option: str = "basic") -> Query:
@@ -80,26 +85,41 @@ SERVICES: Final = but_not(Query.all_query(), [with_term("meta", "position")])
 """Every document but the one that keeps the position."""
 
 
-def _on_day(field: str, status: ResidenceStatus, day: date) -> Query:
-    return with_any(field, [f"{status}|{block}" for block in blocks_of(day)])
-
-
 def known_capacity(states: Sequence[str], day: date) -> Query:
     """Return the query for documents whose capacity is known to be one of these on a day."""
     return every([with_any("capacity", states), at_least("capacity_until", day_number(day))])
 
 
-def _not_in_course(wanted: CourseFilter) -> list[Query]:
+def _by_rules(known: Known, person: Profile, day: date, answer: Answer) -> Query:
+    return with_any("rules", known.rule_sets().with_answer(person, day, answer))
+
+
+def _no_run(runs: Sequence[str]) -> Query:
+    """Return the query for courses that none of these runs is of, though all their runs are listed."""
+    return but_not(with_term("course", "dated"), [with_any("run", runs)])
+
+
+def _not_in_course(wanted: CourseFilter, known: Known) -> list[Query]:
     """Return what is known to differ from the wanted course."""
     different: list[Query] = []
     if wanted.level_from is not None:
         different.append(at_least("level_from", LEVELS[wanted.level_from] + 1))
     if wanted.level_to is not None:
         different.append(at_most("level_to", LEVELS[wanted.level_to] - 1))
-    if wanted.starts_after is not None:
-        different.append(at_most("starts_on", day_number(wanted.starts_after) - 1))
-    if wanted.ends_before is not None:
-        different.append(at_least("ends_on", day_number(wanted.ends_before) + 1))
+    if not (wanted.starts_after is wanted.ends_before is wanted.bookable_on is None):
+        different.append(
+            _no_run(
+                known.runs().among(
+                    begins_from=max(
+                        (day for day in (wanted.starts_after, wanted.bookable_on) if day is not None),
+                        default=None,
+                    ),
+                    apply_from=wanted.bookable_on,
+                    ends_until=wanted.ends_before,
+                    full=wanted.bookable_on is None,
+                )
+            )
+        )
     if wanted.childcare is not None:
         different.append(with_term("course_childcare", "no" if wanted.childcare else "yes"))
     if wanted.women_only is not None:
@@ -108,14 +128,23 @@ def _not_in_course(wanted: CourseFilter) -> list[Query]:
         # HYBRID is on site and online, so it differs from neither.
         others = {"ON_SITE", "ONLINE", "HYBRID"} - {wanted.format, "HYBRID"}
         different.append(with_any("course_format", sorted(others)))
+    if wanted.access:
+        different.append(
+            but_not(with_term("course", "access"), [with_any("course_access", sorted(wanted.access))])
+        )
+    if wanted.exam is not None:
+        part = wanted.exam.strip().casefold()
+        other = [exam for exam in known.terms("course_exam") if part not in exam]
+        different.append(with_any("course_exam", other))
+    if wanted.cost_at_most is not None:
+        different.append(at_least("course_cost", wanted.cost_at_most + 1))
     return different
 
 
-def misfits(situation: Situation) -> list[Query]:
+def misfits(situation: Situation, known: Known) -> list[Query]:
     """Return what is known not to fit a situation: the same rules as ``search.matching``, as queries."""
     wrong: list[Query] = []
-    if situation.residence_status is not None:
-        wrong.append(_on_day("excludes", situation.residence_status, situation.on))
+    wrong.append(_by_rules(known, situation.profile, situation.on, Answer.DOES_NOT_FIT))
     if situation.residence is not None:
         home = territory(situation.residence)
         right = [f"covers:{prefix}" for prefix in prefixes(home)]
@@ -126,14 +155,18 @@ def misfits(situation: Situation) -> list[Query]:
     can_start = situation.on
     if situation.starts_from is not None:
         can_start = max(can_start, situation.starts_from)
-    wrong.append(at_most("starts_on", day_number(can_start) - 1))
-    if situation.status_valid_until is not None:
-        wrong.append(at_least("ends_on", day_number(situation.status_valid_until) + 1))
+    wrong.append(
+        _no_run(
+            known.runs().among(
+                begins_from=can_start, apply_from=situation.on, ends_until=situation.status_valid_until
+            )
+        )
+    )
     if situation.childcare:
         wrong.append(with_term("course_childcare", "no"))
     if situation.women_only:
         wrong.append(with_term("course_women_only", "no"))
-    if situation.woman is False:
+    if situation.gender is Gender.MAN:
         wrong.append(with_term("course_women_only", "yes"))
     if situation.occupation is not None:
         competent = with_term("occupation", f"esco:{situation.occupation}")
@@ -178,8 +211,67 @@ class Points:
         ]
 
 
+class RuleSets:
+    """The different rule sets of an index; few, so that each is judged once for all services that have it."""
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        self._sets = [(term, rules_decoder.decode(term)) for term in terms]
+        self._judged: dict[tuple[Profile, date], dict[Answer, list[str]]] = {}
+
+    def with_answer(self, person: Profile, day: date, answer: Answer) -> list[str]:
+        """Return the terms of the rule sets that give this answer for a person on a day."""
+        judged = self._judged.get((person, day))
+        if judged is None:
+            judged = {one: [] for one in Answer}
+            for term, rules in self._sets:
+                judged[judge_rules(rules, person, day).answer].append(term)
+            if len(self._judged) >= MOST_JUDGED:
+                self._judged.clear()
+            self._judged[person, day] = judged
+        return judged[answer]
+
+
+class Runs:
+    """The different runs of courses in an index, the one that begins first before the others."""
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        self._runs: list[tuple[int, int, int, bool, str]] = []
+        for term in terms:
+            begins, apply_by, ends, full = map(int, term.split("."))
+            self._runs.append((begins, apply_by, ends, bool(full), term))
+        self._runs.sort()
+        self._begins = [run[0] for run in self._runs]
+
+    def among(
+        self,
+        *,
+        begins_from: date | None,
+        apply_from: date | None,
+        ends_until: date | None,
+        full: bool = True,
+    ) -> list[str]:
+        """Return the terms of the runs that are not known to differ; ``full``: also those that are full."""
+        first = 0 if begins_from is None else bisect_left(self._begins, day_number(begins_from))
+        apply = 0 if apply_from is None else day_number(apply_from)
+        until = LAST_DAY if ends_until is None else day_number(ends_until)
+        return [
+            term
+            for _, apply_by, ends, is_full, term in self._runs[first:]
+            if apply_by >= apply and ends <= until and (full or not is_full)
+        ]
+
+
 class Known(Protocol):
     """What the building of a query asks the index."""
+
+    def terms(self, field: str) -> Sequence[str]:
+        """Return the different terms of a field."""
+
+    def rule_sets(self) -> RuleSets:
+        """Return the rule sets of this state."""
+
+    def runs(self) -> Runs:
+        """Return the runs of courses of this state."""
 
     def has(self, field: str, word: str) -> bool:
         """Whether any document has this word in this field."""
@@ -303,9 +395,9 @@ def compile_filters(filters: Filters, known: Known) -> tuple[list[Query], list[Q
     if filters.residence is not None:
         asked = filters.residence
         if asked.fits_only:
-            must.append(_on_day("fits", asked.status, asked.on))
+            must.append(_by_rules(known, Profile(status=asked.status), asked.on, Answer.FITS))
         else:
-            must_not.append(_on_day("excludes", asked.status, asked.on))
+            must_not.append(_by_rules(known, Profile(status=asked.status), asked.on, Answer.DOES_NOT_FIT))
     if filters.municipality is not None:
         must.append(with_any("territory", [filters.municipality, territory(filters.municipality)]))
     if filters.near is not None:
@@ -314,5 +406,5 @@ def compile_filters(filters: Filters, known: Known) -> tuple[list[Query], list[Q
         must.append(known_capacity([CapacityState.OPEN, CapacityState.FEW], filters.open_capacity_on))
     if filters.course is not None:
         must.append(with_term("course", "course"))
-        must_not += _not_in_course(filters.course)
+        must_not += _not_in_course(filters.course, known)
     return [Query.const_score_query(query, 0.0) for query in must], must_not

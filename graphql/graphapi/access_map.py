@@ -142,7 +142,11 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "edges nodes pageInfo totalCount fittingCount facets relaxed degraded",
     ),
     Entry(Rule.PUBLIC, "ServiceHit", "cursor node answer reasons highlights distanceKm"),
-    Entry(Rule.PUBLIC, "FitReason", "criterion answer answerLabel code message"),
+    Entry(
+        Rule.PUBLIC,
+        "FitReason",
+        "criterion answer answerLabel code message criteria missing explanation legalBasis",
+    ),
     Entry(Rule.PUBLIC, "Highlight", "field language fragment ranges"),
     Entry(Rule.PUBLIC, "HighlightRange", "start end"),
     Entry(Rule.PUBLIC, "FacetCounts", "facet values"),

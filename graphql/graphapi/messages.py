@@ -696,21 +696,33 @@ RULES: Final[Mapping[str, Sentence]] = {
 
 
 FINDINGS: Final[Mapping[str, Sentence]] = {
-    "no-rule-for-status": {
-        "de": "Für diesen Aufenthaltsstatus ist nichts angegeben: beim Partner fragen.",
-        "en": "Nothing is stated for this residence status: ask the partner.",
+    "rules-fit": {
+        "de": "Passt nach den Regeln des Angebots.",
+        "en": "Fits by the rules of the service.",
     },
-    "status-fits": {
-        "de": "Offen für diesen Aufenthaltsstatus.",
-        "en": "Open to this residence status.",
+    "rules-do-not-fit": {
+        "de": "Nicht offen nach den Regeln des Angebots ({criteria}).",
+        "en": "Not open by the rules of the service ({criteria}).",
     },
-    "status-does-not-fit": {
-        "de": "Nicht offen für diesen Aufenthaltsstatus.",
-        "en": "Not open to this residence status.",
+    "closed-to-all": {
+        "de": "Nach den Regeln des Angebots zurzeit für niemanden offen.",
+        "en": "By the rules of the service open to nobody at present.",
     },
-    "status-to-be-asked": {
-        "de": "Für diesen Aufenthaltsstatus beim Partner fragen.",
-        "en": "Ask the partner about this residence status.",
+    "rules-ask": {
+        "de": "Das entscheidet der Partner im Einzelfall: bitte fragen.",
+        "en": "The partner decides case by case: please ask.",
+    },
+    "rules-need-more": {
+        "de": "Hängt von dem ab, was nicht bekannt ist ({missing}): klären oder beim Partner fragen.",
+        "en": "Depends on what is not known ({missing}): find out, or ask the partner.",
+    },
+    "no-rule-applies": {
+        "de": "Für diese Person ist nichts angegeben: beim Partner fragen.",
+        "en": "Nothing is stated for this person: ask the partner.",
+    },
+    "residence-unknown": {
+        "de": "Nur für bestimmte Wohnorte zuständig, und der Wohnort ist nicht bekannt.",
+        "en": "Responsible for certain places of residence only, and the residence is not known.",
     },
     "area-unknown": {
         "de": "Der Wohnort entscheidet, aber das Gebiet ist nicht angegeben.",
@@ -783,6 +795,18 @@ FINDINGS: Final[Mapping[str, Sentence]] = {
     "starts-too-early": {
         "de": "Beginnt, bevor die Person kann ({starts_on}).",
         "en": "Starts before the person can ({starts_on}).",
+    },
+    "application-over": {
+        "de": "Die Anmeldung endete am {apply_by}.",
+        "en": "Applications ended on {apply_by}.",
+    },
+    "run-full": {
+        "de": "Der Kurs ist voll: nach Nachrückplätzen fragen.",
+        "en": "The course is full: ask about places that become free.",
+    },
+    "next-run-unknown": {
+        "de": "Der Kurs wiederholt sich: nach dem nächsten Beginn fragen.",
+        "en": "The course repeats: ask when it starts next.",
     },
     "starts-later": {
         "de": "Beginnt am {starts_on}.",

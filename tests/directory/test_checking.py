@@ -26,7 +26,15 @@ from directory.values import (
     OpeningPeriod,
     RecognitionFacts,
 )
-from directory.vocabulary import Answer, CapacityState, CefrLevel, ContactKind, ResidenceStatus
+from directory.vocabulary import (
+    Answer,
+    CapacityState,
+    CefrLevel,
+    ContactKind,
+    Gender,
+    ResidenceStatus,
+    WorkPermission,
+)
 
 TODAY = date(2026, 3, 2)
 
@@ -228,9 +236,40 @@ def test_what_is_no_language_tag(tag: str) -> None:
             "too-long",
         ),
         (
-            lambda: check.eligibility([EligibilityRule(statuses=(), answer=Answer.FITS)], "eligibility"),
-            "eligibility.0.statuses",
-            "required",
+            lambda: check.eligibility(
+                [EligibilityRule(work_permission=(WorkPermission.ASK,), answer=Answer.FITS)], "eligibility"
+            ),
+            "eligibility.0.workPermission",
+            "unknown-value",
+        ),
+        (
+            lambda: check.eligibility(
+                [EligibilityRule(age_from=18, age_to=17, answer=Answer.FITS)], "eligibility"
+            ),
+            "eligibility.0.ageTo",
+            "ages-order",
+        ),
+        (
+            lambda: check.eligibility(
+                [EligibilityRule(level_from=CefrLevel.B1, level_to=CefrLevel.A1, answer=Answer.FITS)],
+                "eligibility",
+            ),
+            "eligibility.0.levelTo",
+            "levels-order",
+        ),
+        (
+            lambda: check.eligibility(
+                [EligibilityRule(residence=("Cottbus",), answer=Answer.FITS)], "eligibility"
+            ),
+            "eligibility.0.residence.0",
+            "territory",
+        ),
+        (
+            lambda: check.eligibility(
+                [EligibilityRule(genders=(Gender.MAN, Gender.MAN), answer=Answer.FITS)], "eligibility"
+            ),
+            "eligibility.0.genders.1",
+            "duplicate",
         ),
         (
             lambda: check.eligibility(
@@ -281,9 +320,23 @@ def test_what_is_no_language_tag(tag: str) -> None:
             lambda: check.course(
                 CourseFacts(runs=(CourseRun(starts_on=date(2026, 3, 2), ends_on=date(2026, 3, 1)),)), "course"
             ),
-            "course.endsOn",
+            "course.runs.0.endsOn",
             "dates-order",
         ),
+        (
+            lambda: check.course_runs(
+                [CourseRun(apply_by=date(2026, 3, 2), ends_on=date(2026, 3, 1))], "runs"
+            ),
+            "runs.0.applyBy",
+            "dates-order",
+        ),
+        (
+            lambda: check.course_runs([CourseRun(full=True, places=2)], "runs"),
+            "runs.0.full",
+            "places-contradict-state",
+        ),
+        (lambda: check.course_runs([CourseRun(), CourseRun()], "runs"), "runs.0", "duplicate"),
+        (lambda: check.course_runs([CourseRun()] * 61, "runs"), "runs", "too-many"),
         (lambda: check.course(CourseFacts(lessons=0), "course"), "course.lessons", "too-small"),
         (lambda: check.course(CourseFacts(cost_cents=-1), "course"), "course.costCents", "too-small"),
         (
@@ -353,9 +406,19 @@ def test_what_is_refused(act: Callable[[], object], field: str, reason: str) -> 
 
 def test_unpaired_values_are_left_alone() -> None:
     """What is not known is not wrong."""
-    assert check.course(
-        CourseFacts(level_to=CefrLevel.B1, runs=(CourseRun(ends_on=date(2026, 1, 1)),)), "course"
-    ).ends_on
+    assert check.course(CourseFacts(level_to=CefrLevel.B1, runs=(CourseRun(ends_on=TODAY),)), "course").runs
+    assert check.eligibility([EligibilityRule(answer=Answer.FITS)], "eligibility")
+
+
+def test_runs_are_kept_in_the_order_in_which_they_begin() -> None:
+    """A run without a beginning comes last; one without places left is full."""
+    given = [CourseRun(), CourseRun(starts_on=date(2026, 9, 1), places=0), CourseRun(starts_on=TODAY)]
+
+    assert check.course_runs(given, "runs") == (
+        CourseRun(starts_on=TODAY),
+        CourseRun(starts_on=date(2026, 9, 1), places=0, full=True),
+        CourseRun(),
+    )
     assert check.capacity(Capacity(), "capacity", TODAY) == Capacity(as_of=TODAY)
     assert check.optional_text("  ", "exam") is None
 

@@ -252,6 +252,7 @@ def test_an_answer_is_definite_exactly_if_every_completion_gives_it(
     unknown = set(data.draw(st.lists(st.sampled_from(sorted(CONCRETE)), max_size=3, unique=True)))
     person: dict[str, Any] = {}
     possible: list[tuple[Any, ...]] = []
+    completions: tuple[Any, ...]
     for field, values in CONCRETE.items():
         if field not in unknown:
             known = data.draw(st.sampled_from([value for value in values if value != "may not work"]))

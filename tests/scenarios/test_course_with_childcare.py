@@ -22,7 +22,7 @@ SITUATION = {
     "level": "A2",
     "wishedLevel": "B1",
     "childcare": True,
-    "woman": True,
+    "gender": "WOMAN",
     "placeNeeded": True,
 }
 COURSES = {"topics": ["language-course"], "course": {"levelTo": "B1"}}
@@ -33,7 +33,11 @@ UNFIT = [
     ("vhs-b1-kinder-herbst-2027", "COURSE_END", "nach dem Ende des Status"),
     ("sprachkurs-b1-intensiv", "CHILDCARE", "Ohne Kinderbetreuung."),
     ("sprachkurs-b1-herbst", "COURSE_START", "Hat schon begonnen (05.10.2026)."),
-    ("elternintegrationskurs-b1", "RESIDENCE_STATUS", "Nicht offen für diesen Aufenthaltsstatus."),
+    (
+        "elternintegrationskurs-b1",
+        "ELIGIBILITY",
+        "Nicht offen nach den Regeln des Angebots (Aufenthaltsstatus).",
+    ),
 ]
 
 PACKAGE = ["IDENTITY", "CONTACT", "LANGUAGE", "STATUS_END", "LEVEL", "FAMILY_CARE"]
@@ -69,7 +73,7 @@ async def test_what_fits_comes_first_and_says_why_too(network: Demo) -> None:
         said = {reason["criterion"]: reason["message"] for reason in found[course]["reasons"]}
         assert said["CHILDCARE"] == "Mit Kinderbetreuung."
         assert said["COURSE_END"].startswith("Endet am")
-        assert said.keys() >= {"RESIDENCE_STATUS", "LEVEL", "COURSE_START", "CAPACITY", "WOMEN_ONLY"}
+        assert said.keys() >= {"ELIGIBILITY", "LEVEL", "COURSE_START", "CAPACITY", "WOMEN_ONLY"}
 
 
 async def test_a_full_course_is_asked_about_and_not_hidden(network: Demo) -> None:

@@ -15,7 +15,7 @@ SITUATION = {
     "level": "A2",
     "wishedLevel": "B1",
     "childcare": True,
-    "woman": True,
+    "gender": "WOMAN",
     "placeNeeded": True,
 }
 

@@ -154,7 +154,7 @@ async def test_with_a_duldung_there_are_beginnings(
 
     assert set(found) >= wanted
     for service in wanted:
-        status = [r for r in found[service]["reasons"] if r["criterion"] == "RESIDENCE_STATUS"]
+        status = [r for r in found[service]["reasons"] if r["criterion"] == "ELIGIBILITY"]
         assert [reason["answer"] for reason in status] == ["FITS"]
 
 

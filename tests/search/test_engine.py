@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from directory.documents import ServiceDocument
 from directory.problems import InvalidInput
@@ -25,6 +26,7 @@ from directory.vocabulary import (
     Answer,
     CapacityState,
     CefrLevel,
+    CourseAccess,
     CourseFormat,
     PartnerKind,
     PublicationState,
@@ -253,6 +255,13 @@ def within(radius_km: float) -> Near:
 
 
 RESIDENCE = ResidenceFilter(status=S104C, on=TODAY)
+DAY = timedelta(days=1)
+TWO_RUNS = CourseFacts(
+    runs=(
+        CourseRun(starts_on=TODAY - DAY, ends_on=TODAY + 80 * DAY),
+        CourseRun(starts_on=TODAY + 20 * DAY, ends_on=TODAY + 95 * DAY),
+    )
+)
 
 
 @pytest.mark.parametrize(
@@ -385,6 +394,35 @@ def test_filters_decide(
             False,
         ),
         (CourseFilter(ends_before=TODAY), CourseFacts(), True),
+        (CourseFilter(starts_after=TODAY, ends_before=TODAY + 90 * DAY), TWO_RUNS, False),
+        (CourseFilter(starts_after=TODAY, ends_before=TODAY + 99 * DAY), TWO_RUNS, True),
+        (CourseFilter(starts_after=TODAY + 99 * DAY), TWO_RUNS, False),
+        (CourseFilter(starts_after=TODAY + 99 * DAY), replace(TWO_RUNS, repeats=True), True),
+        (CourseFilter(bookable_on=TODAY), TWO_RUNS, True),
+        (CourseFilter(bookable_on=TODAY + 21 * DAY), TWO_RUNS, False),
+        (CourseFilter(bookable_on=TODAY), CourseFacts(), True),
+        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(),)), True),
+        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(full=True),)), False),
+        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(starts_on=TODAY - DAY),)), False),
+        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(apply_by=TODAY),)), True),
+        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(apply_by=TODAY - DAY),)), False),
+        (CourseFilter(access=(CourseAccess.DIRECT,)), CourseFacts(), True),
+        (
+            CourseFilter(access=(CourseAccess.DIRECT, CourseAccess.VOUCHER)),
+            CourseFacts(access=(CourseAccess.VOUCHER, CourseAccess.BAMF_ADMISSION)),
+            True,
+        ),
+        (
+            CourseFilter(access=(CourseAccess.DIRECT,)),
+            CourseFacts(access=(CourseAccess.BAMF_ADMISSION,)),
+            False,
+        ),
+        (CourseFilter(exam="telc"), CourseFacts(exam="Telc Deutsch B1"), True),
+        (CourseFilter(exam="Goethe"), CourseFacts(exam="telc Deutsch B1"), False),
+        (CourseFilter(exam="Goethe"), CourseFacts(), True),
+        (CourseFilter(cost_at_most=0), CourseFacts(cost_cents=0), True),
+        (CourseFilter(cost_at_most=4_999), CourseFacts(cost_cents=5_000), False),
+        (CourseFilter(cost_at_most=0), CourseFacts(), True),
         (CourseFilter(childcare=True), CourseFacts(childcare=True), True),
         (CourseFilter(childcare=True), CourseFacts(childcare=None), True),
         (CourseFilter(childcare=True), CourseFacts(childcare=False), False),

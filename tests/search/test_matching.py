@@ -29,14 +29,17 @@ from directory.vocabulary import (
     CapacityState,
     CefrLevel,
     CourseAccess,
+    EligibilityCriterion,
+    Gender,
     LegalCircle,
     ResidenceStatus,
     Responsibility,
     ServiceKind,
+    WorkPermission,
 )
-from search.days import LAST_DAY, answers, blocks, blocks_of, day_number
+from search.days import LAST_DAY, day_number
 from search.local import LocalEngine
-from search.matching import Criterion, Situation, capacity_on, deciding_rule, judge, overall
+from search.matching import Criterion, Situation, capacity_on, judge, overall
 from tests.search.samples import TODAY, fill, find, ids, service
 
 FITS, NOT, ASK = Answer.FITS, Answer.DOES_NOT_FIT, Answer.ASK
@@ -44,12 +47,13 @@ S104C, S60A = ResidenceStatus.SECTION_104C, ResidenceStatus.SECTION_60A
 DAY = timedelta(days=1)
 NURSE = "http://data.europa.eu/esco/occupation/nurse"
 BAKER = "http://data.europa.eu/esco/occupation/baker"
+RUN_FIELDS = ("starts_on", "ends_on", "apply_by", "places", "full")
 REGULATED = {NURSE: True, BAKER: False}
 
 
-def rule(answer: Answer, *statuses: ResidenceStatus, **dates: Any) -> EligibilityRule:
+def rule(answer: Answer, *statuses: ResidenceStatus, **more: Any) -> EligibilityRule:
     """Return a rule for these statuses, § 104c if none is given."""
-    return EligibilityRule(statuses=statuses or (S104C,), answer=answer, **dates)
+    return EligibilityRule(statuses=statuses or (S104C,), answer=answer, **more)
 
 
 def reason(
@@ -62,24 +66,59 @@ def reason(
     return (found[0].answer, found[0].code) if found else None
 
 
+WOMEN = EligibilityRule(genders=(Gender.WOMAN,), answer=FITS)
+
+
 @pytest.mark.parametrize(
-    ("rules", "expected"),
+    ("rules", "situation", "expected"),
     [
-        ((), (ASK, "no-rule-for-status")),
-        ((rule(FITS, S60A),), (ASK, "no-rule-for-status")),
-        ((rule(FITS),), (FITS, "status-fits")),
-        ((rule(NOT),), (NOT, "status-does-not-fit")),
-        ((rule(ASK), rule(NOT)), (ASK, "status-to-be-asked")),
-        ((rule(NOT), rule(FITS)), (NOT, "status-does-not-fit")),
-        ((rule(NOT, valid_to=TODAY - DAY), rule(FITS)), (FITS, "status-fits")),
-        ((rule(NOT, valid_from=TODAY + DAY), rule(FITS)), (FITS, "status-fits")),
-        ((rule(NOT, valid_from=TODAY, valid_to=TODAY), rule(FITS)), (NOT, "status-does-not-fit")),
-        ((rule(FITS, valid_to=TODAY - DAY),), (ASK, "no-rule-for-status")),
+        ((), {"residence_status": S104C}, (ASK, "no-rule-applies")),
+        ((), {"age": 20}, (ASK, "no-rule-applies")),
+        ((), {}, None),
+        ((rule(FITS, S60A),), {"residence_status": S104C}, (ASK, "no-rule-applies")),
+        ((rule(FITS),), {"residence_status": S104C}, (FITS, "rules-fit")),
+        ((rule(FITS),), {}, (ASK, "rules-need-more")),
+        ((rule(NOT),), {"residence_status": S104C}, (NOT, "rules-do-not-fit")),
+        ((rule(ASK), rule(NOT)), {"residence_status": S104C}, (ASK, "rules-ask")),
+        ((rule(NOT), rule(FITS)), {"residence_status": S104C}, (NOT, "rules-do-not-fit")),
+        (
+            (rule(NOT, valid_to=TODAY - DAY), rule(FITS)),
+            {"residence_status": S104C},
+            (FITS, "rules-fit"),
+        ),
+        ((rule(FITS, valid_to=TODAY - DAY),), {"residence_status": S104C}, (ASK, "no-rule-applies")),
+        ((WOMEN, EligibilityRule(answer=NOT)), {"gender": Gender.MAN}, (NOT, "rules-do-not-fit")),
+        ((EligibilityRule(answer=NOT),), {"gender": Gender.MAN}, (NOT, "closed-to-all")),
+        ((EligibilityRule(answer=NOT),), {}, (NOT, "closed-to-all")),
+        ((WOMEN, EligibilityRule(answer=NOT)), {"residence_status": S60A}, (ASK, "rules-need-more")),
+        (
+            (EligibilityRule(legal_circles=(LegalCircle.ASYLBLG,), answer=FITS), EligibilityRule(answer=NOT)),
+            {"legal_circle": LegalCircle.SGB_II},
+            (NOT, "rules-do-not-fit"),
+        ),
     ],
 )
-def test_residence_status(rules: tuple[EligibilityRule, ...], expected: tuple[Answer, str]) -> None:
-    """The first rule that applies on the day decides; where none does, ask."""
-    assert reason({"eligibility": rules}, {"residence_status": S104C}, Criterion.RESIDENCE_STATUS) == expected
+def test_eligibility(
+    rules: tuple[EligibilityRule, ...], situation: dict[str, Any], expected: tuple[Answer, str] | None
+) -> None:
+    """The service's own rules decide; where none does, or it is not known which, ask."""
+    assert reason({"eligibility": rules}, situation, Criterion.ELIGIBILITY) == expected
+
+
+def test_a_reason_says_what_it_rests_on() -> None:
+    """The rule's own reason, the law, and what is missing come along."""
+    asked = EligibilityRule(
+        statuses=(S60A,), answer=NOT, reason={"de": "Erst ab Erlaubnis"}, legal_basis="§ 44 AufenthG"
+    )
+    no = judge(service(eligibility=(asked,)), Situation(on=TODAY, residence_status=S60A), {}).reasons[0]
+    unknown = judge(service(eligibility=(asked,)), Situation(on=TODAY, age=30), {}).reasons[0]
+
+    assert (no.texts, no.legal_basis, no.criteria) == (
+        {"de": "Erst ab Erlaubnis"},
+        "§ 44 AufenthG",
+        (EligibilityCriterion.RESIDENCE_STATUS,),
+    )
+    assert unknown.missing == (EligibilityCriterion.RESIDENCE_STATUS,)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +133,9 @@ def test_residence_status(rules: tuple[EligibilityRule, ...], expected: tuple[An
         ("BY_RESIDENCE", (), "12052", (ASK, "area-unknown")),
         ("FREE", (), "12052", (FITS, "open-to-all-places")),
         ("FREE", ("12060",), "12052", (ASK, "outside-usual-area")),
-        ("BY_RESIDENCE", ("12052",), None, None),
+        ("BY_RESIDENCE", ("12052",), None, (ASK, "residence-unknown")),
+        ("BY_RESIDENCE", (), None, (ASK, "residence-unknown")),
+        ("FREE", ("12052",), None, None),
     ],
 )
 def test_place_of_residence(
@@ -142,6 +183,11 @@ def test_language(
     ("course", "situation", "criterion", "expected"),
     [
         ({"starts_on": TODAY - DAY}, {}, "COURSE_START", (NOT, "already-begun")),
+        ({"ends_on": TODAY - DAY}, {}, "COURSE_START", (NOT, "already-begun")),
+        ({"starts_on": TODAY, "apply_by": TODAY}, {}, "COURSE_START", (FITS, "starts-later")),
+        ({"starts_on": TODAY, "apply_by": TODAY - DAY}, {}, "COURSE_START", (NOT, "application-over")),
+        ({"starts_on": TODAY, "full": True}, {}, "COURSE_START", (ASK, "run-full")),
+        ({"starts_on": TODAY, "places": 0}, {}, "COURSE_START", (ASK, "run-full")),
         ({"starts_on": TODAY}, {}, "COURSE_START", (FITS, "starts-later")),
         ({}, {}, "COURSE_START", (ASK, "start-unknown")),
         (
@@ -158,14 +204,15 @@ def test_language(
         ({"childcare": False}, {"childcare": True}, "CHILDCARE", (NOT, "no-childcare")),
         ({}, {"childcare": True}, "CHILDCARE", (ASK, "childcare-unknown")),
         ({"childcare": False}, {}, "CHILDCARE", None),
-        ({"women_only": True}, {"woman": True}, "WOMEN_ONLY", (FITS, "women-only")),
-        ({"women_only": True}, {"woman": False}, "WOMEN_ONLY", (NOT, "women-only")),
+        ({"women_only": True}, {"gender": Gender.WOMAN}, "WOMEN_ONLY", (FITS, "women-only")),
+        ({"women_only": True}, {"gender": Gender.MAN}, "WOMEN_ONLY", (NOT, "women-only")),
+        ({"women_only": True}, {"gender": Gender.DIVERSE}, "WOMEN_ONLY", (ASK, "women-only")),
         ({"women_only": True}, {}, "WOMEN_ONLY", (ASK, "women-only")),
         ({"women_only": True}, {"women_only": True}, "WOMEN_ONLY", (FITS, "women-only")),
         ({"women_only": False}, {"women_only": True}, "WOMEN_ONLY", (NOT, "not-women-only")),
-        ({"women_only": False}, {"woman": False}, "WOMEN_ONLY", (FITS, "open-to-all-genders")),
+        ({"women_only": False}, {"gender": Gender.MAN}, "WOMEN_ONLY", (FITS, "open-to-all-genders")),
         ({}, {"women_only": True}, "WOMEN_ONLY", (ASK, "women-only-unknown")),
-        ({}, {"woman": True}, "WOMEN_ONLY", None),
+        ({}, {"gender": Gender.WOMAN}, "WOMEN_ONLY", None),
         ({"level_to": "B1"}, {"wished_level": "B1"}, "LEVEL", (FITS, "level-fits")),
         ({"level_to": "A2"}, {"wished_level": "B1"}, "LEVEL", (NOT, "level-ends-below")),
         (
@@ -205,7 +252,7 @@ def test_courses(
     facts: dict[str, Any] = {
         name: CefrLevel(value) if "level" in name else value for name, value in course.items()
     }
-    dates = {name: facts.pop(name) for name in ("starts_on", "ends_on") if name in facts}
+    dates = {name: facts.pop(name) for name in RUN_FIELDS if name in facts}
     if dates:
         facts["runs"] = (CourseRun(**dates),)
 
@@ -256,6 +303,56 @@ def test_capacity(capacity: Capacity, expected: tuple[Answer, str]) -> None:
     assert reason({"capacity": capacity}, {}, Criterion.CAPACITY) is None
 
 
+SOON, LATER = TODAY + 10 * DAY, TODAY + 200 * DAY
+PAST = CourseRun(starts_on=TODAY - 100 * DAY, ends_on=TODAY - 50 * DAY)
+BEGUN = CourseRun(starts_on=TODAY - DAY, ends_on=SOON)
+NEXT = CourseRun(starts_on=SOON, ends_on=SOON + 90 * DAY)
+AFTER = CourseRun(starts_on=LATER, ends_on=LATER + 90 * DAY)
+FULL = CourseRun(starts_on=SOON, ends_on=SOON + 90 * DAY, full=True)
+
+
+@pytest.mark.parametrize(
+    ("runs", "repeats", "situation", "start", "end"),
+    [
+        ((PAST, BEGUN), False, {}, (NOT, "already-begun"), None),
+        ((PAST, BEGUN), True, {}, (ASK, "next-run-unknown"), None),
+        ((PAST, BEGUN, NEXT), False, {}, (FITS, "starts-later"), None),
+        ((PAST, FULL), False, {}, (ASK, "run-full"), None),
+        ((FULL, AFTER), False, {}, (FITS, "starts-later"), None),
+        ((NEXT, AFTER), False, {"starts_from": LATER}, (FITS, "starts-later"), None),
+        ((NEXT,), False, {"starts_from": LATER}, (NOT, "starts-too-early"), None),
+        # one run has to suit in all: the first ends in time but begins too early, the second not
+        (
+            (NEXT, AFTER),
+            False,
+            {"starts_from": LATER, "status_valid_until": LATER},
+            (NOT, "starts-too-early"),
+            (FITS, "ends-before-status"),
+        ),
+        (
+            (NEXT, AFTER),
+            False,
+            {"status_valid_until": LATER},
+            (FITS, "starts-later"),
+            (FITS, "ends-before-status"),
+        ),
+        ((AFTER,), True, {"status_valid_until": LATER}, (ASK, "next-run-unknown"), None),
+    ],
+)
+def test_runs(
+    runs: tuple[CourseRun, ...],
+    repeats: bool,
+    situation: dict[str, Any],
+    start: tuple[Answer, str],
+    end: tuple[Answer, str] | None,
+) -> None:
+    """Past starts do not match; of several runs the one that suits best is judged, and in all."""
+    fields = {"course": CourseFacts(runs=runs, repeats=repeats)}
+
+    assert reason(fields, situation, Criterion.COURSE_START) == start
+    assert reason(fields, situation, Criterion.COURSE_END) == end
+
+
 def test_the_overall_answer_is_the_worst() -> None:
     """One no is a no; no criterion at all fits."""
     begun = service(course=CourseFacts(runs=(CourseRun(starts_on=TODAY - DAY),), childcare=True))
@@ -285,7 +382,12 @@ OCCUPATIONS = st.sampled_from([NURSE, BAKER])
 RULES = st.lists(
     st.builds(
         EligibilityRule,
-        statuses=st.lists(STATUSES, min_size=1, unique=True).map(tuple),
+        statuses=st.lists(STATUSES, max_size=2, unique=True).map(tuple),
+        genders=st.sampled_from([(), (), (Gender.WOMAN,)]),
+        age_to=st.sampled_from([None, None, 26]),
+        residence=st.sampled_from([(), (), ("12052",), ("12060",)]),
+        legal_circles=st.sampled_from([(), (), (LegalCircle.ASYLBLG,)]),
+        work_permission=st.sampled_from([(), (), (WorkPermission.YES,)]),
         answer=st.sampled_from(Answer),
         valid_from=MAYBE_DAY,
         valid_to=MAYBE_DAY,
@@ -296,7 +398,17 @@ COURSES = st.builds(
     CourseFacts,
     level_from=LEVELS,
     level_to=LEVELS,
-    runs=st.lists(st.builds(CourseRun, starts_on=MAYBE_DAY, ends_on=MAYBE_DAY), max_size=1).map(tuple),
+    runs=st.lists(
+        st.builds(
+            CourseRun,
+            starts_on=MAYBE_DAY,
+            ends_on=MAYBE_DAY,
+            apply_by=MAYBE_DAY,
+            full=st.booleans(),
+        ),
+        max_size=3,
+    ).map(tuple),
+    repeats=st.booleans(),
     childcare=MAYBE,
     women_only=MAYBE,
     access=st.lists(st.sampled_from(CourseAccess), unique=True).map(tuple),
@@ -329,7 +441,9 @@ SITUATIONS = st.builds(
     wished_level=LEVELS,
     starts_from=MAYBE_DAY,
     childcare=st.booleans(),
-    woman=MAYBE,
+    gender=st.none() | st.sampled_from(Gender),
+    age=st.sampled_from([None, 17, 30]),
+    work_permission=st.none() | st.sampled_from(WorkPermission),
     women_only=st.booleans(),
     legal_circle=st.none() | st.sampled_from(LegalCircle),
     occupation=st.none() | OCCUPATIONS,
@@ -361,8 +475,13 @@ def test_knowing_less_never_makes_a_no(offered: ServiceDocument, situation: Situ
         after = judge(replace(offered, **{field: nothing}), situation, REGULATED).answer
         assert after is not NOT or before is NOT
     if offered.course is not None:
-        for field in ("level_from", "level_to", "starts_on", "ends_on", "childcare", "women_only"):
-            course = replace(offered.course, **{field: None})
+        for field, nothing in (
+            *((name, None) for name in ("level_from", "level_to", "childcare", "women_only")),
+            ("runs", ()),
+            ("runs", tuple(replace(run, apply_by=None) for run in offered.course.runs)),
+            ("runs", tuple(replace(run, ends_on=None) for run in offered.course.runs)),
+        ):
+            course = replace(offered.course, **{field: nothing})
             after = judge(replace(offered, course=course), situation, REGULATED).answer
             assert after is not NOT or before is NOT
 
@@ -377,7 +496,9 @@ def test_a_better_value_never_lowers_the_answer(
         [
             replace(offered, eligibility=rules)
             for rules in ((rule(NOT, S104C, S60A),), (), (rule(FITS, S104C, S60A),))
-        ],
+        ]
+        if situation.residence_status is not None
+        else [],
         [replace(offered, course=replace(course, childcare=value)) for value in (False, None, True)]
         if situation.childcare
         else [],
@@ -426,32 +547,7 @@ def test_the_engine_judges_as_the_rules_do(
         engine.resign()
 
 
-@given(RULES, STATUSES, DAYS)
-def test_dated_rules_are_the_same_as_terms(
-    rules: tuple[EligibilityRule, ...], status: ResidenceStatus, on: date
-) -> None:
-    """The blocks that an index keeps give the answer of the first rule that applies."""
-    deciding = deciding_rule(rules, status, on)
-    kept = {
-        answer
-        for first, last, answer in answers(rules, status)
-        if set(blocks(first, last)) & set(blocks_of(on))
-    }
-
-    assert kept == ({deciding.answer} if deciding is not None else set())
-
-
-@given(st.integers(0, LAST_DAY), st.integers(0, LAST_DAY), st.integers(0, LAST_DAY))
-def test_blocks_cover_a_range_and_nothing_else(first: int, last: int, day: int) -> None:
-    """In few terms."""
-    covering = list(blocks(first, last))
-    own = {f"{size}.{day >> size}" for size in range(18)}
-
-    assert len(covering) <= 34
-    assert len(own & set(covering)) == (1 if first <= day <= last else 0)
-
-
-def test_days_beyond_the_blocks_are_cut() -> None:
+def test_days_too_far_away_are_cut() -> None:
     """The far past and the far future are the first and the last day."""
     assert (day_number(date(1, 1, 1)), day_number(date.max)) == (0, LAST_DAY)
 

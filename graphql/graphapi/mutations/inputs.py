@@ -111,9 +111,7 @@ class CourseFactsInput:
     level_from: CefrLevel | None = strawberry.field(default=strawberry.UNSET, description="Begins at.")
     level_to: CefrLevel | None = strawberry.field(default=strawberry.UNSET, description="Leads to.")
     runs: list[CourseRunInput] = strawberry.field(default_factory=list, description="When it is held.")
-    repeats: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="Whether more runs follow than are listed."
-    )
+    repeats: bool = strawberry.field(default=False, description="More runs follow than are listed.")
     lessons: int | None = strawberry.field(default=strawberry.UNSET, description="Number of lessons.")
     format: CourseFormat | None = strawberry.field(default=strawberry.UNSET, description="How it is held.")
     childcare: bool | None = strawberry.field(default=strawberry.UNSET, description="Is there childcare.")

@@ -10,7 +10,7 @@ import strawberry
 from strawberry import Parent
 
 from directory import values
-from directory.courses import can_be_applied_for, next_run
+from directory.courses import is_open, next_run
 from directory.vocabulary import (
     Answer,
     CapacityState,
@@ -139,7 +139,7 @@ def _notes(root: Parent[values.CourseRun]) -> list[Text]:
 
 
 def _open(root: Parent[values.CourseRun], info: Info, on: Day = None) -> bool:
-    return can_be_applied_for(root, on or info.context.today)
+    return is_open(root, on or info.context.today)
 
 
 @strawberry.type(description="One time that a course is held (Kurslauf); null means not known.")
@@ -174,7 +174,7 @@ class CourseFacts:
         resolver=_next_run,
         description="The first run to come that is open, else the first to come; null: none known.",
     )
-    repeats: bool | None = strawberry.field(description="Whether more runs follow than are listed.")
+    repeats: bool = strawberry.field(description="Whether more runs follow than are listed.")
     lessons: int | None = strawberry.field(description="Number of lessons (45 minutes).")
     format: CourseFormat | None = strawberry.field(description="How it is held.")
     childcare: bool | None = strawberry.field(description="Whether there is childcare.")

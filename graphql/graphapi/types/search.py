@@ -11,17 +11,22 @@ from strawberry import Parent
 from directory.vocabulary import (
     Answer,
     CefrLevel,
+    CourseAccess,
     CourseFormat,
+    EligibilityCriterion,
+    Gender,
     LegalCircle,
     PartnerKind,
     ResidenceStatus,
     ServiceKind,
+    WorkPermission,
 )
 from graphapi.context import Info
 from graphapi.given import converted, plain
 from graphapi.messages import finding
 from graphapi.types.paging import PAGE_SIZE, After, First, PageInfo
 from graphapi.types.service import Service
+from graphapi.types.texts import LanguageArgument, Text, choose
 from graphapi.types.words import describe, label
 from search.engine import Facet, SearchQuery
 from search.finding import FoundService, search_services
@@ -60,6 +65,16 @@ class CourseFilterInput:
     childcare: bool | None = strawberry.field(default=None, description="With childcare.")
     women_only: bool | None = strawberry.field(default=None, description="For women only.")
     format: CourseFormat | None = strawberry.field(default=None, description="How it is held.")
+    bookable_on: datetime.date | None = strawberry.field(
+        default=None, description="A run can be applied for on this day: not begun, not over, not full."
+    )
+    access: list[CourseAccess] = strawberry.field(
+        default_factory=list, description="Any of these ways to get a place."
+    )
+    exam: str | None = strawberry.field(default=None, description="Part of what the exam is called.")
+    cost_at_most: int | None = strawberry.field(
+        default=None, description="What the participant pays at most, in euro cents."
+    )
 
 
 @strawberry.input(description="What every hit must meet; values of one filter mean any of them.")
@@ -84,7 +99,7 @@ class SearchFiltersInput:
 
 
 @strawberry.input(
-    description="What about a person decides; what is left out is not judged. Never logged or stored."
+    description="What about a person decides; what is left out is not known. Never logged or stored."
 )
 class SituationInput:
     """What about a person decides which services fit."""
@@ -98,7 +113,11 @@ class SituationInput:
     wished_level: CefrLevel | None = strawberry.field(default=None, description="Level to reach.")
     starts_from: datetime.date | None = strawberry.field(default=None, description="From when they can.")
     childcare: bool = strawberry.field(default=False, description="Whether childcare is needed.")
-    woman: bool | None = strawberry.field(default=None, description="Left out: not said.")
+    gender: Gender | None = strawberry.field(default=None, description="Left out: not said.")
+    age: int | None = strawberry.field(default=None, description="In completed years.")
+    work_permission: WorkPermission | None = strawberry.field(
+        default=None, description="Whether they may work; ASK is the same as left out."
+    )
     women_only: bool = strawberry.field(default=False, description="Whether for women only is wished.")
     legal_circle: LegalCircle | None = strawberry.field(default=None, description="Who pays benefits.")
     occupation: str | None = strawberry.field(default=None, description="ESCO URI.")
@@ -119,7 +138,16 @@ class SearchServicesInput:
 
 
 def _message(root: Parent[Reason], info: Info) -> str:
-    return finding(root.code, info.context.language, root.values)
+    language = info.context.language
+    values = dict(root.values)
+    for name, criteria in (("missing", root.missing), ("criteria", root.criteria)):
+        if criteria:
+            values[name] = ", ".join(label(criterion, language) for criterion in criteria)
+    return finding(root.code, language, values)
+
+
+def _explanation(root: Parent[Reason], info: Info, language: LanguageArgument = None) -> Text | None:
+    return choose(root.texts, language, info.context.languages)
 
 
 def _answer_label(root: Parent[Reason], info: Info) -> str:
@@ -135,6 +163,16 @@ class FitReason:
     answer_label: str = strawberry.field(resolver=_answer_label, description="The same, for people.")
     code: str = strawberry.field(description="Stable code of the reason.")
     message: str = strawberry.field(resolver=_message, description="The reason as a sentence.")
+    criteria: list[EligibilityCriterion] = strawberry.field(
+        description="Of the service's own rules: what the answer rests on."
+    )
+    missing: list[EligibilityCriterion] = strawberry.field(
+        description="Of the service's own rules: what would have to be known for a definite answer."
+    )
+    explanation: Text | None = strawberry.field(
+        resolver=_explanation, description="The reason that the service's own rule gives."
+    )
+    legal_basis: str | None = strawberry.field(description="The law or decree that the rule rests on.")
 
 
 @strawberry.type(description="Characters of a fragment that match, from `start` up to and without `end`.")

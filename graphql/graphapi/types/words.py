@@ -38,6 +38,7 @@ _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.ResidenceStatus: "Residence status of a person under German law.",
     vocabulary.LegalCircle: "Which benefits law applies (Rechtskreis).",
     vocabulary.WorkPermission: "May this person work? All that a business gets to know of a status.",
+    vocabulary.EligibilityCriterion: "What a service's rule can ask of a person.",
     vocabulary.Gender: "Gender as a criterion of a service.",
     vocabulary.PublicationState: "Who may see an entry: its partner and the coordination, everybody, nobody.",
     vocabulary.CapacityState: "Room for another person; UNKNOWN is told apart from NONE.",
