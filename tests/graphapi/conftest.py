@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
@@ -21,10 +22,12 @@ from directory.models import Municipality, Partner, Topic
 from directory.vocabulary import PartnerKind, ServiceKind
 from graphapi.app import application
 from graphapi.context import Services
+from graphapi.embedded import SUPERUSER, Access
 from graphapi.limits import Limits
 from graphapi.relay import global_id
 from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
+from tests.graphapi.unchanged import Digest
 
 MANY: Final = Limits(wrong_codes=1_000_000, presented_codes=1_000_000, wrong_codes_in_total=1_000_000)
 """All tests come from one address; how often codes may be tried has tests of its own."""
@@ -40,6 +43,14 @@ async def api(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
     transport = httpx.ASGITransport(served(database, keys))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         yield Api(http)
+
+
+@pytest.fixture(scope="session")
+async def digest(cluster: Access, worker_database: str) -> AsyncIterator[Digest]:
+    """Tell whether anything in the worker's database has changed."""
+    superuser = await asyncpg.connect(cluster.dsn(SUPERUSER, worker_database))
+    yield Digest(superuser)
+    await superuser.close()
 
 
 @dataclasses.dataclass

@@ -6,20 +6,17 @@ the same before and after them; then each actor who may gets an object of their 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-import asyncpg
 import pytest
 
 from directory import membership
 from directory.actors import SYSTEM, Role
 from directory.change_requests import open_request
 from directory.database import Database
-from directory.models import Base
 from directory.vocabulary import ChangeField, ChangeReason
-from graphapi.embedded import SUPERUSER, Access
 from graphapi.relay import global_id, parse_id
 from graphapi.schema import schema
 from referrals.models import FollowUp, Referral
@@ -39,6 +36,7 @@ from tests.graphapi.exchanging import (
     key,
     make_town,
 )
+from tests.graphapi.unchanged import Digest
 
 ACTORS = ("anonymous", "reader", "stranger", "other_staff", "staff", "colleague", "coordinator", "lead")
 """In the columns' order: nobody; a reader and a coordinator of other municipalities; a partner with no part
@@ -869,37 +867,6 @@ def read_word(row: Row, thing: Thing, answer: Answer) -> str:
 
 
 # --- Nothing changes where it is refused ------------------------------------------------------------------
-
-COUNTERS = {"code_attempt"}
-"""How often codes were tried: counted whatever comes of it."""
-
-TABLES = [table.fullname for table in Base.metadata.sorted_tables if table.name not in COUNTERS]
-
-
-class Digest:
-    """Says whether anything in the database has changed: of each table the number of rows and the youngest.
-
-    Each transaction has a higher number than those before it and leaves it in every row that it adds or
-    changes (``xmin``), whatever it writes there. So adding and changing raise a table's highest number, and
-    where it is the same, deleting shows in the number of rows.
-    """
-
-    def __init__(self, superuser: asyncpg.Connection) -> None:
-        self.superuser = superuser
-
-    async def __call__(self, *, with_audit: bool) -> dict[str, str]:
-        wanted = [name for name in TABLES if with_audit or name != "audit"]
-        each = " UNION ALL ".join(
-            f"SELECT '{name}', concat(count(*), '/', max(xmin::text::bigint)) FROM {name}" for name in wanted
-        )
-        return {record[0]: record[1] for record in await self.superuser.fetch(each)}
-
-
-@pytest.fixture(scope="module")
-async def digest(cluster: Access, worker_database: str) -> AsyncIterator[Digest]:
-    superuser = await asyncpg.connect(cluster.dsn(SUPERUSER, worker_database))  # row-level security hides
-    yield Digest(superuser)
-    await superuser.close()
 
 
 @pytest.fixture(scope="module")
