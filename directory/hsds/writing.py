@@ -268,7 +268,6 @@ def _service_values(
     document: ServiceDocument, partner: PartnerDocument | None, reading: Reading, reach: Reach
 ) -> dict[str, Any]:
     """Return the one-to-one members of a service."""
-    published = document.state is PublicationState.PUBLISHED and (partner is None or partner.active)
     lowest, highest = ages(document.eligibility, reading.today)
     values: dict[str, Any] = {
         "id": str(document.id),
@@ -277,7 +276,7 @@ def _service_values(
         "description": reading.text(document.description),
         "url": reach.url,
         "email": reach.email,
-        "status": "active" if published else "inactive",
+        "status": status(document, partner),
         "interpretation_services": _interpreting(document, reading),
         "application_process": _application(document, reading),
         "fees_description": _fees(document, reading),
@@ -378,11 +377,6 @@ def _at_location(
     )
 
 
-def minimal_service(id_: object, name: str, modified: datetime) -> shapes.Service:
-    """Return the least that is a service: what changed when."""
-    return shapes.Service(id=str(id_), name=name, status="active", last_modified=moment(modified))
-
-
 def listed_at_location(
     document: ServiceDocument, place: int, partner: PartnerDocument | None, reading: Reading
 ) -> shapes.ServiceAtLocation:
@@ -464,12 +458,19 @@ def full_organization(
     return _make_organization(values, reading)
 
 
-def simple_service(document: ServiceDocument, partner: PartnerDocument, reading: Reading) -> shapes.Service:
-    """Return what an organisation shows of its service unless asked for more: its id and name."""
-    active = document.state is PublicationState.PUBLISHED and partner.active
+def brief_service(
+    document: ServiceDocument, partner: PartnerDocument | None, reading: Reading
+) -> shapes.Service:
+    """Return the least that is a service: its id, what it is called, and when it was changed."""
     return shapes.Service(
         id=str(document.id),
         name=reading.text(document.title) or str(document.id),
-        status="active" if active else "inactive",
+        status=status(document, partner),
         last_modified=moment(document.updated_at),
     )
+
+
+def status(document: ServiceDocument, partner: PartnerDocument | None) -> shapes.Status:
+    """Return whether a service can be used: it is published, and its partner is active."""
+    published = document.state is PublicationState.PUBLISHED and (partner is None or partner.active)
+    return "active" if published else "inactive"

@@ -30,6 +30,8 @@ from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
 from graphapi.formats.routes import routes as formats_of
 from graphapi.health import Readiness, readiness
+from graphapi.hsds.face import ROOT as HSDS
+from graphapi.hsds.face import HsdsFace
 from graphapi.limits import Limits
 from graphapi.logs import configure_logging
 from graphapi.migrating import newest_revision
@@ -159,6 +161,12 @@ def application(
     async def upkeep_page(scope: Scope, receive: Receive, send: Send) -> None:
         await upkeep_pages(scope, receive, send)
 
+    hsds_face = HsdsFace(services)
+
+    @asgi(HSDS, is_mount=True, copy_scope=True)
+    async def hsds(scope: Scope, receive: Receive, send: Send) -> None:
+        await hsds_face(scope, receive, send)
+
     @get(STYLE_PATH, sync_to_thread=False)
     def answer_style() -> Response[str]:
         """Give the style of the answer page."""
@@ -224,6 +232,7 @@ def application(
             upkeep_page,
             answer_style,
             *formats_of(services),
+            hsds,
         ],
         lifespan=[running],
         state=State({"watchers": watchers}),
