@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from sys import intern
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -85,7 +86,7 @@ def partner_document(partner: Partner) -> PartnerDocument:
         kind=partner.kind,
         name=partner.name,
         description=partner.description,
-        source_language=partner.source_language,
+        source_language=intern(partner.source_language),  # equal defaults are left out only if identical
         stale=partner.text_dates.stale,
         website=partner.website,
         contact_points=partner.contact_points,
@@ -114,7 +115,7 @@ def service_document(
         kind=service.kind,
         title=service.title,
         description=service.description,
-        source_language=service.source_language,
+        source_language=intern(service.source_language),
         stale=service.text_dates.stale,
         website=service.website,
         topics=tuple(TopicTerm(code=topic.code, labels=topic.labels) for topic in topics),

@@ -5,11 +5,13 @@ What a source is silent about keeps the value that the directory has (or the def
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID, uuid5
 
 import msgspec
+from msgspec import UNSET, UnsetType
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
 from directory.values import LocationValue
@@ -35,7 +37,8 @@ def entry_id(namespace: UUID, kind: str, foreign_id: str) -> UUID:
 class PartnerGiven(msgspec.Struct, kw_only=True):
     """A partner as its source gives it; ``values`` are columns, ``state`` None means: not said.
 
-    ``locations``: all of its places that the source knows.
+    ``locations``: all of its places that the source knows. ``original``: the JSON text of what the source
+    says, kept beside the entry so that an export can give it back (UNSET: nothing is kept).
     """
 
     id: UUID
@@ -43,10 +46,11 @@ class PartnerGiven(msgspec.Struct, kw_only=True):
     values: dict[str, Any]
     state: PublicationState | None = None
     locations: tuple[LocationValue, ...] = ()
+    original: str | UnsetType = UNSET
 
 
 class ServiceGiven(msgspec.Struct, kw_only=True):
-    """A service as its source gives it; ``topics`` None means: not said."""
+    """A service as its source gives it; ``topics`` None means: not said. ``original`` as for partners."""
 
     id: UUID
     foreign_id: str
@@ -55,10 +59,27 @@ class ServiceGiven(msgspec.Struct, kw_only=True):
     state: PublicationState | None = None
     topics: tuple[str, ...] | None = None
     locations: tuple[UUID, ...] = ()
+    original: str | UnsetType = UNSET
+
+
+class LooseGiven(msgspec.Struct, kw_only=True):
+    """What a source has that belongs to no entry (a taxonomy, a unit): kept to be given back, never shown."""
+
+    id: UUID
+    table: str
+    original: str
+
+
+Checkpoint: TypeAlias = Callable[[AsyncSession, str, int], Awaitable[None]]
+"""Keeps within a transaction how far an import has come: phase, and the position in it."""
 
 
 class Source(Protocol):
-    """A format's reader: first ``prepare``, then partners, then services, in chunks."""
+    """A format's reader: first ``prepare``, then partners, then services, in chunks.
+
+    Reading the same source again gives the same chunks with the same positions, so that an import that was
+    killed goes on ``after`` the last position that was staged.
+    """
 
     @property
     def format(self) -> str:
@@ -92,11 +113,24 @@ class Source(Protocol):
     def clients(self) -> msgspec.Raw:
         """What it says of clients, which the directory does not read."""
 
-    async def prepare(self) -> int | None:
-        """Read what must be read before the first entry; return how many entries come, if known."""
+    async def prepare(self, checkpoint: Checkpoint | None) -> int | None:
+        """Read what must be read before the first entry; return how many entries come, if known.
 
-    def partners(self) -> AsyncIterator[list[PartnerGiven]]:
-        """Yield every partner once."""
+        ``checkpoint`` None: that was done by the run that this one goes on with.
+        """
 
-    def services(self) -> AsyncIterator[list[ServiceGiven]]:
-        """Yield every service once; its partner was yielded before."""
+    def partners(self, after: int) -> AsyncIterator[tuple[int, list[PartnerGiven]]]:
+        """Yield every partner once, with the position after it."""
+
+    def services(self, after: int) -> AsyncIterator[tuple[int, list[ServiceGiven]]]:
+        """Yield every service once, with the position after it; its partner was yielded before."""
+
+    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
+        """Yield what belongs to no entry, with the position after it."""
+
+
+async def nothing_loose(after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
+    """Yield nothing: for sources whose every row belongs to an entry."""
+    nothing: tuple[tuple[int, list[LooseGiven]], ...] = ()
+    for one in nothing:
+        yield one

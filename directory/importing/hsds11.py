@@ -21,7 +21,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import SYSTEM
 from directory.database import Database
 from directory.importing import repairs
-from directory.importing.entries import CHUNK, PartnerGiven, ServiceGiven, entry_id, source_namespace
+from directory.importing.entries import (
+    CHUNK,
+    Checkpoint,
+    LooseGiven,
+    PartnerGiven,
+    ServiceGiven,
+    entry_id,
+    nothing_loose,
+    source_namespace,
+)
 from directory.importing.packages import Package
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
 from directory.importing.staging import analyze
@@ -227,8 +236,22 @@ class Hsds11Source:
 
     # reading
 
-    async def prepare(self) -> int | None:
+    async def prepare(self, checkpoint: Checkpoint | None) -> int | None:
         """Read every file into the staging table and join them there; return how many entries come."""
+        if checkpoint is not None:
+            await self._read_all(checkpoint)
+        async with self._database.view(SYSTEM) as session:
+            counted = await session.execute(
+                text(
+                    "SELECT count(*) FROM import_row WHERE run_id = :run AND NOT rejected"
+                    " AND file IN ('organizations.csv', 'services.csv')"
+                ),
+                {"run": self._run},
+            )
+            self._region = await self._usual_region(session)
+            return int(counted.scalar_one())
+
+    async def _read_all(self, checkpoint: Checkpoint) -> None:
         present = [name for name in FILES if name in self._package.names]
         total = sum(self._package.size(name) for name in present)
         done = 0
@@ -241,15 +264,8 @@ class Hsds11Source:
             self._told(Phase.READ, done, total)
         async with self._database.work(SYSTEM) as work:
             await self._join(work.session)
-            counted = await work.session.execute(
-                text(
-                    "SELECT count(*) FROM import_row WHERE run_id = :run AND NOT rejected"
-                    " AND file IN ('organizations.csv', 'services.csv')"
-                ),
-                {"run": self._run},
-            )
-            self._region = await self._usual_region(work.session)
-            return int(counted.scalar_one())
+            # in the same transaction, because what joining rejects is told once only
+            await checkpoint(work.session, "PARTNERS", 0)
 
     async def _read(self, name: str, done: int, total: int) -> None:
         report = self._report.file(name)
@@ -259,7 +275,13 @@ class Hsds11Source:
             lambda read: self._told(Phase.READ, done + min(read, self._package.size(name)), total),
             lambda: report.repair(1, "", "BOM_REMOVED"),
         )
-        kept = self._checked(name, rows)
+        # what a run that was killed has staged of this file need not be staged again, only counted
+        async with self._database.view(SYSTEM) as session:
+            staged = await session.scalar(
+                text("SELECT max(number) FROM import_row WHERE run_id = :run AND file = :file"),
+                {"run": self._run, "file": name},
+            )
+        kept = (row for row in self._checked(name, rows) if row["number"] > (staged or 0))
         while chunk := list(islice(kept, ROWS_AT_ONCE)):
             async with self._database.work(SYSTEM) as work:
                 await work.session.execute(
@@ -498,17 +520,16 @@ class Hsds11Source:
             children[parent, file].append((number, _decode(data)))
         return children
 
-    async def partners(self) -> AsyncIterator[list[PartnerGiven]]:
+    async def partners(self, after: int) -> AsyncIterator[tuple[int, list[PartnerGiven]]]:
         """Yield every organisation with its places."""
-        after = 0
         while True:
             async with self._database.view(SYSTEM) as session:
                 rows = await self._main_rows(session, ORGANIZATIONS, after)
                 given = await self._partners(session, rows)
             if not rows:
                 return
-            yield given
             after = rows[-1].number
+            yield after, given
 
     async def _partners(self, session: AsyncSession, rows: Sequence[Any]) -> list[PartnerGiven]:
         keys = [row.key for row in rows]
@@ -669,17 +690,16 @@ class Hsds11Source:
             timezone=zone,
         )
 
-    async def services(self) -> AsyncIterator[list[ServiceGiven]]:
+    async def services(self, after: int) -> AsyncIterator[tuple[int, list[ServiceGiven]]]:
         """Yield every service."""
-        after = 0
         while True:
             async with self._database.view(SYSTEM) as session:
                 rows = await self._main_rows(session, SERVICES, after)
                 given = await self._services(session, rows)
             if not rows:
                 return
-            yield given
             after = rows[-1].number
+            yield after, given
 
     async def _services(self, session: AsyncSession, rows: Sequence[Any]) -> list[ServiceGiven]:
         children = await self._children(session, SERVICES, [row.key for row in rows])
@@ -771,6 +791,10 @@ class Hsds11Source:
             state=PublicationState.HIDDEN if status in _HIDDEN else None,
             locations=tuple(entry_id(self._namespace, "location", place) for place in places),
         )
+
+    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
+        """Yield nothing: what belongs to no entry was rejected with its reason."""
+        return nothing_loose(after)
 
     # fields
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,6 +22,7 @@ KEPT: Final = 100
 class Phase(StrEnum):
     """What an import is doing."""
 
+    CONTINUE = "CONTINUE"
     READ = "READ"
     STAGE = "STAGE"
     TAKE_OVER = "TAKE_OVER"
@@ -177,6 +179,27 @@ class Outcome(msgspec.Struct):
     ended: int = 0
 
 
+class Missing(msgspec.Struct, frozen=True):
+    """An entry that the source no longer has, under its id there."""
+
+    kind: str
+    foreign_id: str
+    id: UUID
+
+
+class Absent(msgspec.Struct):
+    """What became of entries that came from the source before and are no longer in it.
+
+    They are counted, the first ones named (``KEPT``), and stay as they are; ``withdrawn``: those that were
+    hidden because the import was told to (``withdraw_missing``).
+    """
+
+    partners: int = 0
+    services: int = 0
+    withdrawn: int = 0
+    first: list[Missing] = []
+
+
 class Duplicates(msgspec.Struct):
     """New entries that may be in the directory twice; nothing is merged by itself.
 
@@ -198,7 +221,10 @@ class Duplicates(msgspec.Struct):
 
 
 class ImportReport(msgspec.Struct):
-    """What an import did. ``clients`` is the network file's untouched part for ``referrals``."""
+    """What an import did. ``clients`` is the network file's untouched part for ``referrals``.
+
+    ``continued``: it went on where the same import had been ended before (killed, Ctrl-C).
+    """
 
     run: UUID
     source: str
@@ -211,6 +237,8 @@ class ImportReport(msgspec.Struct):
     services: Outcome = msgspec.field(default_factory=Outcome)
     topics: Outcome = msgspec.field(default_factory=Outcome)
     occupations: Outcome = msgspec.field(default_factory=Outcome)
+    missing: Absent = msgspec.field(default_factory=Absent)
+    continued: bool = False
     duplicates: Duplicates = msgspec.field(default_factory=Duplicates)
     read_seconds: float = 0
     stage_seconds: float = 0
@@ -225,6 +253,17 @@ class ImportReport(msgspec.Struct):
         report = FileReport(file=name)
         self.files.append(report)
         return report
+
+    def packed(self) -> bytes:
+        """Return the report as it is kept while the import goes on; ``unpacked`` makes it again."""
+        return zlib.compress(
+            msgspec.json.encode(msgspec.structs.replace(self, clients=msgspec.Raw(b"[]"))), level=1
+        )
+
+    @classmethod
+    def unpacked(cls, kept: bytes) -> ImportReport:
+        """Return the report that was kept."""
+        return msgspec.json.decode(zlib.decompress(kept), type=cls)
 
     def as_json(self) -> bytes:
         """Return the report as JSON, without the clients."""

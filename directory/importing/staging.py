@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
@@ -22,8 +23,15 @@ from directory.aliases import survivors_of
 from directory.building import partner_row, service_row
 from directory.catalogue import texts_of
 from directory.database import Database
-from directory.importing.entries import PartnerGiven, ServiceGiven, Source, entry_id, source_namespace
-from directory.importing.report import ImportRefused, ImportReport, Refusal
+from directory.importing.entries import (
+    LooseGiven,
+    PartnerGiven,
+    ServiceGiven,
+    Source,
+    entry_id,
+    source_namespace,
+)
+from directory.importing.report import ImportRefused, ImportReport, Outcome, Refusal
 from directory.importing.tables import ImportOrigin, ImportStaging
 from directory.models import Base, Location, Municipality, Occupation, Partner, Service, Topic
 from directory.network import MunicipalityEntry
@@ -89,8 +97,20 @@ def column_values(entry: Base) -> dict[str, Any]:
     return {name: msgspec.to_builtins(value) for name, value in columns.items() if value is not None}
 
 
+E = TypeVar("E", bound=Base)
+
+
+def _with_defaults(entry: E) -> E:
+    """Fill the columns that are left with their defaults, as the database layer does for a new row."""
+    for column in entry.__table__.columns:
+        default: Any = column.default
+        if default is not None and getattr(entry, column.name) is None:
+            setattr(entry, column.name, default.arg(None) if default.is_callable else default.arg)
+    return entry
+
+
 def _new_partner(id_: UUID, municipality: Municipality) -> Partner:
-    return Partner(
+    partner = Partner(
         id=id_,
         municipality_id=municipality.id,
         description={},
@@ -105,10 +125,11 @@ def _new_partner(id_: UUID, municipality: Municipality) -> Partner:
         correspondence_language="de",
         locations=[],
     )
+    return _with_defaults(partner)
 
 
 def _new_service(given: ServiceGiven) -> Service:
-    return Service(
+    service = Service(
         id=given.id,
         partner_id=given.partner_id,
         description={},
@@ -120,10 +141,11 @@ def _new_service(given: ServiceGiven) -> Service:
         contact_points=(),
         capacity=given.values.get("capacity", Capacity()),
     )
+    return _with_defaults(service)
 
 
 def _location(partner_id: UUID, value: LocationValue) -> Location:
-    return Location(partner_id=partner_id, **as_stored(msgspec.structs.asdict(value)))
+    return _with_defaults(Location(partner_id=partner_id, **as_stored(msgspec.structs.asdict(value))))
 
 
 def _read_location(row: Mapping[str, Any]) -> Location:
@@ -137,7 +159,8 @@ def _read_location(row: Mapping[str, Any]) -> Location:
 
 def _document(row: dict[str, Any]) -> dict[str, Any]:
     """Return a document's row as jsonb_populate_record reads it."""
-    ready: dict[str, Any] = msgspec.to_builtins({**row, "sort_key": "\\x" + row["sort_key"].hex()})
+    written = {k: "\\x" + v.hex() if isinstance(v, bytes) else v for k, v in row.items()}
+    ready: dict[str, Any] = msgspec.to_builtins(written)
     return ready
 
 
@@ -150,6 +173,30 @@ async def _insert(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
     # through the connection: the session would sort rows by which of their values are None
     connection = await session.connection()
     await connection.execute(insert(ImportStaging), rows)
+
+
+async def keep_progress(session: AsyncSession, report: ImportReport, phase: str, position: int) -> None:
+    """Keep how far the run has come, with its report, in the transaction that brings it there."""
+    await session.execute(
+        text("UPDATE import_run SET cursor = :cursor, kept = :kept WHERE id = :run"),
+        {"cursor": f"{phase} {position}", "kept": report.packed(), "run": report.run},
+    )
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What the source last said of an entry, and the state it had when an import hid it."""
+
+    digest: bytes
+    withdrawn: PublicationState | None
+
+
+def _state_of(entry: Partner | Service | None, origin: Origin | None) -> PublicationState | None:
+    """Return an entry's state; what an import hid counts as not hidden, because its source has it again."""
+    if entry is None:
+        return None
+    if entry.state is PublicationState.HIDDEN and origin is not None and origin.withdrawn is not None:
+        return origin.withdrawn
+    return entry.state
 
 
 class Shown(msgspec.Struct):
@@ -180,6 +227,7 @@ class Stage:
 
     async def prepare(self, ars: str | None) -> None:
         """Find the municipality and the open vocabularies; raises ImportRefused."""
+        self.report.topics, self.report.occupations = Outcome(), Outcome()
         async with self.database.view(SYSTEM) as session:
             await self._find_municipality(session, ars)
             await self._prepare_topics(session)
@@ -278,15 +326,28 @@ class Stage:
                 self.report.occupations.changed += 1
             self.changed_occupations.append(occupation)
 
-    async def _origins(self, session: AsyncSession, kind: str, ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    async def _origins(self, session: AsyncSession, kind: str, ids: Sequence[UUID]) -> dict[UUID, Origin]:
         found = await session.execute(
-            select(ImportOrigin.id, ImportOrigin.digest).where(
+            select(ImportOrigin.id, ImportOrigin.digest, ImportOrigin.withdrawn).where(
                 ImportOrigin.kind == kind, ImportOrigin.source == self.source.name, ImportOrigin.id.in_(ids)
             )
         )
-        return {row.id: row.digest for row in found}
+        return {
+            row.id: Origin(row.digest, PublicationState(row.withdrawn) if row.withdrawn else None)
+            for row in found
+        }
 
-    async def partners(self, chunk: Sequence[PartnerGiven]) -> None:
+    async def loose(self, chunk: Sequence[LooseGiven], position: int) -> None:
+        """Stage what belongs to no entry."""
+        async with self.database.work(SYSTEM) as work:
+            rows = [
+                self._row(one.table, one.id, digest(one.original), 0, original=one.original) for one in chunk
+            ]
+            if rows:
+                await _insert(work.session, rows)
+            await keep_progress(work.session, self.report, "LOOSE", position)
+
+    async def partners(self, chunk: Sequence[PartnerGiven], position: int) -> None:
         """Prepare partners with their places; raises ImportRefused."""
         ids = [given.id for given in chunk]
         async with self.database.work(SYSTEM) as work:
@@ -305,26 +366,25 @@ class Stage:
                 rows += self._partner(given, current.get(given.id), origins.get(given.id), ours)
             if rows:
                 await _insert(work.session, rows)
+            await keep_progress(work.session, self.report, "PARTNERS", position)
 
     def _row(self, kind: str, id_: UUID, said: bytes, base_version: int, **more: Any) -> dict[str, Any]:
         return {
             "run_id": self.run_id, "kind": kind, "id": id_, "digest": said, "base_version": base_version,
             "partner_id": None, "partner_version": 0, "shown_elsewhere": False,
-            "row": None, "document": None, "links": None, **more,
+            "row": None, "document": None, "links": None, "original": None, **more,
         }  # fmt: skip
 
     def _date_texts(self, entry: Partner | Service, before: Mapping[str, Mapping[str, str]]) -> None:
         """Date the texts that differ from before; the rest keeps its dates."""
-        dates = dated(
-            before, texts_of(entry), entry.text_dates, entry.source_language, self.database.clock()
-        )
+        dates = dated(before, texts_of(entry), entry.text_dates, entry.source_language, self.database.clock())
         entry.text_dates = as_stored(dates)
 
     def _provenance(self, foreign_id: str) -> Provenance:
         return Provenance(source=self.source.name, foreign_id=foreign_id, licence=self.source.licence)
 
     def _partner(
-        self, given: PartnerGiven, current: Partner | None, last: bytes | None, ours: Mapping[UUID, bytes]
+        self, given: PartnerGiven, current: Partner | None, last: Origin | None, ours: Mapping[UUID, Origin]
     ) -> list[dict[str, Any]]:
         said = digest(given, self.source.licence)
         if current is not None and current.municipality_id != self.municipality.id:
@@ -332,10 +392,15 @@ class Stage:
         if current is not None and current.ended_at:
             self.report.partners.ended += 1
             return [self._row("PARTNER", given.id, said, current.version)]
-        state = next_state(current.state if current else None, given.state, self.publish)
-        if current is not None and last == said and state is current.state:
+        state = next_state(_state_of(current, last), given.state, self.publish)
+        if current is not None and last is not None and last.digest == said and state is current.state:
             self.report.partners.unchanged += 1
-            return []
+            # its places are still there too
+            return [
+                self._row("PARTNER", given.id, said, current.version),
+                *(self._row("LOCATION", place.id, said, 1) for place in given.locations),
+            ]
+        original = None if given.original is UNSET else given.original
         before = (column_values(current), partner_row(current), _summary(current)) if current else None
         old_places = {place.id: column_values(place) for place in current.locations} if current else {}
         partner = current or _new_partner(given.id, self.municipality)
@@ -370,7 +435,7 @@ class Stage:
         ]
         if before is not None and (column_values(partner), partner_row(partner)) == before[:2]:
             self.report.partners.unchanged += 1
-            return [*rows, self._row("PARTNER", given.id, said, base, **family)]
+            return [*rows, self._row("PARTNER", given.id, said, base, original=original, **family)]
         partner.version, partner.updated_at = base + 1, PLACEHOLDER
         changes_others = before is not None and before[2] != _summary(partner)
         staged = self._row(
@@ -382,11 +447,12 @@ class Stage:
             row=column_values(partner),
             document=_document(partner_row(partner)),
             links={"gone": [str(id_) for id_ in gone]},
+            original=original,
             **family,
         )
         return [*rows, staged]
 
-    async def services(self, chunk: Sequence[ServiceGiven]) -> None:
+    async def services(self, chunk: Sequence[ServiceGiven], position: int) -> None:
         """Prepare services; their partners are staged or in the directory already."""
         ids = [given.id for given in chunk]
         async with self.database.work(SYSTEM) as work:
@@ -414,6 +480,7 @@ class Stage:
                 )
             if rows:
                 await _insert(work.session, rows)
+            await keep_progress(work.session, self.report, "SERVICES", position)
 
     async def _staged(self, session: AsyncSession, kind: str, ids: set[UUID]) -> list[Any]:
         found = await session.execute(
@@ -459,26 +526,30 @@ class Stage:
         self,
         given: ServiceGiven,
         current: Service | None,
-        last: bytes | None,
+        last: Origin | None,
         shown: Shown,
         places: Mapping[UUID, Location],
     ) -> list[dict[str, Any]]:
         said = digest(given, self.source.licence)
-        state = next_state(current.state if current else None, given.state, self.publish)
-        if current is not None and last == said and state is current.state:
+        if (current is not None and current.ended_at) or shown.partner.ended_at:
+            self.report.services.ended += 1
+            return [self._row("SERVICE", given.id, said, current.version if current else 0)]
+        state = next_state(_state_of(current, last), given.state, self.publish)
+        if current is not None and last is not None and last.digest == said and state is current.state:
             self.report.services.unchanged += 1
-            return []
+            return [self._row("SERVICE", given.id, said, current.version)]
+        original = None if given.original is UNSET else given.original
         before = (
             (column_values(current), service_row(current, current.partner, current.topics, current.locations))
             if current
             else None
         )
         topics = (
-            [self.topics[code] for code in given.topics]
+            [self.topics[code] for code in given.topics if code in self.topics]
             if given.topics is not None
             else (list(current.topics) if current else [])
         )
-        locations = [places[id_] for id_ in given.locations]
+        locations = [places[id_] for id_ in given.locations if id_ in places]
         service = current or _new_service(given)
         texts = texts_of(service) if current else {}
         for name, value in given.values.items():
@@ -494,7 +565,7 @@ class Stage:
             after = (column_values(service), service_row(service, shown.partner, topics, locations))
             if after == before:
                 self.report.services.unchanged += 1
-                return [self._row("SERVICE", given.id, said, base, **family)]
+                return [self._row("SERVICE", given.id, said, base, original=original, **family)]
         service.version, service.updated_at = base + 1, PLACEHOLDER
         return [
             self._row(
@@ -508,6 +579,7 @@ class Stage:
                     "topics": [topic.code for topic in topics],
                     "locations": [str(place.id) for place in locations],
                 },
+                original=original,
                 **family,
             )
         ]

@@ -14,7 +14,11 @@ from directory.models import Base
 
 
 class ImportRun(Base):
-    """One run of the importer: STAGING until it was taken over (DONE) or given up (FAILED)."""
+    """One run of the importer: STAGING until it was taken over (DONE) or given up (FAILED).
+
+    ``fingerprint``: of the source and of how it is imported. ``cursor``: how far staging has come, ``kept``:
+    the report up to there, so that the same import goes on there after this one has been killed.
+    """
 
     __tablename__ = "import_run"
 
@@ -25,6 +29,9 @@ class ImportRun(Base):
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     report: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary)
+    cursor: Mapped[str | None]
+    kept: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class ImportRow(Base):
@@ -56,8 +63,9 @@ class ImportStaging(Base):
     """An entry ready to be taken over: its row, its document and its links, complete.
 
     ``base_version`` and ``partner_version``: the versions (of itself, of its partner) that it was prepared
-    on, 0 for what was not there. ``row`` None: only the source's digest is new, the entry stays as it is.
-    ``shown_elsewhere``: something changed that other documents show too.
+    on, 0 for what was not there. ``row`` None: the entry stays as it is, the source still has
+    it, and its digest may be new. ``shown_elsewhere``: something changed that other documents show too.
+    ``original``: what the source said, as ``ImportOriginal`` keeps it; None: as before.
     """
 
     __tablename__ = "import_staging"
@@ -74,10 +82,14 @@ class ImportStaging(Base):
     row: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     document: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     links: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    original: Mapped[str | None]
 
 
 class ImportOrigin(Base):
-    """What a source last said of an entry: where it says nothing new, the entry is left alone."""
+    """What a source last said of an entry: where it says nothing new, the entry is left alone.
+
+    ``withdrawn``: the state it had when an import hid it because its source no longer has it.
+    """
 
     __tablename__ = "import_origin"
     __table_args__ = (Index("import_origin_source", "source"),)
@@ -86,3 +98,21 @@ class ImportOrigin(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     source: Mapped[str]
     digest: Mapped[bytes] = mapped_column(LargeBinary)
+    withdrawn: Mapped[str | None]
+
+
+class ImportOriginal(Base):
+    """What a source said of an entry, whole, so that an export gives back what our entries cannot hold.
+
+    Without names of persons, which are taken out before anything is stored. ``kind`` is PARTNER, SERVICE,
+    or the HSDS table of what belongs to no entry (a taxonomy, a unit); ``data`` is JSON as ``format`` has it.
+    """
+
+    __tablename__ = "import_original"
+    __table_args__ = (Index("import_original_source", "source", "kind", "id"),)
+
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    source: Mapped[str]
+    format: Mapped[str]
+    data: Mapped[str]

@@ -19,7 +19,7 @@ from directory import feed
 from directory.building import DocumentChange, keep_versions, rebuild_partners, rebuild_services
 from directory.database import Work
 from directory.documents import DocumentKind
-from directory.importing.report import ImportRefused, ImportReport, Refusal
+from directory.importing.report import KEPT, Absent, ImportRefused, ImportReport, Missing, Refusal
 from directory.importing.staging import PLACEHOLDER, Stage, analyze
 from directory.importing.tables import ImportOrigin
 from directory.models import (
@@ -78,10 +78,13 @@ async def _upsert(session: AsyncSession, model: type[Base], entries: list[Any], 
 class Takeover:
     """The one transaction; ``run`` does everything but the commit."""
 
-    def __init__(self, work: Work, stage: Stage) -> None:
+    def __init__(self, work: Work, stage: Stage, *, withdraw_missing: bool = False) -> None:
         self.work = work
+        self.withdraw_missing = withdraw_missing
         self.session = work.session
         self.stage = stage
+        self.missing_partners: list[UUID] = []
+        self.missing_services: list[UUID] = []
         self.report: ImportReport = stage.report
         self.parameters: dict[str, Any] = {
             "run": stage.run_id,
@@ -100,6 +103,7 @@ class Takeover:
         await self._still_ours()
         await analyze(self.session)
         await self._lock()
+        await self._find_missing()
         await self._skip_what_changed_meanwhile()
         await self._vocabularies()
         await self._count()
@@ -111,6 +115,8 @@ class Takeover:
         await self._documents("PARTNER", PartnerDocumentRow)
         await self._documents("SERVICE", ServiceDocumentRow)
         dependent = await self._dependents(gone)
+        dependent = _last_of([*dependent, *await self._withdraw()])
+        await self._originals()
         await self._remember()
         self.work.record(
             "IMPORT",
@@ -148,6 +154,82 @@ class Takeover:
             "SELECT t.id FROM service t WHERE t.id IN (SELECT id FROM import_staging"
             " WHERE run_id = :run AND kind = 'SERVICE' AND row IS NOT NULL)"
             " ORDER BY t.id FOR NO KEY UPDATE OF t"
+        )
+
+    async def _find_missing(self) -> None:
+        """Find what the source had before and has no more, before anything is skipped.
+
+        A row that is still there but was rejected this time is not missing: it is there to be put right.
+        """
+        missing = self.report.missing = Absent()
+        for kind, table, file in (
+            ("PARTNER", "partner", "organizations.csv"),
+            ("SERVICE", "service", "services.csv"),
+        ):
+            found = await self._do(
+                "SELECT t.id, t.provenance->>'foreign_id' AS foreign_id FROM import_origin o"  # noqa: S608
+                f" JOIN {table} t ON t.id = o.id WHERE o.kind = '{kind}' AND o.source = :source"
+                " AND t.state <> 'HIDDEN' AND t.provenance->>'source' = :source"
+                " AND NOT EXISTS (SELECT FROM import_staging s WHERE s.run_id = :run AND s.kind = o.kind"
+                " AND s.id = o.id)"
+                f" AND NOT EXISTS (SELECT FROM import_row r WHERE r.run_id = :run AND r.file = '{file}'"
+                " AND r.key = t.provenance->>'foreign_id') ORDER BY t.id",
+                source=self.stage.source.name,
+            )
+            ids = []
+            for id_, foreign_id in found:
+                ids.append(id_)
+                if len(missing.first) < KEPT:
+                    missing.first.append(Missing(kind, foreign_id or "", id_))
+            if kind == "PARTNER":
+                self.missing_partners, missing.partners = ids, len(ids)
+            else:
+                self.missing_services, missing.services = ids, len(ids)
+
+    async def _withdraw(self) -> list[DocumentChange]:
+        """Hide what is missing, and remember its state: it comes back when its source has it again."""
+        if not self.withdraw_missing:
+            return []
+        changes: list[DocumentChange] = []
+        for kind, table, ids in (
+            ("PARTNER", "partner", self.missing_partners),
+            ("SERVICE", "service", self.missing_services),
+        ):
+            await self._do(
+                f"UPDATE import_origin o SET withdrawn = t.state FROM {table} t"  # noqa: S608
+                f" WHERE o.kind = '{kind}' AND o.id = t.id AND t.id = ANY(CAST(:ids AS uuid[]))",
+                ids=ids,
+            )
+            await self._do(
+                f"UPDATE {table} SET state = 'HIDDEN', version = version + 1, updated_at = :now"  # noqa: S608
+                " WHERE id = ANY(CAST(:ids AS uuid[]))",
+                ids=ids,
+            )
+            for id_ in ids:
+                self.work.record("IMPORT_WITHDRAW", kind.lower(), id_, {"source": self.stage.source.name})
+        self.report.missing.withdrawn = len(self.missing_partners) + len(self.missing_services)
+        changes += await rebuild_partners(self.session, self.missing_partners)
+        # services of a partner that is hidden now are not shown either
+        shown = await self._do(
+            "UPDATE service SET version = version + 1, updated_at = :now"
+            " WHERE partner_id = ANY(CAST(:partners AS uuid[])) AND id <> ALL(CAST(:already AS uuid[]))"
+            " RETURNING id",
+            partners=self.missing_partners,
+            already=self.missing_services,
+        )
+        services = [*self.missing_services, *(id_ for (id_,) in shown)]
+        changes += await rebuild_services(self.session, services)
+        return changes
+
+    async def _originals(self) -> None:
+        """Keep what the source said beyond what entries hold."""
+        await self._do(
+            "INSERT INTO import_original (kind, id, source, format, data)"
+            " SELECT kind, id, :source, :format, original FROM import_staging"
+            " WHERE run_id = :run AND original IS NOT NULL ON CONFLICT (kind, id) DO UPDATE"
+            " SET source = excluded.source, format = excluded.format, data = excluded.data",
+            source=self.stage.source.name,
+            format=self.stage.source.format,
         )
 
     async def _skip_what_changed_meanwhile(self) -> None:
@@ -312,7 +394,9 @@ class Takeover:
         await self._do(
             "INSERT INTO import_origin (kind, id, source, digest) SELECT kind, id, :source, digest"
             " FROM import_staging WHERE run_id = :run ON CONFLICT (kind, id) DO UPDATE"
-            " SET source = excluded.source, digest = excluded.digest",
+            " SET source = excluded.source, digest = excluded.digest, withdrawn = NULL"
+            " WHERE (import_origin.source, import_origin.digest)"
+            " IS DISTINCT FROM (excluded.source, excluded.digest) OR import_origin.withdrawn IS NOT NULL",
             source=self.stage.source.name,
         )
         if self.stage.origins:
@@ -325,6 +409,11 @@ class Takeover:
                 _newest(self.stage.origins),
             )
         await self._do("UPDATE import_run SET state = 'DONE', ended_at = :now WHERE id = :run")
+
+
+def _last_of(changes: list[DocumentChange]) -> list[DocumentChange]:
+    """Return each document's last change: what was rebuilt twice has the later version only."""
+    return list({(kind, id_): (kind, id_, version, gone) for kind, id_, version, gone in changes}.values())
 
 
 def _newest(origins: list[dict[str, Any]]) -> list[Mapping[str, Any]]:

@@ -524,7 +524,8 @@ PUBLISHED: Final[dict[str, tuple[str, ...]]] = {
     "partner_document": ("public", "internal"),
     "service_document": ("public", "internal"),
     "import_row": ("data",),
-    "import_staging": ("row", "document"),
+    "import_staging": ("row", "document", "original"),
+    "import_original": ("data",),
 }
 """Tables of the directory, with the columns in which an employee may be named as a contact point.
 

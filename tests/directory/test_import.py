@@ -176,7 +176,11 @@ async def test_a_network_comes_in_with_everything_it_says(empty_database: Databa
     document = msgspec.json.decode((await documents(empty_database))[course.id])
     assert [topic["code"] for topic in document["topics"]] == ["language", "b1"]
     assert [place["name"] for place in document["locations"]] == ["Haus", "Anbau"]
-    assert document["course"] == {"level_to": "B1", "childcare": True, "starts_on": "2027-01-10"}
+    assert document["course"] == {
+        "level_to": "B1",
+        "childcare": True,
+        "runs": [{"starts_on": "2027-01-10"}],
+    }
     assert document["version"] == 1
     async with empty_database.view(SYSTEM) as session:
         coordinating = await session.scalars(select(Partner.name).where(Partner.coordinates))
