@@ -61,6 +61,7 @@ from directory.values import (
 from directory.vocabulary import (
     CapacityState,
     ChangeField,
+    DataKind,
     DataProtectionLaw,
     HiddenBecause,
     PartnerKind,
@@ -370,6 +371,14 @@ def _looked_at(work: Work, entry: Partner | Service, fields: Collection[str]) ->
         entry.assured_kinds = {**(entry.assured_kinds or {}), **dict.fromkeys(sorted(kinds), work.now)}
 
 
+def _just_entered(work: Work, values: Mapping[str, Any]) -> dict[DataKind, datetime]:
+    """Return that whoever enters something has looked at all of it; a capacity says its day itself."""
+    kinds = [DataKind.CONTACT, DataKind.DESCRIPTION]
+    if values.get("course") is not None:
+        kinds.append(DataKind.COURSE)
+    return dict.fromkeys(kinds, work.now)
+
+
 def _assured(work: Work, entry: Partner | Service) -> set[str]:
     """Keep that the whole entry is right as of now; show it again if it was hidden for want of that."""
     entry.assured_at, entry.assured_kinds = work.now, None
@@ -461,6 +470,7 @@ async def create_partner(work: Work, draft: PartnerDraft) -> Saved:
         id=uuid4(),
         municipality_id=draft.municipality_id,
         state=PublicationState.DRAFT,
+        assured_kinds=_just_entered(work, values),
         text_dates=_first_dates(values, work.now),
         version=1,
         updated_at=work.now,
@@ -728,6 +738,7 @@ async def create_service(work: Work, draft: ServiceDraft) -> Saved:
         id=uuid4(),
         partner_id=partner.id,
         state=PublicationState.DRAFT,
+        assured_kinds=_just_entered(work, values),
         source_terms=(),
         text_dates=_first_dates(values, work.now),
         version=1,

@@ -7,14 +7,14 @@ entry at which something goes wrong holds up no other. What a step tells whom is
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date, datetime
 from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import delete, select, text
+from sqlalchemy import TextClause, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -82,18 +82,19 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         return self.looked_at > 0
 
 
-_CANDIDATES: Final = text(
-    """
-    SELECT kind, id FROM (
-      SELECT 'PARTNER' AS kind, d.id FROM partner_document d LEFT JOIN upkeep u ON u.entry_id = d.id
-      WHERE d.state = 'PUBLISHED' AND d.due_at <= :now
-        AND (u.entry_id IS NULL OR u.version <> d.version OR u.next_on <= :today)
-      UNION ALL
-      SELECT 'SERVICE', d.id FROM service_document d LEFT JOIN upkeep u ON u.entry_id = d.id
-      WHERE d.state = 'PUBLISHED' AND d.due_at <= :now
-        AND (u.entry_id IS NULL OR u.version <> d.version OR u.next_on <= :today)) AS due
-    WHERE id > :after ORDER BY id LIMIT :most"""
-)
+_CANDIDATES: Final = {
+    kind: text(
+        f"SELECT d.id FROM {table} d LEFT JOIN upkeep u ON u.entry_id = d.id"  # noqa: S608 - our own names
+        " WHERE d.state = 'PUBLISHED' AND d.due_at <= :now AND d.id > :after"
+        " AND (u.entry_id IS NULL OR u.version <> d.version OR u.next_on <= :today)"
+        " ORDER BY d.id LIMIT :most"
+    )
+    for kind, table in (
+        (DocumentKind.SERVICE, "service_document"),
+        (DocumentKind.PARTNER, "partner_document"),
+    )
+}
+"""Services come first: with its partner hidden, a service is nobody's concern any more."""
 
 _UNDATED: Final = text(
     """
@@ -120,32 +121,24 @@ async def date_entries(database: Database, *, most: int = BATCH) -> int:
 
 
 async def run_upkeep(database: Database, tell: Tell, *, batch: int = BATCH) -> Kept:
-    """Make every step that is due; return what was done. Entries come in the order of their ids."""
+    """Make every step that is due; return what was done."""
     await date_entries(database)
     looked_at = steps = hidden = failed = 0
-    after = _NOBODY
-    while True:
-        async with database.view(SYSTEM) as session:
-            now = database.clock()
-            found = await session.execute(
-                _CANDIDATES, {"now": now, "today": local_day(now), "after": after, "most": batch}
-            )
-            rows = found.all()
-        for row in rows:
+    for kind, candidates in _CANDIDATES.items():
+        async for entry_id in _each(database, candidates, batch):
             looked_at += 1
             try:
                 async with database.work(SYSTEM) as work:
-                    made = await advance(work, DocumentKind(row.kind), row.id, tell)
+                    made = await advance(work, kind, entry_id, tell)
             except Exception as error:
                 # one entry that cannot be read must not keep all others from being looked after
-                log.error("an entry could not be looked after", entry=str(row.id), error=type(error).__name__)
+                log.error(
+                    "an entry could not be looked after", entry=str(entry_id), error=type(error).__name__
+                )
                 failed += 1
                 continue
             steps += len(made)
             hidden += UpkeepStep.HIDE in made
-        if len(rows) < batch:
-            break
-        after = rows[-1].id
     async with database.work(SYSTEM) as work:
         await work.session.execute(
             delete(UpkeepLink)
@@ -153,6 +146,23 @@ async def run_upkeep(database: Database, tell: Tell, *, batch: int = BATCH) -> K
             .execution_options(synchronize_session=False)
         )
     return Kept(looked_at=looked_at, steps=steps, hidden=hidden, failed=failed)
+
+
+async def _each(database: Database, candidates: TextClause, batch: int) -> AsyncIterator[UUID]:
+    """Give the ids of what is due, in their order, however many there are."""
+    after = _NOBODY
+    while True:
+        async with database.view(SYSTEM) as session:
+            now = database.clock()
+            found = await session.scalars(
+                candidates, {"now": now, "today": local_day(now), "after": after, "most": batch}
+            )
+            ids = found.all()
+        for id_ in ids:
+            yield id_
+        if len(ids) < batch:
+            return
+        after = ids[-1]
 
 
 async def advance(work: Work, kind: DocumentKind, entry_id: UUID, tell: Tell) -> tuple[UpkeepStep, ...]:
@@ -281,8 +291,6 @@ _NEXT_PAGE: Final = text(
 )
 _TOTAL: Final = text(f"SELECT count(*) FROM ({_DUE}) AS all_due")  # noqa: S608 - statements of our own
 
-_progress: Final = msgspec.json.Decoder(dict[Chain, Progress])
-
 
 async def entries_due(
     session: AsyncSession,
@@ -322,8 +330,7 @@ async def entries_due(
 def _due(row: object, today: date) -> EntryDue:
     decoder = service_decoder if row.service_id is not None else partner_decoder  # type: ignore[attr-defined]
     entry: Entry = decoder.decode(row.public)  # type: ignore[attr-defined]
-    stored = row.progress  # type: ignore[attr-defined]
-    progress = _progress.decode(stored) if stored is not None else {}
+    progress = msgspec.convert(row.progress or {}, dict[Chain, Progress])  # type: ignore[attr-defined]
     due = due_days(entry)
     return EntryDue(
         id=entry.id,
