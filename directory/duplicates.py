@@ -68,7 +68,8 @@ class Score(Value, frozen=True, kw_only=True):
 
 
 _LEGAL_FORMS: Final = re.compile(
-    r"\b(e\.?\s?v\.?|eingetragener verein|(gemeinnuetzige )?gesellschaft mit beschraenkter haftung"
+    r"\b(e\.?\s?v\.?|eingetragener verein"
+    r"|(gemeinnuetzige )?(gesellschaft mit beschraenkter haftung|gmbh)"
     r"|g?gmbh( & co\.? kg)?|mbh|ug|ag|kg|ohg|gbr|e\.?\s?g\.?|eg|kdoer|koerperschaft des oeffentlichen rechts"
     r"|inc|llc|ltd|corp|ggmbh)(?=\W|$)"
 )

@@ -38,6 +38,9 @@ _BY_LANGUAGE: Final = frozenset({"title", "description"})
 _BY_PART: Final = frozenset({"capacity", "course", "recognition", "interpreting", "referral_facts"})
 """Fields that are told part by part."""
 
+_UNTOLD: Final = frozenset({"assured_kinds"})
+"""Fields that follow from the change of another one: whoever changes a text thereby assures it."""
+
 
 class FieldChange(Value, frozen=True, kw_only=True):
     """What changed in one field: ``before`` and ``after`` are JSON values, None where there was nothing.
@@ -78,6 +81,8 @@ def _parts(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name, value in snapshot.items():
+        if name in _UNTOLD:
+            continue
         if name in _BY_LANGUAGE | _BY_PART and isinstance(value, dict):
             found.update({f"{name}.{part}": inner for part, inner in value.items()})
         elif name == "locations" and isinstance(value, list):

@@ -3,22 +3,21 @@
 A consent names its recipient, so nothing about a person ever changes hands by a merging: see
 ``directory.ending`` for the whole reasoning. Here is the exchange's part of it, asked within the same work.
 
-The rows are those of other offices, which whoever merges does not see; so they are looked at as the system,
-and what comes back is only *that* something is under way, never what, whose or how many.
+The rows are those of other offices, which whoever merges does not see; they are looked at all the same, and
+what comes back is only *that* something is under way, never what, whose or how many.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
 
-from directory.actors import Role
 from directory.database import Work
+from directory.ending import seeing_everything
 from directory.problems import Problem
 from referrals.vocabulary import OPEN_STATES, BookingState
 
@@ -79,16 +78,6 @@ _SAME_PERSON: Final = text(
 )
 
 
-@asynccontextmanager
-async def _as_system(work: Work) -> AsyncIterator[None]:
-    """Look at rows of all offices; a Problem raised within ends the whole work anyway."""
-    become = text("SELECT set_config('app.role', :role, true)")
-    await work.session.flush()
-    await work.session.execute(become, {"role": Role.SYSTEM.value})
-    yield
-    await work.session.execute(become, {"role": work.actor.role.value})
-
-
 class Exchange:
     """The exchange's guard over the end of entries (``directory.ending.Guard``)."""
 
@@ -96,7 +85,7 @@ class Exchange:
         """Refuse while referrals (drafts too) or bookings are open at one of these services."""
         if not services:
             return
-        async with _as_system(work):
+        async with seeing_everything(work):
             row = (
                 await work.session.execute(
                     _AT_SERVICES,
@@ -107,7 +96,7 @@ class Exchange:
 
     async def require_nothing_open_with(self, work: Work, partner_id: UUID) -> None:
         """Refuse while anything about persons is under way at this partner, on whichever side it stands."""
-        async with _as_system(work):
+        async with seeing_everything(work):
             row = (
                 await work.session.execute(
                     _WITH_PARTNER,
@@ -130,7 +119,7 @@ class Exchange:
         Refuses when one person has open referrals to both, which one of them must end first.
         """
         both = {"merged": merged_id, "survivor": survivor_id}
-        async with _as_system(work):
+        async with seeing_everything(work):
             if await work.session.scalar(_SAME_PERSON, {**both, "open": _OPEN}):
                 raise StillUnderWay([UnderWay.SAME_PERSON_AT_BOTH])
             for table, column in (

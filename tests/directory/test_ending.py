@@ -1,0 +1,287 @@
+"""Entries are merged and deleted without anything about a person changing hands; both can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from directory import feed, sources
+from directory.actors import ANONYMOUS, SYSTEM, Actor, Role
+from directory.catalogue import (
+    LocationDraft,
+    Saved,
+    ServiceDraft,
+    add_location,
+    create_service,
+    publish_service,
+)
+from directory.database import Database
+from directory.documents import DocumentKind
+from directory.ending import (
+    delete_partner,
+    delete_service,
+    merge_partners,
+    merge_services,
+    restore_partner,
+    restore_service,
+)
+from directory.feed import Changed
+from directory.history import entry_history
+from directory.models import Member, Partner
+from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, Problem, StaleVersion
+from directory.vocabulary import ServiceKind
+from referrals.merging import Exchange
+from tests.directory.towns import Town
+
+GUARD = Exchange()
+P, S = DocumentKind.PARTNER, DocumentKind.SERVICE
+
+
+async def merged_services(town: Town, actor: Actor | None = None) -> tuple[Saved, Saved, Saved]:
+    partner = await town.partner()
+    survivor, merged = await town.service(partner.id, "Kurs"), await town.service(partner.id, "Kurs ")
+    async with town.database.work(actor or town.coordinator) as work:
+        await merge_services(
+            work,
+            survivor.id,
+            merged.id,
+            expected_version=survivor.version,
+            merged_expected_version=merged.version,
+            guard=GUARD,
+            reason="doppelt",
+        )
+    return partner, survivor, merged
+
+
+async def changed(database: Database, id_: UUID) -> Changed:
+    found = [c for c in await feed.changes_after(database.reader, 0, 100_000) if c.id == id_]  # type: ignore[arg-type]
+    return found[0]
+
+
+async def test_the_old_id_of_a_service_leads_to_the_survivor(database: Database, town: Town) -> None:
+    """For everybody, in one step, also after the survivor was merged itself; the feed has a tombstone."""
+    partner, survivor, merged = await merged_services(town)
+
+    found = await sources.service(database, ANONYMOUS, merged.id)
+    assert found is not None
+    assert found.id == survivor.id
+    assert found.version == survivor.version + 1
+    tombstone = await changed(database, merged.id)
+    assert (tombstone.tombstone, tombstone.version) == (True, merged.version + 1)
+    assert not (await changed(database, survivor.id)).tombstone
+
+    last = await town.service(partner.id, "Noch einer")
+    async with database.work(town.lead) as work:
+        await merge_services(
+            work,
+            last.id,
+            survivor.id,
+            expected_version=last.version,
+            merged_expected_version=survivor.version + 1,
+            guard=GUARD,
+            reason="doppelt",
+        )
+    both = await sources.services_by_id(database, ANONYMOUS, [merged.id, survivor.id])
+    assert [service.id if service else None for service in both] == [last.id, last.id]
+
+
+async def test_a_merged_service_comes_back_hidden(database: Database, town: Town) -> None:
+    _, _, merged = await merged_services(town)
+    async with database.view(town.lead) as session:
+        versions = (await entry_history(session, town.lead, S, merged.id)).nodes
+    assert [(v.action, v.reason) for v in versions[:1]] == [("service.merged_into", "doppelt")]
+
+    async with database.work(town.coordinator) as work:
+        await restore_service(
+            work, merged.id, versions[-1].version, expected_version=merged.version + 1, guard=GUARD
+        )
+
+    assert await sources.service(database, ANONYMOUS, merged.id) is None
+    found = await sources.service(database, town.coordinator, merged.id)
+    assert found is not None
+    assert (found.id, found.title, found.state.value) == (merged.id, {"de": "Kurs"}, "HIDDEN")
+    assert not (await changed(database, merged.id)).tombstone
+
+
+@asynccontextmanager
+async def refused(problem: type[Problem], **expected: object) -> AsyncIterator[None]:
+    with pytest.raises(problem) as caught:
+        yield
+    for name, value in expected.items():
+        assert getattr(caught.value, name) == value
+
+
+async def test_what_cannot_be_merged(database: Database, town: Town, new_town: Any) -> None:
+    """Other partners' services, other municipalities, the coordination, what has ended, what is stale."""
+    partner, other, elsewhere = await town.partner(), await town.partner("Andere"), await new_town()
+    foreign = await elsewhere.partner()
+    one, two = await town.service(partner.id), await town.service(other.id)
+    member = town.actor(Role.PARTNER_MEMBER, partner.id)
+
+    async def services(actor: Actor, a: Saved, b: Saved, reason: str = "x") -> None:
+        async with database.work(actor) as work:
+            await merge_services(
+                work,
+                a.id,
+                b.id,
+                expected_version=a.version,
+                merged_expected_version=b.version,
+                guard=GUARD,
+                reason=reason,
+            )
+
+    async def partners(actor: Actor, a: Saved, b: Saved) -> None:
+        async with database.work(actor) as work:
+            await merge_partners(
+                work,
+                a.id,
+                b.id,
+                expected_version=a.version,
+                merged_expected_version=b.version,
+                guard=GUARD,
+                reason="x",
+            )
+
+    async with refused(InvalidInput, field="mergedId", reason="other-partner"):
+        await services(town.lead, one, two)
+    async with refused(InvalidInput, field="mergedId", reason="same-entry"):
+        await services(town.lead, one, one)
+    async with refused(InvalidInput, field="reason", reason="empty"):
+        await services(town.lead, one, two, " ")
+    async with refused(StaleVersion):
+        await services(town.lead, one, Saved(two.id, 99))
+    async with refused(NotAllowed, rule="coordination-of-the-municipality-only"):
+        await services(member, one, await town.service(partner.id))
+    async with refused(NotSignedIn):
+        await services(ANONYMOUS, one, two)
+    async with refused(NotAllowed):
+        await partners(town.lead, partner, foreign)
+    async with refused(InvalidInput, field="mergedId", reason="other-municipality"):
+        await partners(SYSTEM, partner, foreign)
+    async with refused(InvalidInput, field="mergedId", reason="coordination"):
+        async with database.view(SYSTEM) as session:
+            version = await session.scalar(
+                text("SELECT version FROM partner WHERE id = :id"), {"id": town.coordination_id}
+            )
+        await partners(town.lead, partner, Saved(town.coordination_id, version or 0))
+    _, _, gone = await merged_services(town)
+    async with refused(NotFound):
+        await services(town.lead, one, gone)
+
+
+async def test_merging_partners_moves_services_and_places_and_nobody(database: Database, town: Town) -> None:
+    """And restoring the merged one brings exactly those back."""
+    survivor, merged = await town.partner("Brücke e.V."), await town.partner("Bruecke")
+    own = await town.service(survivor.id, "Beratung")
+    async with database.work(town.lead) as work:
+        place, saved = await add_location(
+            work, merged.id, LocationDraft(name="Haus A"), expected_version=merged.version
+        )
+    moved = await town.service(merged.id, "Kurs", location_ids=[place])
+    async with database.work(SYSTEM) as work:
+        member = Member(id=uuid4(), partner_id=merged.id, name="A", role="PARTNER_MEMBER")
+        work.session.add(member)
+    given = {
+        "expected_version": survivor.version,
+        "merged_expected_version": saved.version,
+        "guard": GUARD,
+        "reason": "derselbe Verein",
+    }
+    async with (
+        refused(NotAllowed, rule="lead-merges-partners-with-members"),
+        database.work(town.coordinator) as work,
+    ):
+        await merge_partners(work, survivor.id, merged.id, **given, same_legal_body=True)  # type: ignore[arg-type]
+    async with (
+        refused(InvalidInput, field="sameLegalBody", reason="required"),
+        database.work(town.lead) as work,
+    ):
+        await merge_partners(work, survivor.id, merged.id, **given)  # type: ignore[arg-type]
+
+    async with database.work(town.lead) as work:
+        after = await merge_partners(work, survivor.id, merged.id, **given, same_legal_body=True)  # type: ignore[arg-type]
+
+    service = await sources.service(database, ANONYMOUS, moved.id)
+    assert service is not None
+    assert (service.partner.id, [p.id for p in service.locations]) == (survivor.id, [place])
+    partner = await sources.partner(database, ANONYMOUS, merged.id)
+    assert partner is not None
+    assert (partner.id, [p.id for p in partner.locations]) == (survivor.id, [place])
+    assert (await changed(database, merged.id)).tombstone
+    async with database.view(SYSTEM) as session:
+        kept = await session.get(Member, member.id)
+        row = await session.get(Partner, merged.id)
+        assert kept is not None
+        assert row is not None
+        assert (kept.partner_id, kept.active, row.ended_at is None) == (merged.id, True, False)
+
+    async with database.work(town.lead) as work:
+        await restore_partner(work, merged.id, saved.version, expected_version=saved.version + 1, guard=GUARD)
+    back = await sources.partner(database, town.lead, merged.id)
+    assert back is not None
+    assert (back.id, back.name, [p.id for p in back.locations]) == (merged.id, "Bruecke", [place])
+    service = await sources.service(database, town.lead, moved.id)
+    assert service is not None
+    assert (service.partner.id, [p.id for p in service.locations]) == (merged.id, [place])
+    stays = await sources.service(database, ANONYMOUS, own.id)
+    assert stays is not None
+    assert stays.partner.id == survivor.id
+    again = await sources.partner(database, ANONYMOUS, survivor.id)
+    assert again is not None
+    assert (again.locations, again.version > after.version) == ((), True)
+
+
+async def test_deleting_leaves_a_tombstone_and_the_history(database: Database, town: Town) -> None:
+    partner = await town.partner()
+    service = await town.service(partner.id)
+    draft = await town.service(partner.id, "Entwurf", published=False)
+    async with database.work(town.coordinator) as work:
+        gone = await delete_partner(
+            work, partner.id, expected_version=partner.version, guard=GUARD, reason="aufgelöst"
+        )
+
+    assert await sources.partner(database, SYSTEM, partner.id) is None
+    assert await sources.services_by_id(database, SYSTEM, [service.id, draft.id]) == [None, None]
+    for id_, version in ((partner.id, gone.version), (service.id, service.version + 1), (draft.id, 2)):
+        tombstone = await changed(database, id_)
+        assert (tombstone.tombstone, tombstone.version) == (True, version)
+    async with database.view(town.lead) as session:
+        newest = (await entry_history(session, town.lead, P, partner.id)).nodes[0]
+    assert (newest.action, newest.reason) == ("partner.delete", "aufgelöst")
+    async with refused(NotFound), database.work(town.lead) as work:
+        await create_service(
+            work, ServiceDraft(partner_id=partner.id, kind=ServiceKind.COUNSELLING, title={"de": "x"})
+        )
+    async with refused(NotFound), database.work(town.lead) as work:
+        await publish_service(work, draft.id, expected_version=2)
+    async with refused(NotFound), database.work(town.lead) as work:
+        await delete_service(work, service.id, expected_version=2, guard=GUARD, reason="x")
+    async with (
+        refused(InvalidInput, field="id", reason="partner-ended"),
+        database.work(town.lead) as work,
+    ):
+        await restore_service(
+            work, service.id, service.version, expected_version=service.version + 1, guard=GUARD
+        )
+    async with database.work(town.lead) as work:
+        await restore_partner(work, partner.id, 2, expected_version=gone.version, guard=GUARD)
+    assert await sources.partner(database, town.lead, partner.id) is not None
+
+
+async def test_what_has_ended_is_hidden_from_who_did_not_keep_it(
+    database: Database, town: Town, new_town: Any
+) -> None:
+    """To others it is as if it had never been there, also its history."""
+    partner, elsewhere = await town.partner(), await new_town()
+    async with database.work(town.lead) as work:
+        await delete_partner(work, partner.id, expected_version=partner.version, guard=GUARD, reason="x")
+    for actor in (elsewhere.lead, town.actor(Role.PARTNER_MEMBER, (await town.partner("B")).id)):
+        async with refused(NotFound), database.view(actor) as session:
+            await entry_history(session, actor, P, partner.id)
+        async with refused(NotFound), database.work(actor) as work:
+            await restore_partner(work, partner.id, 1, expected_version=3, guard=GUARD)
