@@ -17,7 +17,7 @@ from sqlalchemy import update
 
 from directory import catalogue, membership
 from directory.actors import SYSTEM, Role
-from directory.database import Database
+from directory.database import Database, Work
 from directory.models import Municipality, Partner, Topic
 from directory.vocabulary import PartnerKind, ServiceKind
 from graphapi.app import application
@@ -75,22 +75,25 @@ class World:
         return global_id(type_name, key)
 
 
+async def add_municipality(work: Work) -> UUID:
+    municipality = Municipality(
+        id=uuid4(),
+        ars=f"{secrets.randbelow(10**12):012d}",
+        name={"de": "Teststadt", "en": "Test Town", "dsb": "Testowe město"},
+        kind_labels={"FREE_PROVIDER": {"de": "Träger der Stadt", "en": "Provider of the town"}},
+    )
+    work.session.add(municipality)
+    await work.session.flush()
+    return municipality.id
+
+
 async def make_municipality(database: Database) -> UUID:
     async with database.work(SYSTEM) as work:
-        key = uuid4()
-        work.session.add(
-            Municipality(
-                id=key,
-                ars=f"{secrets.randbelow(10**12):012d}",
-                name={"de": "Teststadt", "en": "Test Town", "dsb": "Testowe město"},
-                kind_labels={"FREE_PROVIDER": {"de": "Träger der Stadt", "en": "Provider of the town"}},
-            )
-        )
-    return key
+        return await add_municipality(work)
 
 
-async def make_partner(
-    database: Database,
+async def add_partner(
+    work: Work,
     municipality: UUID,
     name: str,
     *,
@@ -98,49 +101,61 @@ async def make_partner(
     coordinates: bool = False,
     published: bool = True,
 ) -> UUID:
-    async with database.work(SYSTEM) as work:
-        saved = await catalogue.create_partner(
-            work,
-            catalogue.PartnerDraft(
-                municipality_id=municipality,
-                kind=kind,
-                name=name,
-                description={"de": f"Beschreibung von {name}"},
-                website="https://example.org/",
-            ),
-        )
-        await work.session.flush()
-        if coordinates:
-            await work.session.execute(update(Partner).where(Partner.id == saved.id).values(coordinates=True))
-        if published:
-            await catalogue.publish_partner(work, saved.id, expected_version=saved.version)
+    saved = await catalogue.create_partner(
+        work,
+        catalogue.PartnerDraft(
+            municipality_id=municipality,
+            kind=kind,
+            name=name,
+            description={"de": f"Beschreibung von {name}"},
+            website="https://example.org/",
+        ),
+    )
+    await work.session.flush()
+    if coordinates:
+        await work.session.execute(update(Partner).where(Partner.id == saved.id).values(coordinates=True))
+    if published:
+        await catalogue.publish_partner(work, saved.id, expected_version=saved.version)
     return saved.id
 
 
-async def make_member(
-    database: Database, partner: UUID, role: Role, *, administers: bool = False, name: str = "Mitglied"
+async def make_partner(database: Database, municipality: UUID, name: str, **given: Any) -> UUID:
+    async with database.work(SYSTEM) as work:
+        return await add_partner(work, municipality, name, **given)
+
+
+async def add_member(
+    work: Work, partner: UUID, role: Role, *, administers: bool = False, name: str = "Mitglied"
 ) -> tuple[UUID, str]:
     """Return a new member and a token of theirs."""
-    async with database.work(SYSTEM) as work:
-        member = await membership.add_member(
-            work, partner, membership.MemberDraft(name=name, role=role, administers=administers)
-        )
-        token = await membership.create_token(work, member.id, "test")
+    member = await membership.add_member(
+        work, partner, membership.MemberDraft(name=name, role=role, administers=administers)
+    )
+    token = await membership.create_token(work, member.id, "test")
     return member.id, token.secret
 
 
-async def make_service(
-    database: Database, partner: UUID, name: str = "Sprachkurs", *, published: bool = True, **given: Any
+async def make_member(database: Database, partner: UUID, role: Role, **given: Any) -> tuple[UUID, str]:
+    async with database.work(SYSTEM) as work:
+        return await add_member(work, partner, role, **given)
+
+
+async def add_service(
+    work: Work, partner: UUID, name: str = "Sprachkurs", *, published: bool = True, **given: Any
 ) -> UUID:
     draft: dict[str, Any] = {"kind": ServiceKind.QUALIFICATION, "title": {"de": name, "en": f"{name} (en)"}}
-    async with database.work(SYSTEM) as work:
-        saved = await catalogue.create_service(
-            work, catalogue.ServiceDraft(**{"partner_id": partner, **draft, **given})
-        )
-        await work.session.flush()
-        if published:
-            await catalogue.publish_service(work, saved.id, expected_version=saved.version)
+    saved = await catalogue.create_service(
+        work, catalogue.ServiceDraft(**{"partner_id": partner, **draft, **given})
+    )
+    await work.session.flush()
+    if published:
+        await catalogue.publish_service(work, saved.id, expected_version=saved.version)
     return saved.id
+
+
+async def make_service(database: Database, partner: UUID, name: str = "Sprachkurs", **given: Any) -> UUID:
+    async with database.work(SYSTEM) as work:
+        return await add_service(work, partner, name, **given)
 
 
 async def make_topic(database: Database, **labels: str) -> str:
@@ -151,30 +166,24 @@ async def make_topic(database: Database, **labels: str) -> str:
 
 
 async def make_world(database: Database) -> World:
-    municipality, other_municipality = await make_municipality(database), await make_municipality(database)
-    coordination = await make_partner(
-        database,
-        municipality,
-        "Koordination",
-        kind=PartnerKind.MUNICIPAL_PROJECT,
-        coordinates=True,
-    )
-    elsewhere = await make_partner(
-        database,
-        other_municipality,
-        "Koordination anderswo",
-        kind=PartnerKind.MUNICIPAL_PROJECT,
-        coordinates=True,
-    )
-    reading = await make_partner(database, municipality, "Landkreis", kind=PartnerKind.MUNICIPALITY)
-    partner = await make_partner(database, municipality, "Träger A")
-    other_partner = await make_partner(database, municipality, "Träger B")
-    _, lead = await make_member(database, coordination, Role.LEAD, administers=True)
-    _, coordinator = await make_member(database, coordination, Role.COORDINATOR)
-    staff_member, staff = await make_member(database, partner, Role.PARTNER_MEMBER, administers=True)
-    _, other_staff = await make_member(database, other_partner, Role.PARTNER_MEMBER)
-    _, stranger = await make_member(database, elsewhere, Role.COORDINATOR)
-    _, reader = await make_member(database, reading, Role.OTHER_MUNICIPALITY)
+    async with database.work(SYSTEM) as work:
+        return await add_world(work)
+
+
+async def add_world(work: Work) -> World:
+    municipality, other_municipality = await add_municipality(work), await add_municipality(work)
+    project: dict[str, Any] = {"kind": PartnerKind.MUNICIPAL_PROJECT, "coordinates": True}
+    coordination = await add_partner(work, municipality, "Koordination", **project)
+    elsewhere = await add_partner(work, other_municipality, "Koordination anderswo", **project)
+    reading = await add_partner(work, municipality, "Landkreis", kind=PartnerKind.MUNICIPALITY)
+    partner = await add_partner(work, municipality, "Träger A")
+    other_partner = await add_partner(work, municipality, "Träger B")
+    _, lead = await add_member(work, coordination, Role.LEAD, administers=True)
+    _, coordinator = await add_member(work, coordination, Role.COORDINATOR)
+    staff_member, staff = await add_member(work, partner, Role.PARTNER_MEMBER, administers=True)
+    _, other_staff = await add_member(work, other_partner, Role.PARTNER_MEMBER)
+    _, stranger = await add_member(work, elsewhere, Role.COORDINATOR)
+    _, reader = await add_member(work, reading, Role.OTHER_MUNICIPALITY)
     return World(
         municipality=municipality,
         coordination=coordination,

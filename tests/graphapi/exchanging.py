@@ -24,11 +24,12 @@ from referrals.consent.rules import BERLIN
 from tests.graphapi.asking import Answer, Api
 from tests.graphapi.conftest import (
     World,
-    make_member,
-    make_partner,
+    add_member,
+    add_partner,
+    add_service,
+    add_world,
     make_service,
     make_topic,
-    make_world,
 )
 
 REFERRAL = """id version state seenAs allowedMoves recordableMoves outcome outcomeReason outcomeOn reason
@@ -45,6 +46,7 @@ PAYLOADS = {
     "BulkClients": BULK.format("... on ClientSaved { client { id version } }"),
     "ApprovalRequested": "approval { id version state move referralId }",
     "ChangeRequestSaved": "changeRequest { id version state }",
+    "CorrectionTaken": "field",
     "ApprovalSaved": "approval { id version state move referral { id state } }",
     "BookingSaved": "booking { id version state allowedMoves person interpreter }",
     "FeedbackCodeIssued": "feedbackCode expiresAt",
@@ -320,28 +322,28 @@ OUTCOME: dict[str, Any] = {"outcome": "NOT_MET", "outcomeOn": TODAY.isoformat(),
 
 async def make_town(database: Database, api: Api) -> Town:
     """Make a town of its own."""
-    world = await make_world(database)
-    jobcenter = await make_partner(database, world.municipality, "Jobcenter", kind=PartnerKind.AUTHORITY)
-    _, jobcenter_token = await make_member(database, jobcenter, Role.PARTNER_MEMBER)
-    _, colleague = await make_member(database, world.coordination, Role.COORDINATOR)
-    _, second_lead = await make_member(database, world.coordination, Role.LEAD)
     topic = await make_topic(database, de="Sprachkurs", en="language course")
     async with database.work(SYSTEM) as work:
+        world = await add_world(work)
+        jobcenter = await add_partner(work, world.municipality, "Jobcenter", kind=PartnerKind.AUTHORITY)
+        _, jobcenter_token = await add_member(work, jobcenter, Role.PARTNER_MEMBER)
+        _, colleague = await add_member(work, world.coordination, Role.COORDINATOR)
+        _, second_lead = await add_member(work, world.coordination, Role.LEAD)
         await work.session.execute(update(Partner).where(Partner.id == jobcenter).values(public_body=True))
-    clearing = await make_service(
-        database, world.coordination, "Clearing", kind=ServiceKind.COUNSELLING, topics=[topic]
-    )
-    interpreting = await make_service(
-        database,
-        world.partner,
-        "Sprachmittlung",
-        kind=ServiceKind.LANGUAGE_MEDIATION,
-        interpreting=InterpretingFacts(
-            languages=(InterpretedLanguage(language="ti"),), modes=(InterpretingMode.ON_SITE,)
-        ),
-    )
-    service = await make_service(database, world.partner, "Sprachkurs")
-    other = await make_service(database, world.other_partner, "Anderer Sprachkurs")
+        clearing = await add_service(
+            work, world.coordination, "Clearing", kind=ServiceKind.COUNSELLING, topics=[topic]
+        )
+        interpreting = await add_service(
+            work,
+            world.partner,
+            "Sprachmittlung",
+            kind=ServiceKind.LANGUAGE_MEDIATION,
+            interpreting=InterpretingFacts(
+                languages=(InterpretedLanguage(language="ti"),), modes=(InterpretingMode.ON_SITE,)
+            ),
+        )
+        service = await add_service(work, world.partner, "Sprachkurs")
+        other = await add_service(work, world.other_partner, "Anderer Sprachkurs")
     return Town(
         api=api,
         database=database,
