@@ -17,9 +17,6 @@ from directory.values import TextDates
 TEXT_FIELDS: Final = ("title", "description")
 """The fields of entries that are texts in several languages and have a source."""
 
-EXPECTED: Final = ("de", "en", "ar", "fa", "uk", "ru", "fr", "ti", "kmr", "so", "dsb")
-"""The languages that the network's texts are to exist in (BCP 47); any other is welcome too."""
-
 
 def source_of(texts: Mapping[str, str], source_language: str) -> str | None:
     """Return the language the others were translated from: the entry's, else German, English, the first.

@@ -28,6 +28,7 @@ from graphapi.answer_page import AnswerPages
 from graphapi.connecting import key_store, master_key_text
 from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
+from graphapi.feed_route import feed_of
 from graphapi.formats.routes import routes as formats_of
 from graphapi.health import Readiness, readiness
 from graphapi.hsds.face import ROOT as HSDS
@@ -232,6 +233,7 @@ def application(
             upkeep_page,
             answer_style,
             *formats_of(services),
+            feed_of(services),
             hsds,
         ],
         lifespan=[running],
