@@ -50,7 +50,7 @@ from referrals.names import index_terms, search_options
 from referrals.personal_data.keystore import KeyStore
 from referrals.personal_data.sealing import DataKey, IndexKey, Place
 from referrals.problems import Erased
-from referrals.values import Contact, Identity, Profile
+from referrals.values import Contact, Identity, Profile, Section87Shown
 from referrals.vocabulary import OPEN_STATES, ClientPhase
 
 MAX_PAGE: Final = 100
@@ -147,6 +147,7 @@ class ClientFile(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity
     contact: Contact
     profile: Profile
+    section_87_notice: Section87Shown | None
     responsible_id: UUID | None
     deputy_id: UUID | None
     version: int
@@ -286,11 +287,18 @@ async def check_members(session: AsyncSession, partner_id: UUID, members: dict[s
 
 
 async def create_client(
-    work: Work, keys: KeyStore, draft: ClientDraft, *, from_referral_id: UUID | None = None
+    work: Work,
+    keys: KeyStore,
+    draft: ClientDraft,
+    *,
+    from_referral_id: UUID | None = None,
+    section_87_notice: Section87Shown | None = None,
 ) -> UUID:
-    """Take in a person; the own organisation is responsible. Raises NotSignedIn, NotAllowed, InvalidInput.
+    """Make a person's file; the own organisation is responsible.
 
-    ``from_referral_id``: the referral that came in with them; one client per referral.
+    Raises NotSignedIn, NotAllowed, InvalidInput.
+    ``from_referral_id``: the referral that came in with them; one client per referral. What they were shown
+    before is checked by who calls: ``taking_in`` at the own desk, the referral's consent in ``taking_over``.
     """
     policy.must_work_with_people(work.actor)
     partner_id = work.actor.partner_id
@@ -315,6 +323,7 @@ async def create_client(
         supported_before=draft.supported_before,
         name_index=_name_index(index_key, draft.identity),
         from_referral_id=from_referral_id,
+        section_87_notice=section_87_notice,
         created_at=work.now,
         updated_at=work.now,
     )
@@ -434,6 +443,7 @@ async def view_client(session: AsyncSession, actor: Actor, keys: KeyStore, clien
         identity=_identity(key, client),
         contact=key.open_value(client.sealed_contact, Contact, _place("sealed_contact", client_id)),
         profile=key.open_value(client.sealed_profile, Profile, _place("sealed_profile", client_id)),
+        section_87_notice=client.section_87_notice,
         responsible_id=client.responsible_id,
         deputy_id=client.deputy_id,
         version=client.version,

@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeDecorator
 from directory.models import Base, Json, Word
 from directory.vocabulary import Answer, InterpretingMode, LegalCircle, ResidenceStatus
 from referrals.clock import ClockFacts, keeps_overdue, next_tick
-from referrals.values import ConsentRecord, ConsentTerms, Kept, Withdrawal
+from referrals.values import ConsentRecord, ConsentTerms, Kept, Section87Shown, Withdrawal
 from referrals.vocabulary import (
     OPEN_STATES,
     Addressee,
@@ -141,6 +141,7 @@ Base.registry.update_type_annotation_map(
         tuple[bytes, ...]: postgresql.ARRAY(LargeBinary, as_tuple=True),
         ConsentTerms: Json(ConsentTerms),
         ConsentRecord: Json(ConsentRecord),
+        Section87Shown: Json(Section87Shown),
         Withdrawal: Json(Withdrawal),
         Kept: Json(Kept),
     }
@@ -181,6 +182,7 @@ class Client(Base):
     sealed_contact: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed_profile: Mapped[bytes | None] = mapped_column(LargeBinary)
     name_index: Mapped[tuple[bytes, ...]]
+    section_87_notice: Mapped[Section87Shown | None]
     source_key: Mapped[str | None]
     from_referral_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("referral.id", name="client_from_referral_id_fkey", use_alter=True)

@@ -131,6 +131,18 @@ class NoticeShown(Value, frozen=True, kw_only=True):
     read_aloud: bool = False
 
 
+class Section87Shown(Value, frozen=True, kw_only=True):
+    """That the notice about § 87 AufenthG was shown before data were entered: which text, and when.
+
+    ``service_id``, ``recipient_id``: where the person was to be sent, if the notice named that one too.
+    """
+
+    notice: NoticeShown
+    shown_at: Instant
+    service_id: UUID | None = None
+    recipient_id: UUID | None = None
+
+
 class InterpreterUsed(Value, frozen=True, kw_only=True):
     """Who interpreted, from and into which language."""
 

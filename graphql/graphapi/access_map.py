@@ -249,8 +249,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         Rule.MEMBER,
         "Client",
         "version partnerId pseudonym identity contact profile phase phaseLabel phases residenceStatus "
-        "statusValidUntil legalCircle languages needs supportedBefore responsibleId deputyId createdAt "
-        "updatedAt eligibility exclusion consents referrals",
+        "statusValidUntil legalCircle languages needs supportedBefore section87Notice responsibleId deputyId "
+        "createdAt updatedAt eligibility exclusion consents referrals",
     ),
     Entry(Rule.MEMBER, "ClientErased", "clientId"),
     Entry(Rule.MEMBER, "ClientPhaseCount", "phase phaseLabel count"),
@@ -389,6 +389,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.LEAD, "LegalHoldSaved", "legalHold"),
     Entry(Rule.PUBLIC, "Mutation", "giveFeedback"),
     Entry(Rule.PUBLIC, "NoPlaceLeftProblem", "message code"),
+    Entry(Rule.MEMBER, "Section87Shown", "notice shownAt"),
     Entry(Rule.MEMBER, "NoticeShown", "textId version sha256 language easyLanguage readAloud"),
     # whoever opens a package may read it: a member, or the holder of an answer link
     Entry(Rule.OWN, "Package", "categories person"),

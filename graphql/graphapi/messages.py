@@ -347,12 +347,25 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "en": "“{field}”: there is no text in this language, only in: {languages}. Have it interpreted.",
     },
     "notice-changed": {
-        "de": "„{field}“ gehört nicht zum Text dieser Einwilligung: Zeigen Sie den jetzigen (`notice`).",
-        "en": "“{field}” is not of the text of this consent: show the present one (`notice`) again.",
+        "de": (
+            "„{field}“ gehört nicht zu dem Text, der zu zeigen ist: Zeigen Sie den jetzigen "
+            "(`notice`, `section87Notice`)."
+        ),
+        "en": "“{field}” is not of the text to be shown: show the present one (`notice`, `section87Notice`).",
     },
     "notice-unknown": {
-        "de": "„{field}“: Diesen Text oder diese Fassung gibt es nicht; siehe `notice` der Einwilligung.",
-        "en": "“{field}”: there is no such text or version; see `notice` of the consent.",
+        "de": "„{field}“: Diesen Text oder diese Fassung gibt es nicht; siehe `notice`, `section87Notice`.",
+        "en": "“{field}”: there is no such text or version; see `notice`, `section87Notice`.",
+    },
+    "show-before-entry": {
+        "de": (
+            "Der Hinweis zu § 87 AufenthG muss gezeigt werden, bevor Daten eingegeben werden: Lesen Sie ihn "
+            "mit section87Notice, zeigen Sie ihn der Person, und geben Sie in „{field}“ an, welcher es war."
+        ),
+        "en": (
+            "The notice about § 87 AufenthG must be shown before data are entered: read it with "
+            "section87Notice, show it to the person, and say in “{field}” which text it was."
+        ),
     },
     "must-be-shown": {
         "de": "„{field}“: Dieser Hinweis muss gezeigt worden sein.",

@@ -845,6 +845,22 @@ async def section_87_notice(
     It needs no client: who may be at the other end is enough, and without anybody there the own organisation
     decides. Raises InvalidInput (service or recipient that is not published, no text in this language).
     """
+    bodies = await section_87_bodies(session, actor, service_id=service_id, recipient_id=recipient_id)
+    return words.render_section_87(bodies, language) if bodies else None
+
+
+async def section_87_bodies(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    service_id: UUID | None = None,
+    recipient_id: UUID | None = None,
+    under: str = "",
+) -> list[Party]:
+    """Return the public bodies that make the notice due: the own organisation, and who may be sent to.
+
+    ``under``: what the path of a field begins with. Raises InvalidInput (not published).
+    """
     policy.must_work_with_people(actor)
     parties = [await session.get_one(Partner, _organisation(actor))]
     if service_id is not None:
@@ -858,16 +874,15 @@ async def section_87_notice(
             )
         )
         if found is None:
-            raise InvalidInput("serviceId", "unknown-value")
+            raise InvalidInput(f"{under}serviceId", "unknown-value")
         parties.append(found)
     if recipient_id is not None:
         found = await session.get(Partner, recipient_id)
         if found is None or found.state is not PublicationState.PUBLISHED:
-            raise InvalidInput("recipientId", "unknown-value")
+            raise InvalidInput(f"{under}recipientId", "unknown-value")
         parties.append(found)
     named = {partner.id: party_of(partner) for partner in parties}
-    bodies = [party for party in named.values() if section_87_applies(party, party)]
-    return words.render_section_87(bodies, language) if bodies else None
+    return [party for party in named.values() if section_87_applies(party, party)]
 
 
 async def shown_notice(

@@ -213,6 +213,7 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
             _c("sealed_profile", K.HEALTH_AND_PROFILE, sealed=True),
             _c("residence_status status_valid_until legal_circle supported_before", K.RESIDENCE),
             _c("languages needs", K.PROFILE),
+            _c("section_87_notice", K.DECLARATION),
             _c("phase", K.COURSE),
             _c("responsible_id deputy_id", *_MEMBER),
             _c("erased_at version created_at updated_at", K.TECHNICAL),

@@ -431,7 +431,8 @@ async def _delete(session: AsyncSession, table: Table, ids: Sequence[object]) ->
         return []
     for child in Base.metadata.sorted_tables:
         for column in child.columns:
-            if not any(key.column is table.c.id for key in column.foreign_keys):
+            pointing = [key for key in column.foreign_keys if key.column is table.c.id]
+            if not pointing or pointing[0].ondelete == "CASCADE":  # the database deletes what goes with it
                 continue
             hanging = column.in_(ids)
             if (child.name, column.name) in _GOES_TOO or not column.nullable:

@@ -161,15 +161,25 @@ class Town:
 
     async def do(self, who: str, field: str, /, *, problems_only: bool = False, **given: Any) -> Any:
         """Run one mutation as somebody; return its payload or problem, with ``__typename``."""
-        input_ = {"idempotencyKey": key(), **await self.explained(who, given)}
+        input_ = {"idempotencyKey": key(), **await self.explained(who, given, field)}
         answer = await self.ask(document(field, problems_only=problems_only), {"input": input_}, who=who)
         return answer.data[field]
 
-    async def explained(self, who: str, given: dict[str, Any]) -> dict[str, Any]:
+    async def warned(self, who: str, language: str = "ti", **to: str) -> Any:
+        """Show the notice that is due before data are entered; return what an intake says of it."""
+        query = """query ($language: String!, $serviceId: ID, $recipientId: ID) {
+          section87Notice(language: $language, serviceId: $serviceId, recipientId: $recipientId) {
+            textId version sha256 language } }"""
+        found = (await self.ask(query, {"language": language, **to}, who=who)).data["section87Notice"]
+        return None if found is None else {"notice": found, "shownAt": datetime.now(UTC).isoformat(), **to}
+
+    async def explained(self, who: str, given: dict[str, Any], field: str = "") -> dict[str, Any]:
         """Return an input whose consent record has the hash of the notice that the person was shown.
 
         Only where its notice is that of ``RECORD``, and where the actor may see the notice.
         """
+        if field == "createClient" and who == "jobcenter" and "section87Notice" not in given:
+            return {**given, "section87Notice": await self.warned(who)}
         within = given.get("consent") or given
         record = within.get("record")
         if not record or record["notice"] != RECORD["notice"]:

@@ -843,7 +843,7 @@ async def attempt(town: Town, row: Row, thing: Thing, who: str) -> str:
         if row.operation.startswith("reassign"):
             input_["responsibleId"] = await own_member(town, who)
         if row.expected[who] == "ok":  # reading the notice is recorded, so only who may decide reads it
-            input_ = await town.explained(who, input_)
+            input_ = await town.explained(who, input_, row.operation)
         answer = await town.ask(document(row.operation), {"input": input_}, who=who)
         found = answer.data[row.operation]
         if found["__typename"].startswith("Bulk"):

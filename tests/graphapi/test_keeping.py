@@ -423,7 +423,8 @@ async def test_a_rotation_killed_in_the_middle_is_run_again(sides: Sides, tmp_pa
     await held.start()
     await blocker.execute("SELECT FROM client_key WHERE client_id = $1 FOR UPDATE", persons[-1])
     rotating = (
-        "import asyncio, os; from referrals.rotation import rotate; from referrals.sealing import MasterKey;"
+        "import asyncio, os; from referrals.personal_data.rotation import rotate;"
+        "from referrals.personal_data.sealing import MasterKey;"
         "old, new = (MasterKey.parse(os.environ[name]) for name in ('OLD', 'NEW'));"
         "asyncio.run(rotate(os.environ['OWNER'], old, new))"
     )

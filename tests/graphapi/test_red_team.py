@@ -416,3 +416,31 @@ async def test_no_line_of_an_export_is_made_of_what_somebody_wrote(town: Town) -
     assert "    Ergebnis: Bedarf gedeckt" in [line.rstrip() for line in lines]
     assert not any(line.startswith("Ergebnis") for line in lines)
     assert lines.count("ÜBERLEITUNG") == 1
+
+
+class TestBeforeDataAreEntered:
+    """§ 87 AufenthG: a public body tells people before it asks them anything."""
+
+    async def test_a_public_body_says_which_notice_was_shown(self, town: Town) -> None:
+        person: dict[str, Any] = {"identity": {"familyName": "Tesfay"}}
+        found = await town.do("jobcenter", "createClient", **person, section87Notice=None)
+        assert refused(found) == ("section87Notice", "show-before-entry")
+        assert "section87Notice" in found["message"]
+        told = await town.warned("jobcenter")
+        forged = {**told, "notice": {**told["notice"], "sha256": "0" * 64}}
+        found = await town.do("jobcenter", "createClient", **person, section87Notice=forged)
+        assert refused(found) == ("section87Notice.notice.sha256", "notice-changed")
+        made = await town.done("jobcenter", "createClient", **person, section87Notice=told)
+        query = (
+            "query($id: ID!) { client(id: $id) { section87Notice { shownAt notice { sha256 language } } } }"
+        )
+        kept = (await town.ask(query, {"id": made["id"]}, who="jobcenter")).data["client"]["section87Notice"]
+        assert kept["notice"] == {"sha256": told["notice"]["sha256"], "language": "ti"}
+
+    async def test_whoever_is_to_be_sent_there_is_told_by_others_too(self, town: Town) -> None:
+        there = global_id("Partner", town.jobcenter_partner)
+        told = await town.warned("staff", recipientId=there)
+        await town.done("staff", "createClient", identity={"familyName": "B"}, section87Notice=told)
+        wrong = {**told, "recipientId": town.service}
+        found = await town.do("staff", "createClient", identity={"familyName": "B"}, section87Notice=wrong)
+        assert refused(found)[0] == "section87Notice.recipientId"

@@ -6,8 +6,9 @@ import hashlib
 import importlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -531,7 +532,7 @@ MATRIX = """
 # table              none anon read stra flea byst unop reci coor admi lead fcod link card tokn cloc dele
 client               -    -    -    -    -    -    -    -    siu  siu  siu  -    -    -    -    siu  siud
 consent              -    -    -    -    -    -    -    -    siu  siu  siu  -    -    s    -    siu  siud
-consent_part         -    -    -    -    -    -    s    s    s    s    s    -    s    s    -    s    sd
+consent_part         -    -    -    -    -    -    s    s    s    s    s    -    s    s    -    s    s
 referral             -    -    -    -    -    -    su   su   siu  siu  siu  -    su   su   -    siu  siud
 booking              -    -    -    -    -    -    su   su   siu  siu  siu  -    -    -    -    siu  siud
 booking_person       -    -    -    -    -    -    -    -    sid  sid  sid  -    -    -    -    sid  sid
@@ -1151,3 +1152,137 @@ async def test_a_request_for_four_eyes_is_decided_by_another(app_url: str, scene
         await connection.execute(decide, town.lead.member_id)
         correct = "UPDATE referral SET state = 'ENTERED_IN_ERROR', reason = 'WRONG_PERSON' WHERE id = $1"
         assert await done(connection, correct, scene.referral)
+
+
+# --- Rows about what is another's --------------------------------------------------------------------------
+
+OWNERS = ("partner_id", "sender_partner_id", "recipient_partner_id", "requester_partner_id")
+ACTED = ("member_id", "issued_by", "requested_by", "set_by", "recorded_by")
+
+
+async def rows_of(app_url: str, about: Mapping[str, str], deletion: Mapping[str, str]) -> dict[str, Any]:
+    found = {}
+    for table, rows in about.items():
+        async with connected(app_url, deletion) as connection:
+            one = await connection.fetchval(f"SELECT to_jsonb(t)::text FROM {table} t WHERE {rows}")
+        found[table] = json.loads(one)
+    return found
+
+
+def under_own_name(table: str, row: dict[str, Any], actor: Actor) -> dict[str, str]:
+    """A row like another organisation's, with the own organisation and member in every place in turn."""
+    plain: dict[str, Any] = {"sent_at": None, "state": "DRAFT", "consent_id": None}
+    plain["service_id"] = str(uuid4())
+    decided = ("record", "decided_at", "valid_from", "valid_until", "receipt", "sealed_evidence")
+    asked: dict[str, Any] = {"state": "REQUESTED", **dict.fromkeys(decided)}
+    made = {}
+    for column in OWNERS:
+        if column not in row:
+            continue
+        changed = {**row, column: str(actor.partner_id)}
+        changed |= {name: str(actor.member_id) for name in ACTED if name in row}
+        changed |= {"referral": plain, "consent": asked}.get(table, {})
+        if "code_hash" in row:
+            changed["code_hash"] = f"\\x{uuid4().hex * 2}"
+        made[f"{table} {column}"] = statements(table, "false", json.dumps(changed))[f"{table} i"]
+    return made
+
+
+async def test_nobody_makes_a_row_about_what_is_anothers(
+    app_url: str, database: Database, scene: Scene
+) -> None:
+    """A foreign referral, person or consent with the own organisation beside it would be a way in."""
+    actors, about = await prepare(app_url, database, scene)
+    rows = await rows_of(app_url, about, actors["deletion"])
+    elsewhere = await make_town(database)
+    # what anybody may make of their own: somebody to interpret, a hint about an entry
+    own = {"booking requester_partner_id", "change_request partner_id"}
+    for actor, more in (
+        (scene.town.counselling.member, set()),
+        (scene.town.jobcenter.member, set()),
+        (elsewhere.coordinator, {"audit partner_id"}),
+        (elsewhere.lead, {"member partner_id"}),
+        (scene.town.provider.member, {"appointment recipient_partner_id", "notice partner_id"}),
+    ):
+        tried = {
+            name: statement
+            for table, row in rows.items()
+            if table != "client"
+            for name, statement in under_own_name(table, row, actor).items()
+        }
+        async with connected(app_url, settings_of(actor)) as connection:
+            assert await reached(connection, tried) == own | more, actor.role
+
+
+async def test_no_row_is_given_away_or_taken(app_url: str, database: Database, scene: Scene) -> None:
+    """Members but for one who keeps those of the whole town."""
+    actors, about = await prepare(app_url, database, scene)
+    rows = await rows_of(app_url, about, actors["deletion"])
+    elsewhere = await make_town(database)
+    for actor in (scene.town.coordinator, scene.town.lead, scene.town.provider.member, elsewhere.lead):
+        for partner in (elsewhere.coordination.id, scene.town.counselling.id, actor.partner_id):
+            for table, row in rows.items():
+                if (table, actor.role) == ("member", Role.LEAD):
+                    continue
+                for column in (name for name in OWNERS if row.get(name) not in {None, str(partner)}):
+                    change = f"UPDATE {table} SET {column} = '{partner}' WHERE {about[table]}"
+                    async with connected(app_url, settings_of(actor, administers="true")) as connection:
+                        with suppress(asyncpg.InsufficientPrivilegeError, asyncpg.RestrictViolationError):
+                            done = await connection.execute(change)
+                            assert done == "UPDATE 0", (actor.role, change)
+
+
+async def test_a_link_is_made_for_who_received_the_referral(app_url: str, scene: Scene) -> None:
+    town = scene.town
+    for recipient in (town.provider.id, town.coordination.id, town.jobcenter.id):
+        async with connected(app_url, settings_of(town.coordinator)) as connection:
+            add = connection.execute(
+                "INSERT INTO answer_link (id, code_hash, referral_id, partner_id, recipient_partner_id,"
+                " states, issued_at, expires_at)"
+                " VALUES ($1, $2, $3, $4, $5, '{ACKNOWLEDGED}', now(), now())",
+                uuid4(),
+                uuid4().bytes,
+                scene.referral,
+                scene.sender,
+                recipient,
+            )
+            if recipient == town.provider.id:
+                await add
+            else:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await add
+
+
+async def test_what_was_shown_before_data_were_entered_stays(app_url: str, scene: Scene) -> None:
+    change = "UPDATE client SET section_87_notice = $2 WHERE id = $1"
+    for actor in (settings_of(scene.town.lead), {"role": "SYSTEM"}):
+        async with connected(app_url, actor) as connection:
+            with pytest.raises(asyncpg.RestrictViolationError):
+                await connection.execute(change, scene.client, '{"shown_at": "2026-01-01T00:00:00Z"}')
+
+
+async def test_the_service_escapes_nowhere(app_url: str) -> None:
+    """No function runs as its owner but one with a path of its own; nothing is emptied, copied or made."""
+    async with connected(app_url, {}) as connection:
+        definers = await connection.fetch(
+            "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+        )
+        assert all(row["proconfig"] and "search_path=pg_catalog" in row["proconfig"][0] for row in definers)
+        may_empty = await connection.fetch(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+            " AND has_table_privilege(oid, 'TRUNCATE, TRIGGER, REFERENCES')"
+        )
+        assert may_empty == []
+    for forbidden in (
+        "COPY client TO PROGRAM 'true'",
+        "COPY client FROM '/dev/null'",
+        "SELECT pg_read_file('/etc/hostname')",
+        "SELECT lo_import('/etc/hostname')",
+        "SET ROLE postgres",
+        "ALTER TABLE client DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE client NO FORCE ROW LEVEL SECURITY",
+        "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    ):
+        async with connected(app_url, {}) as connection:
+            with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.InvalidParameterValueError)):
+                await connection.execute(forbidden)

@@ -145,7 +145,17 @@ class Demo:
 
     async def change(self, name: str, actor: str | None, /, **given: Any) -> Any:
         """Run a document that changes something; return the payload or the problem."""
+        if name == "take-in-client":
+            given = {"section87Notice": await self.warned(actor), **given}
         return await self.ask(name, actor, input={"idempotencyKey": str(uuid4()), **given})
+
+    async def warned(self, actor: str | None) -> Any:
+        """Show the notice that is due before data are entered; return what an intake says of it."""
+        found = await self.ask("read-section-87-notice", actor, language="de")
+        if found is None:
+            return None
+        notice = {name: found[name] for name in ("textId", "version", "sha256", "language")}
+        return {"notice": notice, "shownAt": self.clock.now.isoformat()}
 
     async def changed(self, name: str, actor: str | None, /, **given: Any) -> Any:
         """Run a document that changes something, successfully; return the thing it gives back."""

@@ -79,6 +79,16 @@ def explained(notice: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def taken_in(**values: Any) -> Variables:
+    """Return the variables of an intake at a public body, after the notice of its own was shown."""
+
+    def variables(seen: Seen) -> dict[str, Any]:
+        shown = {name: seen["warned"][name] for name in ("textId", "version", "sha256", "language")}
+        return {**values, "section87Notice": {"notice": shown, "shownAt": moment(minutes=-2)}}
+
+    return variables
+
+
 def nothing(seen: Seen) -> dict[str, Any]:
     return {}
 
@@ -252,10 +262,11 @@ TABLE: Final = (
     Step("remove-member", "jobcenter", of("colleague"), "MemberSaved"),
     # clients
     Step("count-clients", "coordinator", nothing),
+    Step("read-section-87-notice", "coordinator", given(language="ar"), keep="warned"),
     Step(
         "take-in-client",
         "coordinator",
-        given(
+        taken_in(
             identity={"familyName": "Probeperson"},
             profile={"level": "B1"},
             languages=["ar"],
@@ -477,8 +488,13 @@ TABLE: Final = (
     Step("read-referral", "course_provider", lambda seen: {"id": seen["referral"]["id"]}, keep="referral"),
     Step("answer-revocation", "course_provider", of("referral", answer="DELETED"), R),
     # the Jobcenter refers in one operation; declined, followed up, given up
+    Step("read-section-87-notice", "jobcenter", given(language="de"), keep="warned"),
     Step(
-        "take-in-client", "jobcenter", given(identity={"familyName": "Probeperson"}), "ClientSaved", "theirs"
+        "take-in-client",
+        "jobcenter",
+        taken_in(identity={"familyName": "Probeperson"}),
+        "ClientSaved",
+        "theirs",
     ),
     Step(
         "plan-consent-notice",
@@ -517,7 +533,11 @@ TABLE: Final = (
     Step("cancel-referral", "jobcenter", of("cancelled", reason="PERSON_MOVED"), R),
     # many at once: one colleague takes over, the course is cancelled, what was drafted is sent
     Step(
-        "take-in-client", "jobcenter", given(identity={"familyName": "Probeperson"}), "ClientSaved", "other"
+        "take-in-client",
+        "jobcenter",
+        taken_in(identity={"familyName": "Probeperson"}),
+        "ClientSaved",
+        "other",
     ),
     Step("who-am-i", "jobcenter", nothing, keep="caseworker"),
     Step(
@@ -644,7 +664,10 @@ TABLE: Final = (
         "CodeCardRevoked",
     ),
     # entered in error; erased for good
-    Step("take-in-client", "coordinator", given(identity={"familyName": "Irrtum"}), "ClientSaved", "mistake"),
+    Step("read-section-87-notice", "coordinator", given(language="de"), keep="warned"),
+    Step(
+        "take-in-client", "coordinator", taken_in(identity={"familyName": "Irrtum"}), "ClientSaved", "mistake"
+    ),
     Step(
         "draft-referral",
         "coordinator",

@@ -146,7 +146,7 @@ class Office(Town):
     async def do(self, who: str, field: str, /, *, problems_only: bool = False, **given: Any) -> Any:
         """Run one mutation until it is answered; write it down."""
         assert isinstance(self.api, StubbornApi)
-        input_ = {"idempotencyKey": key(), **await self.explained(who, given)}
+        input_ = {"idempotencyKey": key(), **await self.explained(who, given, field)}
         self.journal.in_flight += 1
         try:
             answer, began = await self.api.answered(document(field), {"input": input_}, token=self.token(who))

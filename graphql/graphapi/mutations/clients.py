@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
@@ -11,13 +11,16 @@ import strawberry
 from directory.database import Work
 from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus, WorkPermission
 from graphapi.context import Info
-from graphapi.given import renaming
+from graphapi.given import camel, converted, renaming
+from graphapi.mutations.consents import NoticeShownInput
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
-from graphapi.relay import global_id, target_id
+from graphapi.relay import global_id, require_id, target_id
 from graphapi.types.client import Client
 from graphapi.types.exchange_problems import ErasedProblem
 from referrals import clients
 from referrals.personal_data import erasing
+from referrals.taking_in import take_in_client
+from referrals.values import Section87Shown
 from referrals.vocabulary import ClientPhase
 
 
@@ -88,6 +91,25 @@ class ProfileInput:
     documents: list[str] = strawberry.field(default_factory=list, description="Documents at hand.")
 
 
+@strawberry.input(
+    description=(
+        "Which notice about § 87 AufenthG was shown, as `section87Notice` gave it, and when. A public body "
+        "other than a school takes nobody in without it."
+    )
+)
+class Section87ShownInput:
+    """Which notice was shown before data were entered."""
+
+    notice: NoticeShownInput = strawberry.field(description="Which text, in which language.")
+    shown_at: datetime = strawberry.field(description="When; before data were entered.")
+    service_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="As it was given to `section87Notice` (Service)."
+    )
+    recipient_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="As it was given to `section87Notice` (Partner)."
+    )
+
+
 @strawberry.input(description="A person at intake; the notice about § 87 AufenthG is shown before.")
 class CreateClientInput:
     """A person at intake."""
@@ -116,6 +138,11 @@ class CreateClientInput:
     )
     deputy_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Their deputy (Member)."
+    )
+    section_87_notice: Section87ShownInput | None = strawberry.field(
+        default=strawberry.UNSET,
+        name="section87Notice",
+        description="What the person was shown before; needed where `section87Notice` is not null.",
     )
 
 
@@ -210,6 +237,21 @@ EraseClientResult: TypeAlias = Annotated[
     ClientErased | ChangeProblems | ErasedProblem, strawberry.union(name="EraseClientResult")
 ]
 
+_SHOWN = "section_87_notice"
+
+
+def _shown(given: Given) -> Section87Shown | None:
+    values = given.values.get(_SHOWN)
+    if values is None:
+        return None
+    ids = {
+        name: require_id(values[name], kind, f"section87Notice.{camel(name)}")
+        for name, kind in (("service_id", "Service"), ("recipient_id", "Partner"))
+        if values.get(name) is not None
+    }
+    return converted({**values, **ids}, Section87Shown, "section87Notice")
+
+
 _MEMBERS = {"responsible_id": "Member", "deputy_id": "Member"}
 
 
@@ -218,14 +260,18 @@ class ClientMutations:
     """What can be done with clients of the own organisation."""
 
     @strawberry.mutation(
-        graphql_type=CreateClientResult, description="Take in a person; the own organisation is responsible."
+        graphql_type=CreateClientResult,
+        description=(
+            "Take in a person; the own organisation is responsible. Where `section87Notice` is due, it is "
+            "shown before, and given here."
+        ),
     )
     async def create_client(self, info: Info, input: CreateClientInput) -> object:
         """Take in a person."""
 
         async def act(work: Work, given: Given) -> UUID:
-            draft = given.read(clients.ClientDraft, ids=_MEMBERS)
-            return await clients.create_client(work, info.context.people.keys, draft)
+            draft = given.read(clients.ClientDraft, ids=_MEMBERS, without=frozenset({_SHOWN}))
+            return await take_in_client(work, info.context.people.keys, draft, _shown(given))
 
         return await run(info, input, act, read=client_saved)
 

@@ -25,7 +25,7 @@ from referrals.vocabulary import ClientPhase, SupportAdvice
 
 if TYPE_CHECKING:
     from graphapi.types.card import CodeCard
-    from graphapi.types.consent import Consent
+    from graphapi.types.consent import Consent, NoticeShown
     from graphapi.types.referral import Referral
 
 
@@ -79,6 +79,16 @@ class PhaseChange:
     to_phase: ClientPhase = strawberry.field(description="The phase since then.")
     at: datetime = strawberry.field(description="When.")
     moved_by_id: strawberry.ID | None = strawberry.field(resolver=_moved_by, description="Who (Member).")
+
+
+@strawberry.type(description="That the notice about § 87 AufenthG was shown before data were entered.")
+class Section87Shown:
+    """That the notice was shown before data were entered."""
+
+    notice: Annotated[NoticeShown, strawberry.lazy("graphapi.types.consent")] = strawberry.field(
+        description="Which text, in which language."
+    )
+    shown_at: datetime = strawberry.field(description="When.")
 
 
 def _decided_by(root: Parent[ExclusionView]) -> strawberry.ID | None:
@@ -233,6 +243,10 @@ class Client(Node):
     languages: list[str] = strawberry.field(description="Languages they speak (BCP 47), best first.")
     needs: list[str] = strawberry.field(description="What they need: topic codes.")
     supported_before: bool = strawberry.field(description="Whether they were supported before.")
+    section_87_notice: Section87Shown | None = strawberry.field(
+        name="section87Notice",
+        description="What they were shown before data were entered; null where none was due, or taken over.",
+    )
     responsible_id: strawberry.ID | None = strawberry.field(
         resolver=_responsible, description="Who looks after them (Member)."
     )
