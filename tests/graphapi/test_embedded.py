@@ -134,10 +134,26 @@ def ownership(paths: list[Path]) -> list[tuple[int, int, int]]:
     return [(found.st_mode, found.st_uid, found.st_gid) for found in (path.stat() for path in paths)]
 
 
+@pytest.fixture(scope="module")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a cluster that was made, started and stopped."""
+    made = Cluster(tmp_path_factory.mktemp("initialised"), profile=Profile.TESTS)
+    with made:
+        pass
+    return made.data
+
+
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster in a fresh folder, running."""
-    with Cluster(tmp_path / "data", profile=Profile.TESTS) as running:
+def data(tmp_path: Path, initialised: Path) -> Path:
+    """A data folder of this test with a copy of that cluster: for tests of what comes after initdb."""
+    shutil.copytree(initialised, tmp_path / "data" / "pgdata")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def cluster(data: Path) -> Iterator[Cluster]:
+    """A cluster of this test, running."""
+    with Cluster(data, profile=Profile.TESTS) as running:
         yield running
 
 
@@ -261,9 +277,9 @@ def test_nothing_outside_is_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_thread_and_fork(tmp_path: Path) -> None:
+def test_thread_and_fork(data: Path) -> None:
     """The server outlives the thread that started it, and a fork of the owner cannot end it."""
-    cluster = Cluster(tmp_path / "data", profile=Profile.TESTS)
+    cluster = Cluster(data, profile=Profile.TESTS)
     thread = threading.Thread(target=cluster.start)
     thread.start()
     thread.join()
@@ -282,26 +298,26 @@ def test_thread_and_fork(tmp_path: Path) -> None:
 # --- death ----------------------------------------------------------------------------------------
 
 
-def test_parent_killed(tmp_path: Path) -> None:
+def test_parent_killed(data: Path) -> None:
     """SIGKILL of the parent ends the server within seconds; the next start has the committed row."""
-    parent = python(KEEPER, tmp_path / "data")
+    parent = python(KEEPER, data)
     pid = int(first_line(parent).split()[0])
     kill(parent)
 
     assert eventually(lambda: not is_alive(pid), seconds=5)
-    with Cluster(tmp_path / "data", profile=Profile.TESTS) as cluster:
+    with Cluster(data, profile=Profile.TESTS) as cluster:
         assert note(cluster) == "42"
 
 
-def test_hung_leftover(tmp_path: Path) -> None:
+def test_hung_leftover(data: Path) -> None:
     """A server that outlives its parent because it hangs is ended, not adopted."""
-    parent = python(KEEPER, tmp_path / "data")
+    parent = python(KEEPER, data)
     pid = int(first_line(parent).split()[0])
     os.kill(pid, signal.SIGSTOP)
     kill(parent)
     assert is_alive(pid)
 
-    cluster = Cluster(tmp_path / "data", profile=Profile.TESTS)
+    cluster = Cluster(data, profile=Profile.TESTS)
     cluster.start(timeout=7)
     with cluster:
         assert cluster.pid != pid
@@ -309,9 +325,9 @@ def test_hung_leftover(tmp_path: Path) -> None:
         assert note(cluster) == "42"
 
 
-def test_server_killed(tmp_path: Path) -> None:
+def test_server_killed(data: Path) -> None:
     """A supervisor sees the death of the server; the same object starts it again at the same address."""
-    cluster = Cluster(tmp_path / "data")
+    cluster = Cluster(data)
     with cluster:
         be_killed(cluster)
 
@@ -347,9 +363,9 @@ def test_killed_while_initdb_runs(tmp_path: Path) -> None:
         assert names(data) == ["lock", "pgdata", "server.log"]
 
 
-def test_stale_pid_of_a_stranger(tmp_path: Path) -> None:
+def test_stale_pid_of_a_stranger(data: Path) -> None:
     """A pid file whose number now belongs to another living process does not hinder the start."""
-    with Cluster(tmp_path / "data", profile=Profile.TESTS) as cluster:
+    with Cluster(data, profile=Profile.TESTS) as cluster:
         lines = (cluster.data / "postmaster.pid").read_text().splitlines()
     lines[0] = str(os.getpid())
     (cluster.data / "postmaster.pid").write_text("\n".join(lines) + "\n")
