@@ -24,6 +24,7 @@ from directory.hsds.profile import (
 )
 from directory.hsds.terms import (
     in_german_or_english,
+    word_key,
     word_term,
 )
 from directory.hsds.territories import land
@@ -233,7 +234,7 @@ def attribute(
 ) -> shapes.Attribute:
     """Return an attribute of an object (``entity``: its name in HSDS): a term, or a labelled value."""
     return shapes.Attribute(
-        id=str(derived_id("attribute", link_id, link_type, term.id if term is not None else label)),
+        id=str(derived_id("attribute", link_id, link_type, value if term is None else term.id)),
         link_id=str(link_id),
         taxonomy_term_id=None if term is None else term.id,
         link_type=link_type,
@@ -247,33 +248,40 @@ def attribute(
 def word_attribute(entity: str, link_id: object, word: StrEnum, reading: Reading) -> shapes.Attribute:
     """Return a word of one of our vocabularies as an attribute."""
     term = word_term(word, reading.label_language)
-    return attribute(entity, link_id, link_type=str(term.taxonomy), term=term, value=word.value)
+    return attribute(entity, link_id, link_type=word_key(word), term=term, value=word.value)
 
 
 def came_from(
-    entity: str, id_: UUID, provenance: Provenance | None, updated_at: datetime
+    entity: str,
+    id_: UUID,
+    provenance: Provenance | None,
+    municipality: MunicipalitySummary,
+    updated_at: datetime,
 ) -> tuple[shapes.Metadata, ...]:
-    """Return where an entry came from: its id there, and the licence of the data."""
-    if provenance is None:
-        return ()
+    """Return where an entry came from, and the licence of the data: its source's, or its municipality's."""
     day = updated_at.astimezone(ZONE).date().isoformat()
 
-    def imported(field: str, before: str, now: str) -> shapes.Metadata:
+    def said(field: str, before: str, now: str, action: str, by: str) -> shapes.Metadata:
         return shapes.Metadata(
             id=str(derived_id("metadata", id_, field)),
             resource_id=str(id_),
             resource_type=entity,
             last_action_date=day,
-            last_action_type="import",
+            last_action_type=action,
             field_name=field,
             previous_value=before,
             replacement_value=now,
-            updated_by=provenance.source,
+            updated_by=by,
         )
 
-    found = [imported("id", provenance.foreign_id, str(id_))]
+    if provenance is None:
+        if municipality.licence is None:
+            return ()
+        by = choose(municipality.name) or ("", municipality.ars)
+        return (said("licence", "", municipality.licence, "publish", by[1]),)
+    found = [said("id", provenance.foreign_id, str(id_), "import", provenance.source)]
     if provenance.licence:
-        found.append(imported("licence", "", provenance.licence))
+        found.append(said("licence", "", provenance.licence, "import", provenance.source))
     return tuple(found)
 
 

@@ -210,6 +210,11 @@ def word_term_id(word: StrEnum) -> str:
     return term_id(_OF_WORDS[type(word)].key, word.value)
 
 
+def word_key(word: StrEnum) -> str:
+    """Return the key of the vocabulary that a word of the code is in."""
+    return _OF_WORDS[type(word)].key
+
+
 def word_taxonomy_id(word: StrEnum) -> str:
     """Return the id of the taxonomy that a word of the code is in."""
     return taxonomy_id(_OF_WORDS[type(word)].key)

@@ -348,7 +348,9 @@ def full_service(
         "required_documents": _documents(document, reading),
         "capacities": _capacities(document, reading),
         "attributes": _service_attributes(document, reading),
-        "metadata": came_from("service", document.id, document.provenance, document.updated_at),
+        "metadata": came_from(
+            "service", document.id, document.provenance, document.municipality, document.updated_at
+        ),
     }
     if places:
         values["service_at_locations"] = tuple(
@@ -452,7 +454,9 @@ def full_organization(
             ),
         ),
         "attributes": (word_attribute("organization", id_, document.kind, reading),),
-        "metadata": came_from("organization", document.id, provenance, document.updated_at),
+        "metadata": came_from(
+            "organization", document.id, provenance, document.municipality, document.updated_at
+        ),
         "services": tuple(services),
     }
     return _make_organization(values, reading)
