@@ -31,7 +31,7 @@ from directory.importing.entries import (
     nothing_loose,
     source_namespace,
 )
-from directory.importing.packages import Package
+from directory.importing.packages import Package, licence_of, source_name
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
 from directory.importing.staging import analyze
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
@@ -60,9 +60,6 @@ SERVICE_TAXONOMY: Final = "services_taxonomy.csv"
 TAXONOMY: Final = "taxonomy.csv"
 DOCUMENTS: Final = "required_documents.csv"
 AREAS: Final = "service_areas.csv"
-
-TEMPLATE_NAME: Final = "human_services_data"
-"""What ``datapackage.json`` is called when nobody has given the package a name of its own."""
 
 ROWS_AT_ONCE: Final = 2_000
 
@@ -190,24 +187,6 @@ def partner_kind(tax_status: str, legal_status: str) -> tuple[PartnerKind, repai
     return PartnerKind.FREE_PROVIDER, ("KIND_ASSUMED",)
 
 
-def _licence(descriptor: Mapping[str, Any]) -> str | None:
-    """Return what a descriptor says of the licence, in either of the two ways of the specification."""
-    said = descriptor.get("license") or descriptor.get("licenses")
-    if isinstance(said, list):
-        said = said[0] if said else None
-    if isinstance(said, dict):
-        said = said.get("type") or said.get("name") or said.get("url") or said.get("path")
-    return said[:NAME_MAXIMUM] if isinstance(said, str) and said.strip() else None
-
-
-def _source_name(descriptor: Mapping[str, Any], package: Package) -> str:
-    said = descriptor.get("name")
-    path = package.path.resolve()
-    own = path.name if path.is_dir() else path.stem
-    name = said if isinstance(said, str) and said not in ("", TEMPLATE_NAME) else own
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:80] or "package"
-
-
 class Hsds11Source:
     """An HSDS 1.1 package as a source of entries."""
 
@@ -223,8 +202,8 @@ class Hsds11Source:
             if needed not in package.names:
                 raise ImportRefused(Refusal.FILE_MISSING, needed)
         descriptor = package.descriptor()
-        self.name = _source_name(descriptor, package)
-        self.licence = _licence(descriptor)
+        self.name = source_name(descriptor, package.path)
+        self.licence = licence_of(descriptor)
         self._namespace = source_namespace(self.name)
         self._package = package
         self._database = database

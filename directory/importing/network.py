@@ -29,6 +29,16 @@ LARGEST: Final = 64 * 1024 * 1024
 """Bytes that a network file may have; larger networks come as packages."""
 
 
+_BEGINNING: Final = 1 << 20
+
+
+def is_network(path: Path) -> bool:
+    """Whether a JSON file is a network file, as its beginning says."""
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING)
+    return b"spurwechsel-network" in beginning or b'"partners"' in beginning
+
+
 def read_network(path: Path) -> NetworkFile:
     """Return the file's network with every reference checked; raises ImportRefused."""
     if path.stat().st_size > LARGEST:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -20,6 +21,28 @@ LARGEST_FIELD: Final = 131_072
 """Characters that one field may have (the csv module's own limit)."""
 LARGEST_DESCRIPTOR: Final = 4 * 1024 * 1024
 BOM: Final = b"\xef\xbb\xbf"
+TEMPLATE_NAMES: Final = frozenset({"human_services_data", "human-services-data"})
+"""What ``datapackage.json`` is called when nobody has given the package a name of its own."""
+NAME_MAXIMUM: Final = 300
+
+
+def licence_of(descriptor: Mapping[str, Any]) -> str | None:
+    """Return what a descriptor says of the licence, in either of the two ways of the specification."""
+    said = descriptor.get("license") or descriptor.get("licenses")
+    if isinstance(said, list):
+        said = said[0] if said else None
+    if isinstance(said, dict):
+        said = said.get("type") or said.get("name") or said.get("url") or said.get("path")
+    return said[:NAME_MAXIMUM] if isinstance(said, str) and said.strip() else None
+
+
+def source_name(descriptor: Mapping[str, Any], path: Path) -> str:
+    """Return what a source calls itself, or else the name of its file or folder, in plain letters."""
+    said = descriptor.get("name")
+    resolved = path.resolve()
+    own = resolved.name if resolved.is_dir() else resolved.stem
+    name = said if isinstance(said, str) and said not in TEMPLATE_NAMES and said else own
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:80] or "package"
 
 
 class Package:

@@ -19,8 +19,9 @@ from directory.actors import SYSTEM
 from directory.database import Database
 from directory.documents import SHAPE, DocumentKind
 from directory.importing.entries import Source
+from directory.importing.hsds3 import Hsds3Source, is_hsds3
 from directory.importing.hsds11 import Hsds11Source, is_hsds11
-from directory.importing.network import NetworkSource
+from directory.importing.network import NetworkSource, is_network
 from directory.importing.packages import Package
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
 from directory.importing.staging import Stage, keep_progress
@@ -197,11 +198,18 @@ def _open(
 def _recognised(
     database: Database, paths: Sequence[Path], reading: Reading, report: ImportReport, told: Progress
 ) -> Source:
-    path = paths[0]
-    if path.is_file() and path.suffix.lower() == ".json":
-        return NetworkSource(path, report)
-    if path.is_dir() or path.suffix.lower() == ".zip":
+    path, given = paths[0], msgspec.structs.asdict(reading)
+    suffix = path.suffix.lower()
+    if path.is_file() and suffix == ".json":
+        if is_network(path):
+            return NetworkSource(path, report)
+        return Hsds3Source(path, database, report, told, **given)
+    if path.is_file() and suffix in {".ndjson", ".jsonl"}:
+        return Hsds3Source(path, database, report, told, **given)
+    if path.is_dir() or suffix == ".zip":
         package = Package(path)
+        if is_hsds3(package):
+            return Hsds3Source(package, database, report, told, **given)
         if is_hsds11(package):
             return Hsds11Source(package, database, report, told)
     raise ImportRefused(Refusal.FORMAT_UNKNOWN, path.name)
@@ -229,16 +237,17 @@ async def _stage(
             await stage.partners(partners, position_after)
             done += len(partners)
             told(Phase.STAGE, done, total)
-    read = any(file.read for file in stage.report.files)
     if (start := after("SERVICES")) is not None:
-        if not done and read:
-            raise ImportRefused(Refusal.NOTHING_USABLE, source.name, stage.report)
         async for position_after, services in source.services(start):
             await stage.services(services, position_after)
             done += len(services)
             told(Phase.STAGE, done, total)
-    async for position_after, loose in source.loose(after("LOOSE") or 0):
+    begun_with = after("LOOSE") or 0
+    async for position_after, loose in source.loose(begun_with):
         await stage.loose(loose, position_after)
+        done += len(loose)
+    if not (done or begun_with) and any(file.read for file in stage.report.files):
+        raise ImportRefused(Refusal.NOTHING_USABLE, source.name, stage.report)
 
 
 @asynccontextmanager

@@ -229,7 +229,7 @@ class Takeover:
             " WHERE run_id = :run AND original IS NOT NULL ON CONFLICT (kind, id) DO UPDATE"
             " SET source = excluded.source, format = excluded.format, data = excluded.data",
             source=self.stage.source.name,
-            format=self.stage.source.format,
+            format=getattr(self.stage.source, "original_format", self.stage.source.format),
         )
 
     async def _skip_what_changed_meanwhile(self) -> None:

@@ -1,0 +1,49 @@
+"""Writes the plain spreadsheet, row by row: CSV as German offices open it, and XLSX."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from openpyxl import Workbook
+from openpyxl.cell import Cell, WriteOnlyCell
+
+from directory.documents import PartnerDocument, ServiceDocument
+from directory.exporting.files import guarded
+from directory.sheets import COLUMNS, row_of
+
+LARGEST_CELL: Final = 32_767
+"""Characters that a cell of an XLSX sheet has at most."""
+
+Entries = AsyncIterator[tuple[PartnerDocument, ServiceDocument | None]]
+
+
+async def write_csv(path: Path, entries: Entries) -> None:
+    """Write UTF-8 with BOM, semicolons and decimal commas; no cell is a formula (``files.guarded``)."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
+        writer.writerow([column.de for column in COLUMNS])
+        async for partner, service in entries:
+            row = row_of(partner, service)
+            writer.writerow([guarded(row.get(column.key, "")) for column in COLUMNS])
+
+
+async def write_xlsx(path: Path, entries: Entries) -> None:
+    """Write a workbook of one sheet; every cell is a text, so that none is a formula."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Angebote")
+    sheet.freeze_panes = "A2"
+
+    def cell(text: str) -> Cell:
+        made = WriteOnlyCell(sheet, value=text[:LARGEST_CELL])
+        made.data_type = "s"  # a text, whatever it begins with
+        return made
+
+    sheet.append([cell(column.de) for column in COLUMNS])
+    async for partner, service in entries:
+        row = row_of(partner, service)
+        sheet.append([cell(guarded(row[c.key])) if c.key in row else None for c in COLUMNS])
+    book.save(path)
+    book.close()
