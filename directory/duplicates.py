@@ -15,7 +15,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from itertools import combinations
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,7 +24,7 @@ from rapidfuzz import fuzz
 
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.values import ContactPoint, LocationValue, Value
-from directory.vocabulary import ContactKind
+from directory.vocabulary import ContactKind, Likeness
 
 POSSIBLE: Final = 60
 """From this score on (of 100) a pair is pointed out."""
@@ -35,17 +34,6 @@ CLOSE_METRES: Final = 60.0
 
 MOST_KEYS: Final = 60
 """How many keys an entry has at most."""
-
-
-class Likeness(StrEnum):
-    """Why two entries look alike."""
-
-    NAME = "NAME"
-    PHONE = "PHONE"
-    EMAIL = "EMAIL"
-    WEBSITE = "WEBSITE"
-    PLACE = "PLACE"
-    SAME_PARTNER = "SAME_PARTNER"
 
 
 class Traits(Value, frozen=True, kw_only=True):

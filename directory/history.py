@@ -18,12 +18,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.documents import DocumentKind
-from directory.models import Partner, Service
+from directory.models import EntryVersion, Partner, Service
 from directory.paging import check_size
 from directory.policy import EntryFacts, require_see_history
 from directory.problems import InvalidInput, NotFound
@@ -196,15 +196,28 @@ async def entry_history(
     *,
     first: int = 20,
     after: int | None = None,
+    with_total: bool = False,
 ) -> Page[VersionView]:
     """Return a page of an entry's versions, the newest first; ``after``: older than this version.
 
-    Two statements. Raises NotFound, NotSignedIn, NotAllowed, InvalidInput.
+    Two statements, three with the total. Raises NotFound, NotSignedIn, NotAllowed, InvalidInput.
     """
     check_size(first, MOST)
     found = await _read(session, actor, kind, id_, _LATEST if after is None else after - 1, first + 1)
     shown = tuple(found[:first])
-    return Page(nodes=shown, cursors=tuple(str(view.version) for view in shown), has_next=len(found) > first)
+    total = None
+    if with_total:
+        total = await session.scalar(
+            select(func.count())
+            .select_from(EntryVersion)
+            .where(EntryVersion.kind == kind.value, EntryVersion.id == id_)
+        )
+    return Page(
+        nodes=shown,
+        cursors=tuple(str(view.version) for view in shown),
+        has_next=len(found) > first,
+        total=total,
+    )
 
 
 async def entry_version(

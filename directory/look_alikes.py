@@ -27,7 +27,6 @@ from directory.documents import (
 )
 from directory.duplicates import (
     POSSIBLE,
-    Likeness,
     Score,
     Traits,
     keys,
@@ -40,7 +39,7 @@ from directory.duplicates import (
 )
 from directory.problems import InvalidInput
 from directory.values import ContactPoint, LocationValue, Value
-from directory.vocabulary import ContactKind
+from directory.vocabulary import ContactKind, Likeness
 
 CANDIDATES: Final = 60
 """How many candidates, those that share most keys first, are compared with an entry."""

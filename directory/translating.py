@@ -36,14 +36,16 @@ class StaleEntry(Value, frozen=True, kw_only=True):
 
 
 _STALE: Final = """
-SELECT kind, id, source_language, stale FROM (
+WITH e AS (
   SELECT 'PARTNER' AS kind, p.id, p.source_language, p.text_dates -> 'stale' AS stale
     FROM partner p WHERE {partners} AND p.text_dates ? 'stale' AND p.ended_at IS NULL
   UNION ALL
   SELECT 'SERVICE', s.id, s.source_language, s.text_dates -> 'stale'
     FROM service s JOIN partner p ON p.id = s.partner_id
     WHERE {partners} AND s.text_dates ? 'stale' AND s.ended_at IS NULL
-) e WHERE CAST(:after AS uuid) IS NULL OR e.id > :after ORDER BY e.id LIMIT :many"""
+)
+SELECT e.*, (SELECT count(*) FROM e) AS total FROM e
+WHERE CAST(:after AS uuid) IS NULL OR e.id > :after ORDER BY e.id LIMIT :many"""
 
 
 async def stale_translations(
@@ -78,7 +80,12 @@ async def stale_translations(
         )
         for row in rows[:first]
     )
-    return Page(nodes=shown, cursors=tuple(str(entry.id) for entry in shown), has_next=len(rows) > first)
+    return Page(
+        nodes=shown,
+        cursors=tuple(str(entry.id) for entry in shown),
+        has_next=len(rows) > first,
+        total=rows[0].total if rows else 0,
+    )
 
 
 async def confirm_translation(

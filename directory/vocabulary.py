@@ -265,6 +265,17 @@ class ChangeDecision(StrEnum):
     NOT_CONFIRMED = "NOT_CONFIRMED"
 
 
+class Likeness(StrEnum):
+    """Why two entries look alike."""
+
+    NAME = "NAME"
+    PHONE = "PHONE"
+    EMAIL = "EMAIL"
+    WEBSITE = "WEBSITE"
+    PLACE = "PLACE"
+    SAME_PARTNER = "SAME_PARTNER"
+
+
 def _key(member: StrEnum) -> tuple[type[StrEnum], str]:
     # members of two vocabularies with the same word are equal (both are that text), so the class counts too
     return type(member), member.value
@@ -427,6 +438,12 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(ChangeRequestState.OPEN): {"de": "offen", "en": "open"},
     _key(ChangeRequestState.ACCEPTED): {"de": "angenommen", "en": "accepted"},
     _key(ChangeRequestState.REJECTED): {"de": "abgelehnt", "en": "rejected"},
+    _key(Likeness.NAME): {"de": "ähnlicher Name", "en": "similar name"},
+    _key(Likeness.PHONE): {"de": "gleiche Telefonnummer", "en": "same phone number"},
+    _key(Likeness.EMAIL): {"de": "gleiche Mailadresse", "en": "same mail address"},
+    _key(Likeness.WEBSITE): {"de": "gleiche Webseite", "en": "same website"},
+    _key(Likeness.PLACE): {"de": "gleiches Haus", "en": "same house"},
+    _key(Likeness.SAME_PARTNER): {"de": "gleicher Partner", "en": "same partner"},
     _key(ChangeDecision.ENTRY_UPDATED): {"de": "Eintrag geändert", "en": "entry updated"},
     _key(ChangeDecision.ENTRY_IS_RIGHT): {"de": "Eintrag stimmt", "en": "entry is right"},
     _key(ChangeDecision.EXCEPTION): {"de": "Einzelfall", "en": "a single case"},

@@ -59,6 +59,10 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "de": "Für diese Person läuft schon eine Überleitung zu diesem Angebot.",
         "en": "There is already an open referral of this person to this service.",
     },
+    "STILL_UNDER_WAY": {
+        "de": "Hier läuft noch etwas, das zuerst enden oder übergeben werden muss: {underWay}.",
+        "en": "Something is still under way here that must end or be handed over first: {underWay}.",
+    },
     "NO_PLACE_LEFT": {
         "de": "Der letzte Platz ist inzwischen vergeben.",
         "en": "The last place has been taken in the meantime.",
@@ -249,6 +253,30 @@ REASONS: Final[Mapping[str, Sentence]] = {
     "german-needed": {
         "de": "„{field}“ braucht einen deutschen Text, bevor es veröffentlicht wird.",
         "en": "“{field}” needs a German text before it is published.",
+    },
+    "same-entry": {
+        "de": "„{field}“ ist derselbe Eintrag.",
+        "en": "“{field}” is the same entry.",
+    },
+    "other-partner": {
+        "de": "„{field}“ gehört zu einem anderen Partner. Führen Sie zuerst die Partner zusammen.",
+        "en": "“{field}” belongs to another partner. Merge the partners first.",
+    },
+    "other-municipality": {
+        "de": "„{field}“ steht im Verzeichnis einer anderen Kommune.",
+        "en": "“{field}” stands in the directory of another municipality.",
+    },
+    "coordination": {
+        "de": "„{field}“ ist die Koordination der Kommune; sie bleibt.",
+        "en": "“{field}” is the coordination of the municipality; it stays.",
+    },
+    "partner-ended": {
+        "de": "„{field}“: Der Partner wurde zusammengeführt oder gelöscht; er müsste zuerst zurückkommen.",
+        "en": "“{field}”: the partner has been merged or deleted; it would have to come back first.",
+    },
+    "not-restorable": {
+        "de": "„{field}“: Diese Fassung kann nicht mehr zurückgeholt werden.",
+        "en": "“{field}”: this version cannot be brought back any more.",
     },
     "partner-inactive": {
         "de": "„{field}“: Der Partner ist nicht mehr aktiv.",
@@ -659,6 +687,14 @@ RULES: Final[Mapping[str, Sentence]] = {
     "no-role-of-members": {
         "de": "Diese Rolle kann ein Mitglied nicht haben.",
         "en": "A member cannot have this role.",
+    },
+    "lead-merges-partners-with-members": {
+        "de": "Dieser Partner hat Mitglieder: Zusammenführen und löschen darf ihn nur die Leitung.",
+        "en": "This partner has members: only the coordination's lead merges or deletes it.",
+    },
+    "organisation-merged-or-deleted": {
+        "de": "Ihre Organisation wurde zusammengeführt oder gelöscht: Hier beginnt nichts Neues mehr.",
+        "en": "Your organisation has been merged or deleted: nothing new can begin here.",
     },
     "organisation-makes-its-own-tokens": {
         "de": "Diese Organisation verwaltet ihre Zugänge selbst; bitten Sie dort um einen.",

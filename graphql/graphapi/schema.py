@@ -23,6 +23,7 @@ from graphapi.mutations.cards import CardMutations
 from graphapi.mutations.change_requests import ChangeRequestMutations
 from graphapi.mutations.clients import ClientMutations
 from graphapi.mutations.consents import ConsentMutations
+from graphapi.mutations.ending import EndingMutations
 from graphapi.mutations.feedback import FeedbackMutations
 from graphapi.mutations.follow_ups import FollowUpMutations
 from graphapi.mutations.members import MemberMutations
@@ -35,6 +36,7 @@ from graphapi.types.card import CardQueries
 from graphapi.types.consent_query import ConsentQueries
 from graphapi.types.exchange_query import ExchangeQueries
 from graphapi.types.follow_up import FollowUpQueries
+from graphapi.types.history import HistoryQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.retention import RetentionQueries
 from graphapi.types.search import SearchQueries
@@ -51,6 +53,7 @@ class Query(
     ConsentQueries,
     AnswerLinkQueries,
     UpkeepQueries,
+    HistoryQueries,
     CardQueries,
     VoiceQueries,
     FollowUpQueries,
@@ -63,6 +66,7 @@ class Query(
 class Mutation(
     PartnerMutations,
     ServiceMutations,
+    EndingMutations,
     MemberMutations,
     ClientMutations,
     ConsentMutations,

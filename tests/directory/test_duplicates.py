@@ -14,12 +14,12 @@ from directory.actors import Role
 from directory.catalogue import PartnerChange, change_partner
 from directory.database import Database
 from directory.documents import DocumentKind
-from directory.duplicates import POSSIBLE, Likeness, keys, normal, score, traits
+from directory.duplicates import POSSIBLE, keys, normal, score, traits
 from directory.importing import import_source
 from directory.look_alikes import Sought, look_alikes_of, pairs_among, possible_duplicates
 from directory.problems import InvalidInput
 from directory.values import ContactPoint, LocationValue
-from directory.vocabulary import ContactKind
+from directory.vocabulary import ContactKind, Likeness
 from tests.directory.test_catalogue import partner_document, service_document
 from tests.directory.towns import Town
 

@@ -10,12 +10,14 @@ import strawberry
 from directory import catalogue
 from directory.database import Work
 from directory.documents import PartnerDocument
+from directory.look_alikes import look_alikes_of
 from directory.values import LocationValue
 from directory.vocabulary import DataProtectionLaw, PartnerKind
 from graphapi.context import Info
 from graphapi.mutations.inputs import ContactPointInput, LanguageOfferedInput, OpeningHoursInput
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
 from graphapi.relay import read_id, target_id
+from graphapi.types.history import PossibleDuplicate, look_alikes_in
 from graphapi.types.partner import Partner
 from graphapi.types.places import Location
 from graphapi.types.texts import TextInput
@@ -26,6 +28,11 @@ class PartnerSaved:
     """The partner as it is now."""
 
     partner: Partner = strawberry.field(graphql_type=Partner, description="The partner.")
+    possible_duplicates: list[PossibleDuplicate] = strawberry.field(
+        graphql_type=list[PossibleDuplicate],
+        resolver=look_alikes_in("partner"),
+        description="What may be the same, the most alike first; only of what you may see.",
+    )
 
 
 async def partner_saved(info: Info, partner_id: UUID) -> PartnerSaved | None:
@@ -64,6 +71,9 @@ class CreatePartnerInput:
     correspondence_language: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="Language that it is written to in (BCP 47); mails that do not exist in it are German.",
+    )
+    source_language: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Language that its texts are translated from; left out: de."
     )
     note: str | None = strawberry.field(default=strawberry.UNSET, description="Internal note.")
 
@@ -108,6 +118,9 @@ class ChangePartnerInput:
     correspondence_language: str | None = strawberry.field(
         default=strawberry.UNSET,
         description="Language that it is written to in (BCP 47); mails that do not exist in it are German.",
+    )
+    source_language: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Language that its texts are translated from (BCP 47)."
     )
     note: str | None = strawberry.field(default=strawberry.UNSET, description="Internal note.")
 

@@ -24,6 +24,7 @@ from graphapi.mutations.inputs import (
 )
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
 from graphapi.relay import target_id
+from graphapi.types.history import PossibleDuplicate, look_alikes_in
 from graphapi.types.service import Service
 from graphapi.types.texts import TextInput
 
@@ -33,6 +34,11 @@ class ServiceSaved:
     """The service as it is now."""
 
     service: Service = strawberry.field(graphql_type=Service, description="The service.")
+    possible_duplicates: list[PossibleDuplicate] = strawberry.field(
+        graphql_type=list[PossibleDuplicate],
+        resolver=look_alikes_in("service"),
+        description="What may be the same, the most alike first; only of what you may see.",
+    )
 
 
 async def service_saved(info: Info, service_id: UUID) -> ServiceSaved | None:
@@ -50,6 +56,9 @@ class CreateServiceInput:
     kind: ServiceKind = strawberry.field(description="What it does.")
     title: list[TextInput] = strawberry.field(description="What it is called; German is needed to publish.")
     description: list[TextInput] = strawberry.field(default_factory=list, description="What it is.")
+    source_language: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Language that its texts are translated from; left out: de."
+    )
     website: str | None = strawberry.field(default=strawberry.UNSET, description="Web address.")
     topics: list[str] = strawberry.field(default_factory=list, description="Codes of its topics.")
     languages: list[LanguageOfferedInput] = strawberry.field(
@@ -94,6 +103,9 @@ class ChangeServiceInput:
     title: list[TextInput] | None = strawberry.field(default=strawberry.UNSET, description="Its title.")
     description: list[TextInput] | None = strawberry.field(
         default=strawberry.UNSET, description="What it is."
+    )
+    source_language: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Language that its texts are translated from (BCP 47)."
     )
     website: str | None = strawberry.field(default=strawberry.UNSET, description="Web address.")
     topics: list[str] | None = strawberry.field(default=strawberry.UNSET, description="Codes of its topics.")

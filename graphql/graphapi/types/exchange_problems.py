@@ -11,7 +11,7 @@ from directory import problems as directory_problems
 from graphapi.relay import global_id
 from graphapi.types import exchange_words as exchange_words
 from graphapi.types.problems import Problem, presents
-from referrals import problems
+from referrals import merging, problems
 from referrals.vocabulary import ConsentState, ReferralState
 
 
@@ -34,6 +34,21 @@ class TransitionNotAllowedProblem(Problem):
             from_=problem.state.value,
             allowed=[word.value for word in problem.allowed],
         )
+
+
+@presents(merging.StillUnderWay)
+@strawberry.type(description="An entry cannot end while something about persons is under way there.")
+class StillUnderWayProblem(Problem):
+    """An entry cannot end while something about persons is under way there."""
+
+    under_way: list[merging.UnderWay] = strawberry.field(
+        description="What must end, or go to somebody else, first."
+    )
+
+    @classmethod
+    def of(cls, problem: Any, message: str) -> Self:
+        """Return the problem as callers see it."""
+        return cls(message=message, code=problem.code, under_way=list(problem.under_way))
 
 
 @presents(problems.ConsentMissing)

@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 from graphapi.types.words import describe
-from referrals import states, vocabulary
+from referrals import merging, states, vocabulary
 
 _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.ClientPhase: "Where a client stands; the phases that the project counts.",
+    merging.UnderWay: "What must end before an entry of the directory can end.",
     vocabulary.ReferralState: "The states of a referral.",
     vocabulary.DataCategory: "What about a person may be shared; each is a fixed set of fields.",
     vocabulary.Purpose: "What data may be used for; the person decides on each separately.",

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 import strawberry
 from strawberry import Parent
 
-from directory.documents import PartnerDocument
+from directory.documents import PartnerDocument, licence_of
 from directory.values import PartnerSummary
 from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState
 from graphapi.context import Info
@@ -19,7 +19,7 @@ from graphapi.types.node import Node
 from graphapi.types.paging import PAGE_SIZE, Connection, First, connection
 from graphapi.types.places import ContactPoint, Location, Municipality
 from graphapi.types.service import Service
-from graphapi.types.texts import LanguageArgument, Text, choose, every
+from graphapi.types.texts import LanguageArgument, Text, choose, every, translated
 from graphapi.types.words import label
 
 Known: TypeAlias = PartnerDocument | PartnerSummary
@@ -59,12 +59,20 @@ def _list_of(name: str) -> Any:
 
 async def _description(root: Parent[Known], info: Info, language: LanguageArgument = None) -> Text | None:
     whole = await _whole(root, info)
-    return None if whole is None else choose(whole.description, language, info.context.languages)
+    found = None if whole is None else choose(whole.description, language, info.context.languages)
+    return None if whole is None or found is None else translated(found, "description", whole)
 
 
 async def _descriptions(root: Parent[Known], info: Info) -> list[Text]:
     whole = await _whole(root, info)
-    return [] if whole is None else every(whole.description)
+    if whole is None:
+        return []
+    return [translated(text, "description", whole) for text in every(whole.description)]
+
+
+async def _licence(root: Parent[Known], info: Info) -> str | None:
+    whole = await _whole(root, info)
+    return None if whole is None else licence_of(whole)
 
 
 async def _kind_label(root: Parent[Known], info: Info) -> str:
@@ -174,7 +182,18 @@ class Partner(Node):
     provenance: Provenance | None = strawberry.field(
         graphql_type=Provenance | None,
         resolver=_of("provenance"),
-        description="Where it was imported from.",
+        description="Where it was imported from; null: it was entered here, its history says by whom.",
+    )
+    licence: str | None = strawberry.field(
+        graphql_type=str | None,
+        resolver=_licence,
+        description="Under which it may be used on (SPDX identifier or address): its source's, else its "
+        "municipality's; null: nobody has said.",
+    )
+    source_language: str | None = strawberry.field(
+        graphql_type=str | None,
+        resolver=_of("source_language"),
+        description="Language that its texts are translated from (BCP 47).",
     )
     updated_at: datetime | None = strawberry.field(
         graphql_type=datetime | None, resolver=_of("updated_at"), description="When it last changed."

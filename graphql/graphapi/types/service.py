@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 from strawberry import Parent
 
-from directory.documents import ServiceDocument
+from directory.documents import ServiceDocument, licence_of
 from directory.vocabulary import PublicationState, Responsibility, ServiceKind
 from graphapi.context import Info
 from graphapi.relay import global_id
@@ -27,7 +27,7 @@ from graphapi.types.facts import (
 from graphapi.types.freshness import Freshness, freshness_of
 from graphapi.types.node import Node
 from graphapi.types.places import ContactPoint, Location, Municipality
-from graphapi.types.texts import LanguageArgument, Text, choose, every
+from graphapi.types.texts import LanguageArgument, Text, choose, every, translated
 from graphapi.types.topic import Topic
 from graphapi.types.words import label
 
@@ -41,19 +41,20 @@ def _id(root: Parent[ServiceDocument]) -> strawberry.ID:
 
 def _title(root: Parent[ServiceDocument], info: Info, language: LanguageArgument = None) -> Text:
     found = choose(root.title, language, info.context.languages)
-    return found if found is not None else Text(text="", language="und")
+    return translated(found, "title", root) if found is not None else Text(text="", language="und")
 
 
 def _titles(root: Parent[ServiceDocument]) -> list[Text]:
-    return every(root.title)
+    return [translated(text, "title", root) for text in every(root.title)]
 
 
 def _description(root: Parent[ServiceDocument], info: Info, language: LanguageArgument = None) -> Text | None:
-    return choose(root.description, language, info.context.languages)
+    found = choose(root.description, language, info.context.languages)
+    return None if found is None else translated(found, "description", root)
 
 
 def _descriptions(root: Parent[ServiceDocument]) -> list[Text]:
-    return every(root.description)
+    return [translated(text, "description", root) for text in every(root.description)]
 
 
 def _application_process(
@@ -127,7 +128,18 @@ class Service(Node):
         resolver=_freshness,
         description="How sure one can be of it today.",
     )
-    provenance: Provenance | None = strawberry.field(description="Where it was imported from.")
+    provenance: Provenance | None = strawberry.field(
+        description="Where it was imported from; null: it was entered here, its history says by whom."
+    )
+    licence: str | None = strawberry.field(
+        resolver=lambda root: licence_of(root),
+        graphql_type=str | None,
+        description="Under which it may be used on (SPDX identifier or address): its source's, else its "
+        "municipality's; null: nobody has said.",
+    )
+    source_language: str = strawberry.field(
+        description="Language that its texts are translated from (BCP 47)."
+    )
     updated_at: datetime = strawberry.field(description="When it last changed.")
     note: str | None = strawberry.field(
         graphql_type=str | None,

@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from directory import languages as languages_of
+from directory.documents import PartnerDocument, ServiceDocument
+from directory.translations import source_of
 
 LanguageArgument: TypeAlias = Annotated[
     str | None,
@@ -26,6 +28,12 @@ class Text:
 
     text: str = strawberry.field(description="The text.")
     language: str = strawberry.field(description="Its language (BCP 47).")
+    is_stale: bool = strawberry.field(
+        default=False, description="Whether it is older than the text it was translated from."
+    )
+    source_language: str | None = strawberry.field(
+        default=None, description="Language it was translated from; null: it is the source, or not known."
+    )
 
 
 @strawberry.input(description="A text in one language.")
@@ -39,10 +47,10 @@ class TextInput:
 def choose(texts: Mapping[str, str], language: str | None, languages: Sequence[str]) -> Text | None:
     """Return the text in the wanted language along the chain, or None when there is no text at all.
 
-    >>> choose({"de": "Rat", "en": "advice"}, "en-GB", ())
-    Text(text='advice', language='en')
-    >>> choose({"fr": "conseil"}, "ti", ("ar",))
-    Text(text='conseil', language='fr')
+    >>> choose({"de": "Rat", "en": "advice"}, "en-GB", ()).text
+    'advice'
+    >>> choose({"fr": "conseil"}, "ti", ("ar",)).language
+    'fr'
     """
     found = languages_of.choose(texts, languages if language is None else (language,))
     return None if found is None else Text(language=found[0], text=found[1])
@@ -51,3 +59,15 @@ def choose(texts: Mapping[str, str], language: str | None, languages: Sequence[s
 def every(texts: Mapping[str, str]) -> list[Text]:
     """Return all versions of a text, by language."""
     return [Text(text=texts[tag], language=tag) for tag in sorted(texts)]
+
+
+def translated(found: Text, field: str, entry: PartnerDocument | ServiceDocument) -> Text:
+    """Return a text of an entry with what is known of it as a translation."""
+    texts: Mapping[str, str] = getattr(entry, field)
+    source = source_of(texts, entry.source_language)
+    return Text(
+        text=found.text,
+        language=found.language,
+        is_stale=found.language in entry.stale.get(field, ()),
+        source_language=None if source == found.language else source,
+    )
