@@ -106,18 +106,20 @@ class _Ends:
     """The client's open referral to this service; the unique index has the last word."""
 
 
+_sender, _recipient = aliased(Partner), aliased(Partner)  # once: an alias costs more than the statement
+
+
 async def _ends(work: Work, client_id: UUID, service_id: UUID, topic: str) -> _Ends:
     """Read client, service and both organisations in one statement; check that one may refer there at all."""
     must_work_with_people(work.actor)
-    sender, recipient = aliased(Partner), aliased(Partner)
     row = (
         await work.session.execute(
             select(
                 Client,
-                sender,
+                _sender,
                 Municipality.ars,
                 Service,
-                recipient,
+                _recipient,
                 exists().where(Topic.code == topic).label("topic_known"),
                 select(Referral.id)
                 .where(
@@ -127,10 +129,10 @@ async def _ends(work: Work, client_id: UUID, service_id: UUID, topic: str) -> _E
                 )
                 .scalar_subquery(),
             )
-            .join(sender, sender.id == Client.partner_id)
-            .join(Municipality, Municipality.id == sender.municipality_id)
+            .join(_sender, _sender.id == Client.partner_id)
+            .join(Municipality, Municipality.id == _sender.municipality_id)
             .outerjoin(Service, Service.id == service_id)
-            .outerjoin(recipient, recipient.id == Service.partner_id)
+            .outerjoin(_recipient, _recipient.id == Service.partner_id)
             .where(Client.id == client_id)
             # whoever erases the person comes wholly before this or wholly after it
             .with_for_update(read=True, key_share=True, of=Client)
