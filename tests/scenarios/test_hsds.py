@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -281,6 +283,16 @@ async def test_exactly_what_is_published_is_there(hsds: Hsds, network: Demo) -> 
         partners = await session.scalars(text("SELECT id FROM partner WHERE state = 'PUBLISHED'"))
     assert {one["id"] for one in await hsds.all("services")} == {str(id_) for id_ in services}
     assert {one["id"] for one in await hsds.all("organizations")} == {str(id_) for id_ in partners}
+
+
+async def test_what_the_readme_shows(network: Demo) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    lines = re.findall(r"curl '?http://127\.0\.0\.1:8000(/hsds/[^' \n]*)", readme)
+    assert len(lines) == 6
+    for line in lines:
+        answer = await network.http.get(line)
+        assert answer.status_code == 200, answer.text
+        assert "ndjson" in line or answer.json().get("empty") is not True
 
 
 async def test_in_another_language(network: Demo) -> None:

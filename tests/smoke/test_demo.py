@@ -232,6 +232,19 @@ def test_the_query_page_asks_no_other_host(demo: DemoProcess) -> None:
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
+def test_the_directory_is_there_as_hsds(demo: DemoProcess) -> None:
+    about = demo.get("/hsds/").json()
+    assert about["version"] == "3.2.3"
+    page = demo.get("/hsds/services?search=Sprachkurs&per_page=3").json()
+    assert page["size"] == 3
+    assert not page["empty"]
+    for service in page["contents"]:
+        whole = demo.get(f"/hsds/services/{service['id']}").json()
+        assert whole["organization"]["id"] == service["organization_id"]
+    lines = demo.get("/hsds/services?format=ndjson").content.splitlines()
+    assert len(lines) == demo.get("/hsds/services").json()["total_items"]
+
+
 def test_a_killed_server_is_started_again(demo: DemoProcess) -> None:
     server = demo.child("serve")
     os.kill(server, signal.SIGKILL)
