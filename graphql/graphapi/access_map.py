@@ -237,8 +237,9 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         Rule.PUBLIC,
         "AnswerPage",
         "sender recipient lettersIn serviceTitle topic language area areaName priority state stateLabel "
-        "sentAt dueAt expiresAt allowedMoves callsLeft opened",
+        "sentAt dueAt expiresAt allowedMoves callsLeft notable appointments shared opened",
     ),
+    Entry(Rule.PUBLIC, "AnswerPageAppointment", "id startsAt minutes place"),
     Entry(Rule.PUBLIC, "AnswerTaken", "answer at linkEnded"),
     Entry(Rule.PUBLIC, "PackageOpened", "package"),
     Entry(Rule.PUBLIC, "PackageClosedProblem", "message code state"),
