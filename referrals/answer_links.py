@@ -7,6 +7,10 @@ of the referral that it was made for, so whatever else decides ends it too; and 
 referral, whether or not the clock has been there. A code that never was is CodeNotValid; a link that is over,
 for whatever reason, is AnswerLinkClosed.
 
+Beside the answers that move the referral its holder says with a link what a member says: that work goes on,
+a new week on the waiting list, appointments, a no-show, how it stands. After the consent has ended a link
+lets it say what it did with the data, and nothing else.
+
 Who makes a link has read its code, and could look at the recipient's page with it. So where the person does
 not let the recipient report everything back (REPORT_BACK), the sender makes no link once the recipient has
 taken the person, a link of its own from that time is closed, and that such links were used is not listed.
@@ -15,7 +19,8 @@ taken the person, a link of its own from that time is closed, and that such link
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from enum import StrEnum
 from hashlib import sha256
 from typing import Final, TypeAlias
 from uuid import UUID, uuid4
@@ -29,13 +34,15 @@ from directory.database import Work
 from directory.models import Municipality, Partner, Service, Topic
 from directory.problems import IdempotencyConflict, InvalidInput, NotFound
 from directory.values import Instant, Value
-from referrals import answering
+from referrals import answering, appointments
 from referrals.answering import AnyAnswer, RecipientAnswer
+from referrals.appointments import AppointmentGiven, AppointmentView
 from referrals.clock import ends_at
 from referrals.codes import CodePurpose, derived_code, hash_of, new_code, present
 from referrals.inbox import view_package, view_referral
 from referrals.models import AnswerLink, AnswerLinkUse, ConsentPart, Referral, clock_facts
 from referrals.moving import (
+    REVOCATION_ANSWERED,
     Held,
     checked_text,
     depth_of,
@@ -46,7 +53,7 @@ from referrals.moving import (
     part_of_referral,
     permit,
 )
-from referrals.noted import TAKEN
+from referrals.noted import NOTES, TAKEN, Noted
 from referrals.notices import promise
 from referrals.package import Package
 from referrals.personal_data.keystore import KeyStore
@@ -54,7 +61,17 @@ from referrals.personal_data.sealing import MasterKey
 from referrals.problems import AnswerLinkClosed, CodeNotValid, TransitionNotAllowed
 from referrals.reporting import moves_shown
 from referrals.states import Move, allowed
-from referrals.vocabulary import EventActor, NoticeKind, Priority, ReferralState, ReportDepth
+from referrals.values import Kept
+from referrals.vocabulary import (
+    AppointmentState,
+    DataCategory,
+    EventActor,
+    InterimResult,
+    NoticeKind,
+    Priority,
+    ReferralState,
+    ReportDepth,
+)
 
 _R = ReferralState
 
@@ -63,6 +80,7 @@ STAGES: Final[tuple[frozenset[ReferralState], ...]] = (
     frozenset({_R.WAITLISTED}),
     frozenset({_R.ACCEPTED}),
     frozenset({_R.IN_PROGRESS, _R.ON_HOLD}),
+    frozenset({_R.CONSENT_REVOKED}),
 )
 """In which a recipient is waited for; a link is made in one of them, and ends when the referral leaves it."""
 
@@ -75,8 +93,33 @@ CALLS: Final = 3
 CALL_ME: Final = "CALL_ME"
 """Name of the event with which a recipient asks to be called; its number stands sealed beside it."""
 
-LEAVES_OPEN: Final = frozenset({Move.ACKNOWLEDGE, Move.ASK})
-"""Moves that decide nothing: the link stays."""
+
+class LinkNote(StrEnum):
+    """What the holder of a link can say beside the moves; the words are those of the events."""
+
+    SIGN_OF_LIFE = Noted.SIGN_OF_LIFE.value
+    WAITLIST_UPDATED = Noted.WAITLIST_UPDATED.value
+    APPOINTMENT_SET = Noted.APPOINTMENT_SET.value
+    APPOINTMENT_MOVED = Noted.APPOINTMENT_MOVED.value
+    APPOINTMENT_CANCELLED = Noted.APPOINTMENT_CANCELLED.value
+    NO_SHOW = Noted.NO_SHOW.value
+    INTERIM = Noted.INTERIM.value
+    REVOCATION_ANSWERED = REVOCATION_ANSWERED
+
+
+def notes_in(state: ReferralState) -> tuple[LinkNote, ...]:
+    """Return what can be said beside the moves in a state, as ``noted`` says."""
+    if state is ReferralState.CONSENT_REVOKED:
+        return (LinkNote.REVOCATION_ANSWERED,)
+    return tuple(
+        note
+        for note in LinkNote
+        if note is not LinkNote.REVOCATION_ANSWERED and state in NOTES[Noted(note.value)].states
+    )
+
+
+LEAVES_OPEN: Final = frozenset({Move.ACKNOWLEDGE, Move.ASK, *LinkNote}) - {LinkNote.REVOCATION_ANSWERED}
+"""Answers that decide nothing: the link stays."""
 
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()/.-]{3,38}[0-9]")
 
@@ -105,9 +148,11 @@ class LinkView(Value, frozen=True, kw_only=True):
 class AnswerPage(Value, frozen=True, kw_only=True):
     """What the holder of a link sees without opening anything: nothing that tells who the person is.
 
-    ``allowed`` are the recipient's moves now; CALL_ME is possible besides, ``may_call`` times.
-    ``opened``: the package was opened; ``open_package`` shows it. ``language`` is the person's, ``area`` a
-    territory key, ``letters_in`` the language that the recipient is written to in.
+    ``allowed`` are the recipient's moves now, ``notable`` what it can say besides; CALL_ME is possible
+    ``may_call`` times. ``appointments`` can still be changed; ``shared`` says which categories were shared,
+    once the consent has ended. ``opened``: the package was opened; ``open_package`` shows it. ``language``
+    is the person's, ``area`` a territory key, ``letters_in`` the language that the recipient is written to
+    in.
     """
 
     sender: str
@@ -125,6 +170,9 @@ class AnswerPage(Value, frozen=True, kw_only=True):
     due_at: Instant | None
     expires_at: Instant
     allowed: tuple[Move, ...]
+    notable: tuple[LinkNote, ...]
+    appointments: tuple[AppointmentView, ...]
+    shared: tuple[DataCategory, ...]
     may_call: int
     opened: bool
 
@@ -136,7 +184,61 @@ class CallMe(RecipientAnswer, frozen=True, kw_only=True, tag=CALL_ME):
     when: str | None = None
 
 
-LinkAnswer: TypeAlias = AnyAnswer | CallMe
+class AnswerSignOfLife(RecipientAnswer, frozen=True, kw_only=True, tag=Noted.SIGN_OF_LIFE.value):
+    """They are still at it."""
+
+
+class AnswerWaiting(RecipientAnswer, frozen=True, kw_only=True, tag=Noted.WAITLIST_UPDATED.value):
+    """There may be a place in another week."""
+
+    expected_week: date
+
+
+class AnswerAppointment(RecipientAnswer, frozen=True, kw_only=True, tag=Noted.APPOINTMENT_SET.value):
+    """They have given the person an appointment."""
+
+    given: AppointmentGiven
+
+
+class AnswerAppointmentMoved(RecipientAnswer, frozen=True, kw_only=True, tag=Noted.APPOINTMENT_MOVED.value):
+    """An appointment has moved."""
+
+    appointment_id: UUID
+    given: AppointmentGiven
+
+
+class AnswerAppointmentCancelled(
+    RecipientAnswer, frozen=True, kw_only=True, tag=Noted.APPOINTMENT_CANCELLED.value
+):
+    """An appointment does not happen."""
+
+    appointment_id: UUID
+
+
+class AnswerNoShow(RecipientAnswer, frozen=True, kw_only=True, tag=Noted.NO_SHOW.value):
+    """The person did not come."""
+
+    on: date
+    appointment_id: UUID | None = None
+
+
+class AnswerInterim(RecipientAnswer, frozen=True, kw_only=True, tag=Noted.INTERIM.value):
+    """How it stands meanwhile."""
+
+    result: InterimResult
+    on: date
+
+
+BesideAnswer: TypeAlias = (
+    AnswerSignOfLife
+    | AnswerWaiting
+    | AnswerAppointment
+    | AnswerAppointmentMoved
+    | AnswerAppointmentCancelled
+    | AnswerNoShow
+    | AnswerInterim
+)
+LinkAnswer: TypeAlias = AnyAnswer | CallMe | BesideAnswer
 
 
 class Taken(Value, frozen=True, kw_only=True):
@@ -161,12 +263,12 @@ async def issue(work: Work, referral_id: UUID, *, master: MasterKey | None = Non
     held = await hold(work, referral_id)
     party = EventActor.CLOCK if work.actor.role is Role.SYSTEM else EventActor.SENDER
     permit(work, held, party)
-    stage = next((stage for stage in STAGES if held.referral.state in stage), None)
+    stage = _stage(held)
     if party is EventActor.SENDER and held.covered and _withheld(held.referral.state, held.readable):
         raise TransitionNotAllowed(
             held.shown_state, moves_shown(held.shown_state, held.readable, EventActor.SENDER)
         )
-    if stage is None or not held.covered:
+    if stage is None:
         state = held.state_for(Move.ACKNOWLEDGE)
         raise TransitionNotAllowed(state, allowed(state, party))
     if master is not None and (same := await _mailed_before(work, held.referral, master)) is not None:
@@ -180,7 +282,7 @@ async def issue(work: Work, referral_id: UUID, *, master: MasterKey | None = Non
         referral_id=referral_id,
         partner_id=held.referral.sender_partner_id,
         recipient_partner_id=held.referral.recipient_partner_id,
-        states=tuple(sorted(stage or ())),
+        states=tuple(sorted(stage)),
         issued_by=work.actor.member_id,
         issued_at=work.now,
         expires_at=expiry(held.referral, work.now),
@@ -189,6 +291,19 @@ async def issue(work: Work, referral_id: UUID, *, master: MasterKey | None = Non
     await work.session.flush()
     work.record("answer_link.issue", "referral", referral_id)
     return IssuedLink(id=link.id, referral_id=referral_id, code=code, expires_at=link.expires_at)
+
+
+def _stage(held: Held) -> frozenset[ReferralState] | None:
+    """Return the stage in which the recipient is waited for now; None: it is not, or not any more."""
+    if not _waited_for(held.referral.state, held.referral.revocation_answer, covered=held.covered):
+        return None
+    sent = held.referral.sent_at is not None
+    return next((stage for stage in STAGES if sent and held.referral.state in stage), None)
+
+
+def _waited_for(state: ReferralState, told: Kept | None, *, covered: bool) -> bool:
+    """Whether an answer can be waited for: under a consent; after its end, what was done with the data."""
+    return told is None if state is ReferralState.CONSENT_REVOKED else covered
 
 
 def _code_of(link_id: UUID, master: MasterKey) -> str:
@@ -321,6 +436,9 @@ async def look(session: AsyncSession, code: str, at: datetime) -> AnswerPage:
         raise AnswerLinkClosed from None
     if EventActor.RECIPIENT is not seen.seen_as or seen.state not in link.states:
         raise AnswerLinkClosed
+    revoked = seen.state is ReferralState.CONSENT_REVOKED
+    if revoked and seen.revocation_answer is not None:
+        raise AnswerLinkClosed
     if link.issued_by is not None and _withheld(seen.state, await _depth(session, link, at)):
         raise AnswerLinkClosed
     sender, recipient, service, topic, area = (
@@ -350,9 +468,19 @@ async def look(session: AsyncSession, code: str, at: datetime) -> AnswerPage:
         due_at=seen.answer_due_at,
         expires_at=link.expires_at,
         allowed=seen.allowed,
-        may_call=CALLS - await _calls(session, link),
+        notable=notes_in(seen.state),
+        appointments=() if revoked else await _planned(session, actor, link.referral_id, at),
+        shared=seen.categories if revoked else (),
+        may_call=0 if revoked else CALLS - await _calls(session, link),
         opened=seen.package_readable,
     )
+
+
+async def _planned(
+    session: AsyncSession, actor: Actor, referral_id: UUID, at: datetime
+) -> tuple[AppointmentView, ...]:
+    found = (await appointments.list_appointments(session, actor, [referral_id], at))[referral_id]
+    return tuple(one for one in found if one.state is AppointmentState.PLANNED)
 
 
 async def _depth(session: AsyncSession, link: AnswerLink, at: datetime) -> ReportDepth:
@@ -393,7 +521,10 @@ async def _enter(work: Work, code: str, key: str, given: object) -> tuple[Answer
     link = await _presented(work.session, code, lock=True)
     if held is None or not _lives(link, work.now):
         raise AnswerLinkClosed
-    if not held.covered or held.referral.state not in link.states:
+    told = held.referral.revocation_answer
+    if not _waited_for(held.referral.state, told, covered=held.covered):
+        raise AnswerLinkClosed
+    if held.referral.state not in link.states:
         raise AnswerLinkClosed
     if link.issued_by is not None and _withheld(held.referral.state, held.readable):
         raise AnswerLinkClosed
@@ -445,12 +576,17 @@ async def answer(work: Work, keys: KeyStore, code: str, given: LinkAnswer, *, ke
         return entered
     link, held = entered
     if isinstance(given, CallMe):
+        if held.referral.state is ReferralState.CONSENT_REVOKED:
+            raise TransitionNotAllowed(held.referral.state, ())
         await _call_me(work, keys, link, held, given)
         taken = Taken(answer=CALL_ME, at=work.now, link_ended=False)
         _keep(work, link, key, given, taken)
         return taken
     move = str(type(given).__struct_config__.tag)
-    await answering.record_answer(work, keys, link.referral_id, held.referral.version, given, None)
+    if isinstance(given, BesideAnswer):
+        await _note(work, keys, link.referral_id, held.referral.version, given)
+    else:
+        await answering.record_answer(work, keys, link.referral_id, held.referral.version, given, None)
     taken = Taken(answer=move, at=work.now, link_ended=move not in LEAVES_OPEN)
     _keep(work, link, key, given, taken)
     await work.session.flush()
@@ -459,6 +595,27 @@ async def answer(work: Work, keys: KeyStore, code: str, given: LinkAnswer, *, ke
         link.used_at = work.now
         await work.session.flush()
     return taken
+
+
+async def _note(work: Work, keys: KeyStore, referral_id: UUID, version: int, given: BesideAnswer) -> None:
+    """Note beside the state what a member would note."""
+    match given:
+        case AnswerSignOfLife():
+            await answering.sign_of_life(work, referral_id, version)
+        case AnswerWaiting():
+            await answering.update_waiting(work, referral_id, version, expected_week=given.expected_week)
+        case AnswerAppointment():
+            await appointments.set_appointment(work, keys, referral_id, version, given.given)
+        case AnswerAppointmentMoved():
+            which = given.appointment_id
+            await appointments.move_appointment(work, keys, referral_id, version, which, given.given)
+        case AnswerAppointmentCancelled():
+            await appointments.cancel_appointment(work, keys, referral_id, version, given.appointment_id)
+        case AnswerNoShow():
+            which_one = given.appointment_id
+            await appointments.no_show(work, referral_id, version, given.on, appointment_id=which_one)
+        case AnswerInterim():
+            await answering.report_interim(work, referral_id, version, result=given.result, on=given.on)
 
 
 async def _call_me(work: Work, keys: KeyStore, link: AnswerLink, held: Held, given: CallMe) -> None:

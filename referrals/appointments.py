@@ -309,10 +309,11 @@ async def _note(
 
 def _view(row: Appointment, actor: Actor, depth: ReportDepth) -> AppointmentView:
     received = row.recipient_partner_id == actor.partner_id
-    state = row.state
-    if not received and depth is not ReportDepth.OUTCOME:
+    # what the sender was not to know when it happened, it does not learn later either
+    state = row.state if received else row.sender_state
+    if not received and depth is not ReportDepth.OUTCOME and state is AppointmentState.NO_SHOW:
         # what became of it is what the person keeps from the sender
-        state = AppointmentState.PLANNED if row.sender_state is AppointmentState.NO_SHOW else row.sender_state
+        state = AppointmentState.PLANNED
     return AppointmentView(
         id=row.id,
         referral_id=row.referral_id,

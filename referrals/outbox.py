@@ -92,6 +92,13 @@ CARRIES_LINK: Final = frozenset(
         NoticeKind.ANSWER_LINK,
         NoticeKind.ANSWER_DUE_HALF,
         NoticeKind.ANSWER_OVERDUE,
+        NoticeKind.QUESTION_ANSWERED,
+        NoticeKind.GOES_ON,
+        NoticeKind.WAITING_LIST,
+        NoticeKind.FIRST_CONTACT,
+        NoticeKind.SIGN_OF_LIFE,
+        NoticeKind.CONSENT_ENDED,
+        NoticeKind.REVOCATION_UNANSWERED,
     }
 )
 """What goes to a recipient with a one-time link to answer; the code is made at the moment of sending."""

@@ -9,7 +9,7 @@ code stands in the path, so nothing here logs a path; what people typed is escap
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -32,10 +32,13 @@ from referrals.consent.rules import BERLIN
 from referrals.vocabulary import (
     DataCategory,
     DeclineReason,
+    InterimResult,
     OutcomeCode,
     OutcomeReason,
     Priority,
+    Reason,
     ReferralState,
+    RevocationAnswer,
 )
 
 # --- Words ------------------------------------------------------------------------------------------------
@@ -66,6 +69,29 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "CALL_ME": ("Bitte rufen Sie uns an", "Please call us"),
     "START": ("Der erste Kontakt hat stattgefunden", "The first contact happened"),
     "REPORT_OUTCOME": ("Ergebnis melden", "Report the outcome"),
+    "HOLD": ("Es gibt eine Pause", "There is a pause"),
+    "RESUME": ("Es geht weiter", "It goes on"),
+    "SIGN_OF_LIFE": ("Ja, wir sind noch dran", "Yes, we are still at it"),
+    "WAITLIST_UPDATED": ("Neue Woche auf der Warteliste", "Another week on the waiting list"),
+    "APPOINTMENT_SET": ("Termin mit der Person", "An appointment with the person"),
+    "APPOINTMENT_MOVED": ("Termin verschieben", "Move an appointment"),
+    "APPOINTMENT_CANCELLED": ("Termin absagen", "Cancel an appointment"),
+    "NO_SHOW": ("Die Person kam nicht", "The person did not come"),
+    "INTERIM": ("Zwischenstand", "How it stands meanwhile"),
+    "REVOCATION_ANSWERED": (
+        "Was ist mit den Daten geschehen? (Art. 7 Abs. 3, Art. 17 DSGVO)",
+        "What was done with the data? (Art. 7(3), 17 GDPR)",
+    ),
+    "resumeOn": ("Weiter geht es am", "It goes on on"),
+    "startsAt": ("Wann?", "When?"),
+    "place": ("Wo? (nichts über die Person)", "Where? (nothing about the person)"),
+    "appointmentId": ("Welcher Termin?", "Which appointment?"),
+    "on": ("An welchem Tag?", "On which day?"),
+    "result": ("Zwischenstand", "How it stands"),
+    "answer": ("Gelöscht oder aufbewahrt?", "Deleted or kept?"),
+    "what": ("Wenn aufbewahrt: was?", "If kept: what?"),
+    "legalBasis": ("Wenn aufbewahrt: auf welcher Grundlage?", "If kept: on which legal basis?"),
+    "keptUntil": ("Wenn aufbewahrt: bis wann?", "If kept: until when?"),
     "contact": ("Ansprechperson oder Anlaufstelle", "Whom to turn to"),
     "firstContactOn": ("Tag des ersten Kontakts", "Day of the first contact"),
     "expectedEnd": ("Voraussichtliches Ende", "Expected end"),
@@ -139,7 +165,8 @@ def _day(value: str | None, language: MessageLanguage) -> str | None:
 
 LOOK: Final = """query Look($code: String!) { answerPage(code: $code) { __typename
   ... on AnswerPage { sender recipient lettersIn serviceTitle { text } topic { code label { text } } language
-    area areaName { text } priority state dueAt expiresAt allowedMoves callsLeft opened }
+    area areaName { text } priority state dueAt expiresAt allowedMoves callsLeft opened notable shared
+    appointments { id startsAt } }
   ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
 OPEN: Final = """mutation Open($input: OpenAsRecipientInput!) { openAsRecipient(input: $input) { __typename
   ... on PackageOpened { package { categories person { familyName givenNames dateOfBirth phone email address
@@ -160,13 +187,28 @@ STATUS: Final = {
 """What a problem is over HTTP; every other one is a conflict."""
 
 _FIELDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "SIGN_OF_LIFE": (),
     "ACCEPT": (("contact", "text"), ("firstContactOn", "date"), ("expectedEnd", "date")),
     "WAITLIST": (("expectedWeek", "date"),),
     "DECLINE": (("reason", "decline"),),
     "ASK": (("question", "textarea"),),
     "CALL_ME": (("phone", "tel"), ("when", "optional")),
     "START": (("firstContactMadeOn", "date"),),
+    "RESUME": (),
     "REPORT_OUTCOME": (("outcome", "outcome"), ("outcomeOn", "date"), ("reason", "outcome_reason")),
+    "WAITLIST_UPDATED": (("expectedWeek", "date"),),
+    "APPOINTMENT_SET": (("startsAt", "moment"), ("place", "optional")),
+    "APPOINTMENT_MOVED": (("appointmentId", "appointment"), ("startsAt", "moment"), ("place", "optional")),
+    "APPOINTMENT_CANCELLED": (("appointmentId", "appointment"),),
+    "NO_SHOW": (("on", "date"), ("appointmentId", "appointment_if_any")),
+    "INTERIM": (("result", "interim"), ("on", "date")),
+    "HOLD": (("reason", "pause"), ("resumeOn", "date")),
+    "REVOCATION_ANSWERED": (
+        ("answer", "revocation"),
+        ("what", "shared"),
+        ("legalBasis", "optional"),
+        ("until", "date_if_any"),
+    ),
 }
 """Per answer its fields and what sort of control each is; the order is that of the page."""
 
@@ -178,11 +220,33 @@ _INPUT: Final = {
     "CALL_ME": "callMe",
     "START": "start",
     "REPORT_OUTCOME": "reportOutcome",
+    "HOLD": "hold",
+    "RESUME": "resume",
+    "SIGN_OF_LIFE": "signOfLife",
+    "WAITLIST_UPDATED": "waitlistUpdated",
+    "APPOINTMENT_SET": "appointmentSet",
+    "APPOINTMENT_MOVED": "appointmentMoved",
+    "APPOINTMENT_CANCELLED": "appointmentCancelled",
+    "NO_SHOW": "noShow",
+    "INTERIM": "interim",
+    "REVOCATION_ANSWERED": "revocationAnswered",
 }
+_NOT_NEEDED: Final = frozenset({"optional", "outcome_reason", "appointment_if_any", "shared", "date_if_any"})
+_NAMED_APART: Final = {("REVOCATION_ANSWERED", "until"): "keptUntil"}
+"""Fields whose name says something else elsewhere on the page."""
 _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "decline": tuple(DeclineReason),
     "outcome": tuple(o for o in OutcomeCode if o is not OutcomeCode.UNKNOWN),
     "outcome_reason": tuple(OutcomeReason),
+    "interim": tuple(InterimResult),
+    "pause": (
+        Reason.PERSON_ILL,
+        Reason.CHILDCARE,
+        Reason.WAITING_FOR_DOCUMENTS,
+        Reason.WAITING_FOR_AUTHORITY,
+        Reason.OTHER,
+    ),
+    "revocation": tuple(RevocationAnswer),
 }
 
 
@@ -224,17 +288,16 @@ class AnswerPages:
         do = form.get("do", "")
         if do not in _FIELDS:
             return await self._shown(visit, extra)
-        typed = {name: form.get(f"{do}.{name}", "").strip() for name, _ in _FIELDS[do]}
-        answer = {name: value for name, value in typed.items() if value}
-        missing = [
-            name
-            for name, sort in _FIELDS[do]
-            if name not in answer and sort not in {"optional", "outcome_reason"}
-        ]
+        answer = _said(do, form)
+        missing = [name for name, sort in _FIELDS[do] if name not in answer and sort not in _NOT_NEEDED]
         if missing or any(not _fits(sort, answer.get(name)) for name, sort in _FIELDS[do]):
-            named = ", ".join(visit.w(name) for name in missing) or visit.w(do)
+            named = ", ".join(visit.w(_word(do, name)) for name in missing) or visit.w(do)
             return await self._shown(visit, extra, above=visit.problem(named), form=form, status=422)
-        said = {"idempotencyKey": key_of(form), "code": visit.code, "answer": {_INPUT[do]: answer}}
+        for name, sort in _FIELDS[do]:
+            if sort == "moment":  # what people type is the time on their wall
+                answer[name] = datetime.fromisoformat(str(answer[name])).replace(tzinfo=BERLIN).isoformat()
+        chosen = {_INPUT[do]: answer if _FIELDS[do] else True}
+        said = {"idempotencyKey": key_of(form), "code": visit.code, "answer": chosen}
         found = await self._run(visit, ANSWER, {"input": said})
         if found["__typename"] != "AnswerTaken":
             return await self._refused(visit, extra, found, form)
@@ -316,11 +379,32 @@ class AnswerPages:
         return next(iter(result.data.values()))
 
 
-def _fits(sort: str, value: str | None) -> bool:
+def _said(do: str, form: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a form says, without what was left empty."""
+    said: dict[str, Any] = {}
+    for name, sort in _FIELDS[do]:
+        if sort == "shared":
+            chosen = [one.value for one in DataCategory if form.get(f"{do}.{name}.{one.value}")]
+            said |= {name: chosen} if chosen else {}
+        elif value := form.get(f"{do}.{name}", "").strip():
+            said[name] = value
+    return said
+
+
+def _word(do: str, name: str) -> str:
+    return _NAMED_APART.get((do, name), name)
+
+
+def _fits(sort: str, value: Any) -> bool:
     """Whether the schema takes this value for this sort of control; what it refuses later is a problem."""
     if value is None:
         return True
-    if sort == "date":
+    if sort == "moment":
+        try:
+            return datetime.fromisoformat(value).tzinfo is None and "T" in value
+        except ValueError:
+            return False
+    if sort in {"date", "date_if_any"}:
         try:
             date.fromisoformat(value)
         except ValueError:
@@ -371,7 +455,9 @@ class _Visit(Visit):
 
     def forms(self, found: Any, typed: Mapping[str, str]) -> list[Markup]:
         """Return one form per answer that is possible now, and the button that opens the data."""
-        moves = set(found["allowedMoves"])
+        moves = {*found["allowedMoves"], *found["notable"]}
+        if not found["appointments"]:
+            moves -= {"APPOINTMENT_MOVED", "APPOINTMENT_CANCELLED"}
         once = typed.get("once") or secrets.token_urlsafe(18)
         made: list[Markup] = []
         if found["opened"] or "ACKNOWLEDGE" in moves:
@@ -390,7 +476,7 @@ class _Visit(Visit):
                 continue
             # what was refused may be corrected and sent under the same number: nothing was made of it
             number = typed["once"] if typed.get("do") == do and typed.get("once") else f"{once}-{do}"
-            controls = [self._control(do, name, sort, typed) for name, sort in fields]
+            controls = [self._control(do, name, sort, typed, found) for name, sort in fields]
             made.append(
                 tag(
                     "form",
@@ -413,34 +499,48 @@ class _Visit(Visit):
             + tag("input", type="hidden", name="once", value=once)
         )
 
-    def _control(self, do: str, name: str, sort: str, typed: Mapping[str, str]) -> Markup:
+    def _control(self, do: str, name: str, sort: str, typed: Mapping[str, str], found: Any) -> Markup:
         field = f"{do}.{name}"
         value = typed.get(field, "")
-        needed = sort not in {"optional", "outcome_reason"}
-        key = "outcome_reason" if sort == "outcome_reason" else name
+        needed = sort not in _NOT_NEEDED
+        word = self.w("outcome_reason" if sort == "outcome_reason" else _word(do, name))
+        if sort == "shared":
+            return self._boxes(field, word, found["shared"], typed)
         if sort in _CHOICES:
-            options = [tag("option", self.w("choose"), value="")]
-            options += [
-                tag(
-                    "option", label(choice, self.language), value=choice.value, selected=choice.value == value
-                )
-                for choice in _CHOICES[sort]
-            ]
-            control = tag("select", *options, id=field, name=field, required=needed)
+            choices = [(choice.value, label(choice, self.language)) for choice in _CHOICES[sort]]
+            control = self._select(field, value, choices, needed=needed)
+        elif sort in {"appointment", "appointment_if_any"}:
+            dates = [(one["id"], _day(one["startsAt"], self.language) or "") for one in found["appointments"]]
+            control = self._select(field, value, dates, needed=needed)
         elif sort == "textarea":
             control = tag("textarea", value, id=field, name=field, rows="4", maxlength="600", required=needed)
         else:
             latest = (self.today + timedelta(days=3650)).isoformat()
-            kind = sort if sort in {"date", "tel"} else "text"
+            kind = {"date": "date", "date_if_any": "date", "tel": "tel", "moment": "datetime-local"}.get(
+                sort, "text"
+            )
             control = tag(
                 "input",
                 type=kind,
                 id=field,
                 name=field,
                 value=value or None,
-                maxlength=None if kind == "date" else "300",
+                maxlength="300" if kind in {"text", "tel"} else None,
                 max=latest if kind == "date" else None,
                 required=needed,
                 autocomplete="off",
             )
-        return Markup(tag("label", self.w(key), for_=field) + control)
+        return Markup(tag("label", word, for_=field) + control)
+
+    def _select(self, field: str, value: str, choices: Sequence[tuple[str, str]], *, needed: bool) -> Markup:
+        options = [tag("option", self.w("choose"), value="")]
+        options += [tag("option", said, value=one, selected=one == value) for one, said in choices]
+        return tag("select", *options, id=field, name=field, required=needed)
+
+    def _boxes(self, field: str, word: str, shared: Sequence[str], typed: Mapping[str, str]) -> Markup:
+        boxes = []
+        for one in shared:
+            name = f"{field}.{one}"
+            box = tag("input", type="checkbox", id=name, name=name, value="yes", checked=name in typed)
+            boxes.append(tag("label", box, " ", label(DataCategory(one), self.language), for_=name))
+        return tag("fieldset", tag("legend", word), *boxes)

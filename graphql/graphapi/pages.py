@@ -33,6 +33,7 @@ form { margin: 1.2rem 0; } fieldset { border: 1px solid #595959; padding: .8rem 
 legend, h1, h2 { font-weight: 700; } label { display: block; margin-top: .6rem; }
 input, select, textarea { font: inherit; padding: .35rem; width: 100%; box-sizing: border-box;
   border: 1px solid #595959; }
+input[type=checkbox] { width: auto; }
 button { font: inherit; margin-top: .9rem; padding: .5rem 1.2rem; background: #0b4f8a; color: #fff;
   border: 2px solid #0b4f8a; }
 :focus-visible { outline: 3px solid #b35900; outline-offset: 2px; }

@@ -8,7 +8,7 @@ the package, and when first: what the sender may know of what they did stands am
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -24,7 +24,7 @@ from directory.problems import NotFound
 from directory.values import Value
 from referrals.appointments import list_appointments
 from referrals.clients import exclusion_of, facts_of, view_client
-from referrals.consent.consents import list_consents, open_evidence
+from referrals.consent.consents import ConsentView, list_consents, open_evidence
 from referrals.consent.rules import BERLIN
 from referrals.inbox import list_events, view_package, view_referral
 from referrals.models import Client, Referral
@@ -35,7 +35,7 @@ from referrals.personal_data.retention import BY_KEY, RetentionClass
 from referrals.policy import change_client, must_work_with_people
 from referrals.printing import Block, Heading, Notice, Paragraph, Printout, Rows, Title
 from referrals.problems import Erased, PackageClosed
-from referrals.vocabulary import EventActor
+from referrals.vocabulary import EventActor, Purpose, ReportDepth
 
 FORMAT: Final = "spurwechsel-access-export"
 FORMAT_VERSION: Final = 1
@@ -162,7 +162,8 @@ async def access_export(
     leads = actor.role is Role.LEAD
     exclusion = await exclusion_of(session, actor, keys, client_id) if leads else None
     consents = []
-    for consent in await list_consents(session, actor, client_id, at, limit=MOST):
+    decided = await list_consents(session, actor, client_id, at, limit=MOST)
+    for consent in decided:
         evidence = await open_evidence(session, actor, keys, consent.id) if consent.evidence_kept else None
         consents.append({**_plain(consent), "recorded_by": None, "evidence": _plain(evidence)})
     ids = (
@@ -173,11 +174,13 @@ async def access_export(
             .limit(MOST + 1)
         )
     ).all()
+    kept_from = _told_less(decided)
     referrals, recipients, withheld = [], [], []
     for referral_id, hidden_changes in ids[:MOST]:
         entry, recipient = await _referral(session, actor, keys, referral_id, at)
-        # what is as by default is left out of the plain form; what was untold once stays so
-        if entry.get("outcome_withheld") or hidden_changes:
+        # what is as by default is left out of the plain form; what was untold once stays so, and whether
+        # there was anything to leave untold is not said either
+        if entry.get("outcome_withheld") or hidden_changes or entry["recipient_partner_id"] in kept_from:
             withheld.append(referral_id)
         referrals.append(entry)
         recipients += recipient
@@ -214,6 +217,22 @@ async def access_export(
         copies=_COPIES,
         cut=len(ids) > MOST or len(audit) >= MOST,
     )
+
+
+def _told_less(consents: Iterable[ConsentView]) -> set[str]:
+    """Return the recipients that the person did not let tell everything, in any consent ever given."""
+    return {
+        str(party.partner_id)
+        for consent in consents
+        if consent.valid_from is not None
+        and not any(
+            entry.purpose is Purpose.REPORT_BACK
+            and entry.granted
+            and entry.report_depth is ReportDepth.OUTCOME
+            for entry in consent.terms.purposes
+        )
+        for party in consent.terms.recipients
+    }
 
 
 def _plain(value: object) -> Any:

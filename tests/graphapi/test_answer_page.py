@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -19,6 +20,7 @@ from structlog.testing import capture_logs
 from directory.database import Database
 from graphapi.limits import Limits
 from graphapi.pages import BODY_BYTES, STYLE_PATH, tag
+from referrals.consent.rules import BERLIN
 from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import GRAPHQL_RESPONSE, Api
 from tests.graphapi.conftest import served
@@ -45,6 +47,8 @@ class Page(HTMLParser):
         self.elements.append((tag, given))
         if tag == "form":
             self._fields = {}
+        elif given.get("type") == "checkbox" and "checked" not in given:
+            pass  # a browser does not send it
         elif given.get("name") and tag in {"input", "select", "textarea"}:
             self._fields[str(given["name"])] = given.get("value") or ""
             if given["name"] == "do":
@@ -80,6 +84,36 @@ class Office:
     async def send(self, path: str, do: str, **typed: str) -> Page:
         form = (await self.get(path)).forms[do]
         return await self.post(path, {**form, **{f"{do}.{name}": value for name, value in typed.items()}})
+
+    async def in_stage(self, stage: str) -> Any:
+        """Return a referral that has come so far."""
+        town = self.town
+        if stage in {"sent", "accepted", "started"}:
+            return await getattr(town, stage)()
+        if stage == "held":
+            pause = {"reason": "PERSON_ILL", "resumeOn": days(9)}
+            return await town.on("staff", "holdReferral", await town.started(), **pause)
+        sent = await town.sent()
+        if stage == "waitlisted":
+            return await town.on("staff", "waitlistReferral", sent, expectedWeek=days(10))
+        await town.done(
+            "coordinator",
+            "withdrawConsent",
+            id=sent["consentId"],
+            expectedVersion=2,
+            channel="PHONE",
+            scope="ALL",
+            language="de",
+        )
+        return sent
+
+    async def seen(self, referral: Any) -> Any:
+        """Return what the sender reads of a referral."""
+        query = """query($id: ID!) { referral(id: $id) { state expectedWeek noShows lastSignOfLife
+          interimReportOn appointments { id startsAt place } events { move }
+          revocationAnswer { answer what } } }"""
+        answer = await self.town.ask(query, {"id": referral["id"]}, who="coordinator")
+        return answer.data["referral"]
 
     async def state(self, referral: Any) -> str:
         query = "query($id: ID!) { referral(id: $id) { state } }"
@@ -228,6 +262,112 @@ class TestAnswering:
             await office.issue(accepted), "REPORT_OUTCOME", outcome="NEED_MET", outcomeOn=days(0)
         )
         assert (page.status, await office.state(accepted)) == (200, "OUTCOME_REPORTED")
+
+    @pytest.mark.parametrize(
+        ("stage", "offered"),
+        [
+            ("sent", "OPEN ACCEPT WAITLIST DECLINE ASK CALL_ME"),
+            ("waitlisted", "OPEN ACCEPT DECLINE CALL_ME WAITLIST_UPDATED APPOINTMENT_SET NO_SHOW"),
+            (
+                "accepted",
+                "OPEN SIGN_OF_LIFE DECLINE CALL_ME START REPORT_OUTCOME APPOINTMENT_SET NO_SHOW INTERIM",
+            ),
+            (
+                "started",
+                "OPEN SIGN_OF_LIFE CALL_ME REPORT_OUTCOME APPOINTMENT_SET NO_SHOW INTERIM HOLD",
+            ),
+            (
+                "held",
+                "OPEN SIGN_OF_LIFE CALL_ME RESUME REPORT_OUTCOME APPOINTMENT_SET NO_SHOW INTERIM",
+            ),
+            ("revoked", "REVOCATION_ANSWERED"),
+        ],
+    )
+    async def test_offers_in_each_state_what_a_member_could_do_and_looking_changes_nothing(
+        self, office: Office, digest: Digest, stage: str, offered: str
+    ) -> None:
+        path = await office.issue(await office.in_stage(stage))
+        before = await digest(with_audit=True)
+        page = await office.get(path)
+
+        assert (page.status, set(page.forms)) == (200, set(offered.split()))
+        assert await digest(with_audit=True) == before
+
+    async def test_a_partner_that_never_signs_in_goes_through_a_whole_course(self, office: Office) -> None:
+        """One click says that work goes on; pauses, appointments and the outcome need no account either."""
+        referral = await office.in_stage("started")
+        path = await office.issue(referral)
+        page = await office.send(path, "SIGN_OF_LIFE")
+        assert (page.status, "SIGN_OF_LIFE" in page.forms) == (200, True)
+        page = await office.send(path, "APPOINTMENT_SET", startsAt=f"{days(3)}T10:30", place="Haus 7")
+        assert "APPOINTMENT_MOVED" in page.forms, page.text
+        (appointment,) = (await office.seen(referral))["appointments"]
+        wall = datetime.fromisoformat(appointment["startsAt"]).astimezone(BERLIN)
+        assert (f"{wall:%Y-%m-%dT%H:%M}", appointment["place"]) == (f"{days(3)}T10:30", "Haus 7")
+        moved = {"appointmentId": appointment["id"], "startsAt": f"{days(4)}T09:00"}
+        assert (await office.send(path, "APPOINTMENT_MOVED", **moved)).status == 200
+        assert (await office.send(path, "APPOINTMENT_MOVED", **moved)).status == 422
+        page = await office.send(path, "INTERIM", result="ATTENDS", on=days(0))
+        assert page.status == 200
+        assert (await office.send(path, "NO_SHOW", on=days(0))).status == 200
+        found = await office.seen(referral)
+        assert (found["noShows"], found["lastSignOfLife"], found["interimReportOn"]) == (1, days(0), days(0))
+
+        assert (await office.send(path, "HOLD", reason="PERSON_ILL", resumeOn=days(9))).status == 200
+        assert await office.state(referral) == "ON_HOLD"
+        assert (await office.get(path)).status == 410
+        assert (await office.send(await office.issue(referral), "RESUME")).status == 200
+        assert await office.state(referral) == "IN_PROGRESS"
+        said = {"outcome": "NEED_MET", "outcomeOn": days(0)}
+        assert (await office.send(await office.issue(referral), "REPORT_OUTCOME", **said)).status == 200
+        assert await office.state(referral) == "OUTCOME_REPORTED"
+
+    async def test_one_click_twice_is_one_sign_of_life(self, office: Office) -> None:
+        referral = await office.in_stage("started")
+        path = await office.issue(referral)
+        form = (await office.get(path)).forms["SIGN_OF_LIFE"]
+        for _ in range(3):
+            assert (await office.post(path, form)).status == 200
+        found = await office.seen(referral)
+        assert [event["move"] for event in found["events"]].count("SIGN_OF_LIFE") == 1
+
+    async def test_a_waiting_list_gets_another_week(self, office: Office) -> None:
+        referral = await office.in_stage("waitlisted")
+        page = await office.send(await office.issue(referral), "WAITLIST_UPDATED", expectedWeek=days(40))
+        found = await office.seen(referral)
+        assert (page.status, found["state"]) == (200, "WAITLISTED")
+        assert found["expectedWeek"] > days(30)
+
+    @pytest.mark.parametrize(
+        ("typed", "status"),
+        [
+            ({"answer": "DELETED"}, 200),
+            ({"answer": "KEPT", "what.IDENTITY": "yes", "legalBasis": "§ 147 AO", "until": days(400)}, 200),
+            ({"answer": "KEPT", "legalBasis": "§ 147 AO", "until": days(400)}, 422),
+            ({"answer": "KEPT", "what.HEALTH": "yes", "legalBasis": "§ 147 AO", "until": days(400)}, 422),
+            ({"answer": "KEPT", "what.IDENTITY": "yes", "until": "bald"}, 422),
+            ({"answer": "DELETED", "what.IDENTITY": "yes"}, 422),
+            ({"answer": SCRIPT}, 422),
+            ({}, 422),
+        ],
+    )
+    async def test_what_was_done_with_the_data_is_told_by_link(
+        self, office: Office, typed: dict[str, str], status: int
+    ) -> None:
+        referral = await office.in_stage("revoked")
+        path = await office.issue(referral)
+        page = await office.send(path, "REVOCATION_ANSWERED", **typed)
+
+        assert page.status == status, page.text
+        assert not page.all("script")
+        told = (await office.seen(referral))["revocationAnswer"]
+        assert (told is None) is (status != 200)
+        if told is not None:
+            assert (told["answer"], told["what"]) == (
+                typed["answer"],
+                ["IDENTITY"] if typed["answer"] == "KEPT" else [],
+            )
+            assert (await office.get(path)).status == 410
 
     @pytest.mark.parametrize(
         ("do", "typed"),

@@ -25,7 +25,7 @@ from graphapi.embedded import APP, OWNER, READER, Access
 from graphapi.jobs import run_jobs
 from graphapi.mailing import Mailer
 from referrals import answering, approvals, exchange, notices, outbox
-from referrals.answer_links import look
+from referrals.answer_links import LinkNote, look
 from referrals.bookings import BookingGiven, confirm_booking, request_booking
 from referrals.consent import consents
 from referrals.moving import Moved
@@ -33,6 +33,7 @@ from referrals.notices import AFTER_MOVE, promise
 from referrals.outbox import NoticeView, reference_of
 from referrals.personal_data.keystore import KeyStore
 from referrals.states import Move
+from referrals.ticking import run_the_clock
 from referrals.vocabulary import (
     Addressee,
     ApprovalMove,
@@ -369,7 +370,40 @@ async def test_a_withdrawal_cancels_what_is_pending_and_asks_for_the_data(
     ]
     (mail,) = office.to(SERVICE_MAIL)
     assert "Bitte antworten: Daten zu einer Vermittlung" in mail["Subject"]
-    assert "/answer/" not in mail.get_content()
+    assert await offered(desk, mail) == {LinkNote.REVOCATION_ANSWERED}
+
+
+async def offered(desk: Desk, mail: EmailMessage) -> set[str]:
+    """What the link in a mail lets somebody answer who never signs in."""
+    async with desk.database.view(ANONYMOUS) as session:
+        page = await look(session, code_in(mail), desk.database.clock())
+    return {*page.allowed, *page.notable}
+
+
+@pytest.mark.parametrize(
+    ("stage", "days", "subject", "answer"),
+    [
+        ("waitlisted", 29, "Warteliste: Gibt es einen Platz?", LinkNote.WAITLIST_UPDATED),
+        ("accepted", 14, "Kam der erste Kontakt zustande?", Move.START),
+        ("running", 91, "Läuft es noch?", LinkNote.SIGN_OF_LIFE),
+        ("running", 91, "Läuft es noch?", Move.REPORT_OUTCOME),
+    ],
+)
+async def test_a_reminder_carries_a_link_with_which_it_can_be_answered(
+    desk: Desk, office: PostOffice, stage: str, days: int, subject: str, answer: str
+) -> None:
+    town = desk.town
+    if stage == "waitlisted":
+        waits = await sent(desk)
+        await desk.as_(town.provider.member, lambda w: answering.waitlist(w, waits.id, waits.version, TODAY))
+    else:
+        await getattr(desk, stage)(await desk.client(), town.provider)
+
+    async with at(desk.database, desk.database.clock() + timedelta(days=days)):
+        await run_the_clock(desk.database)
+        await office.deliver(desk.database)
+        (mail,) = [mail for mail in office.mails if subject in mail["Subject"]]
+        assert answer in await offered(desk, mail)
 
 
 async def test_what_nobody_needs_any_more_is_not_sent(desk: Desk, office: PostOffice) -> None:

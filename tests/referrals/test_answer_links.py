@@ -15,7 +15,24 @@ from directory.actors import ANONYMOUS, SYSTEM, Actor
 from directory.database import Work, _say_who_acts
 from directory.problems import IdempotencyConflict, InvalidInput, NotAllowed, NotFound, Problem
 from referrals import answer_links, answering, exchange
-from referrals.answer_links import CALL_ME, CALLS, STAGES, AnswerPage, CallMe, IssuedLink, LinkAnswer, Taken
+from referrals.answer_links import (
+    CALL_ME,
+    CALLS,
+    STAGES,
+    AnswerAppointment,
+    AnswerAppointmentCancelled,
+    AnswerAppointmentMoved,
+    AnswerInterim,
+    AnswerNoShow,
+    AnswerPage,
+    AnswerSignOfLife,
+    AnswerWaiting,
+    CallMe,
+    IssuedLink,
+    LinkAnswer,
+    LinkNote,
+    Taken,
+)
 from referrals.answering import (
     AnswerAccept,
     AnswerAcknowledge,
@@ -29,11 +46,13 @@ from referrals.answering import (
     AnswerWaitlist,
     AnyAnswer,
 )
+from referrals.appointments import AppointmentGiven
 from referrals.clock import ends_at
 from referrals.codes import CodePurpose, hash_of, new_code, present
 from referrals.consent import consents
 from referrals.models import AnswerLink, Notice, Referral, ReferralEvent, clock_facts
 from referrals.moving import Answered, Moved, local_day, version_for
+from referrals.noted import NOTES, Noted
 from referrals.package import Package
 from referrals.problems import AnswerLinkClosed, CodeNotValid, PackageClosed, TransitionNotAllowed
 from referrals.states import Move, allowed, step
@@ -41,9 +60,11 @@ from referrals.values import PurposeTerms
 from referrals.vocabulary import (
     AnswerSource,
     Channel,
+    DataCategory,
     DeclinedBy,
     DeclineReason,
     EventActor,
+    InterimResult,
     NoticeKind,
     OutcomeCode,
     OutcomeReason,
@@ -55,6 +76,7 @@ from referrals.vocabulary import (
 from tests.referrals.desk import LATER, SOON, TODAY, Desk, accept, at, everything
 from tests.referrals.town import ORDINARY, Town
 
+R = ReferralState
 ANSWERS: dict[Move, AnyAnswer] = {
     Move.ACKNOWLEDGE: AnswerAcknowledge(),
     Move.ASK: AnswerAsk(question="Gibt es ein Zeugnis?"),
@@ -258,6 +280,160 @@ async def test_what_was_done_with_the_data_can_be_told_by_phone_too(stand: Stand
         assert (last.move, last.source) == ("REVOCATION_ANSWERED", source)
 
 
+# --- Beside the state --------------------------------------------------------------------------------
+
+
+def in_days(number: int) -> datetime:
+    return datetime.now(UTC) + timedelta(days=number)
+
+
+APPOINTMENT = AppointmentGiven(starts_at=in_days(3), place="Haus 7")
+SAID: dict[LinkNote, LinkAnswer] = {
+    LinkNote.SIGN_OF_LIFE: AnswerSignOfLife(),
+    LinkNote.WAITLIST_UPDATED: AnswerWaiting(expected_week=LATER),
+    LinkNote.APPOINTMENT_SET: AnswerAppointment(given=APPOINTMENT),
+    LinkNote.NO_SHOW: AnswerNoShow(on=TODAY),
+    LinkNote.INTERIM: AnswerInterim(result=InterimResult.ATTENDS, on=TODAY),
+}
+
+
+async def noted_in(desk: Desk, referral: Moved, code: str, given: LinkAnswer) -> Problem | tuple[str, str]:
+    """Say it with the link; return the event and how it came in, or the problem."""
+    try:
+        await answered(desk, code, given)
+    except Problem as problem:
+        return problem
+    last = (await desk.events(desk.town.provider.member, referral.id))[-1]
+    return last.move, last.source.value
+
+
+STATES_NOTED = (
+    (R.SENT, ()),
+    (R.ACKNOWLEDGED, ("ack",)),
+    (R.WAITLISTED, ("wait",)),
+    (R.ACCEPTED, ("accept",)),
+    (R.IN_PROGRESS, ("accept", "start")),
+    (R.ON_HOLD, ("accept", "start", "hold")),
+)
+
+
+@pytest.mark.parametrize(("state", "way"), STATES_NOTED, ids=[state.value for state, _ in STATES_NOTED])
+async def test_what_stands_beside_the_state_is_noted_by_link_as_by_a_member(
+    desk: Desk, sent: Moved, state: ReferralState, way: tuple[str, ...]
+) -> None:
+    """In each state the page offers exactly what the table of notes allows, and the link stays."""
+    office, moved = desk.town.provider.member, sent
+    steps = {
+        "ack": lambda w: answering.acknowledge(w, moved.id, moved.version),
+        "wait": lambda w: answering.waitlist(w, moved.id, moved.version, SOON),
+        "accept": lambda w: accept(w, moved),
+        "start": lambda w: answering.start(w, moved.id, moved.version, TODAY),
+        "hold": lambda w: answering.pause(
+            w, moved.id, moved.version, reason=Reason.PERSON_ILL, resume_on=SOON
+        ),
+    }
+    for step_ in way:
+        moved = await desk.as_(office, steps[step_])
+    link = await issued(desk, sent.id)
+    offered = set((await looked(desk, link.code)).notable)
+
+    assert offered & set(SAID) == {note for note in SAID if state in NOTES[Noted(note.value)].states}
+    for note, given in SAID.items():
+        found = await noted_in(desk, sent, link.code, given)
+        if note in offered:
+            assert found == (note.value, "LINK"), (state, note, found)
+        else:
+            assert isinstance(found, TransitionNotAllowed), (state, note, found)
+    assert (await looked(desk, link.code)).state is state
+    assert (await desk.view(office, sent.id)).state is state
+
+
+async def test_appointments_are_moved_and_cancelled_by_link(desk: Desk, town: Town, sent: Moved) -> None:
+    await desk.as_(town.provider.member, lambda w: accept(w, sent))
+    link = await issued(desk, sent.id)
+    await answered(desk, link.code, AnswerAppointment(given=APPOINTMENT))
+    (first,) = (await looked(desk, link.code)).appointments
+    assert (first.starts_at, first.place) == (APPOINTMENT.starts_at, "Haus 7")
+
+    later = AppointmentGiven(starts_at=in_days(5))
+    await answered(desk, link.code, AnswerAppointmentMoved(appointment_id=first.id, given=later))
+    (second,) = (await looked(desk, link.code)).appointments
+    assert second.starts_at == later.starts_at
+    with pytest.raises(InvalidInput):
+        await answered(desk, link.code, AnswerAppointmentCancelled(appointment_id=first.id))
+    await answered(desk, link.code, AnswerAppointmentCancelled(appointment_id=second.id))
+    assert (await looked(desk, link.code)).appointments == ()
+
+    elsewhere = await desk.accepted(await desk.client(), town.provider)
+    foreign = await issued(desk, elsewhere.id)
+    await answered(desk, foreign.code, AnswerAppointment(given=APPOINTMENT))
+    (theirs,) = (await looked(desk, foreign.code)).appointments
+    with pytest.raises(NotFound):
+        await answered(desk, link.code, AnswerAppointmentCancelled(appointment_id=theirs.id))
+
+
+async def test_after_the_consent_ended_a_link_says_what_was_done_and_nothing_else(
+    desk: Desk, town: Town, sent: Moved
+) -> None:
+    await desk.as_(town.provider.member, lambda w: answering.acknowledge(w, sent.id, sent.version))
+    before = await issued(desk, sent.id)
+    await withdraw(desk, sent.id)
+    with pytest.raises(AnswerLinkClosed):
+        await looked(desk, before.code)
+
+    link = await issued(desk, sent.id)
+    page = await looked(desk, link.code)
+    assert (page.state, page.allowed, page.notable) == (
+        ReferralState.CONSENT_REVOKED,
+        (),
+        (LinkNote.REVOCATION_ANSWERED,),
+    )
+    assert (page.shared, page.may_call, page.opened, page.language, page.area) == (
+        ORDINARY,
+        0,
+        False,
+        None,
+        None,
+    )
+    with pytest.raises(PackageClosed):
+        await opened(desk, link.code)
+    for given in (*ANSWERS.values(), *SAID.values(), CALL):
+        with pytest.raises(TransitionNotAllowed):
+            await answered(desk, link.code, given)
+    not_shared = AnswerRevocation(
+        answer=RevocationAnswer.KEPT, what=(DataCategory.HEALTH,), legal_basis="§ 147 AO", until=LATER
+    )
+    with pytest.raises(InvalidInput):
+        await answered(desk, link.code, not_shared)
+    kept = AnswerRevocation(
+        answer=RevocationAnswer.KEPT, what=(DataCategory.IDENTITY,), legal_basis="§ 147 AO", until=LATER
+    )
+    taken = await answered(desk, link.code, kept)
+
+    assert taken.link_ended
+    with pytest.raises(AnswerLinkClosed):
+        await looked(desk, link.code)
+    with pytest.raises(TransitionNotAllowed):
+        await issued(desk, sent.id)
+    seen = await desk.view(town.coordinator, sent.id)
+    assert seen.revocation_answer is not None
+    assert (seen.revocation_answer.what, seen.revocation_answer.until) == ((DataCategory.IDENTITY,), LATER)
+    last = (await desk.events(town.coordinator, sent.id))[-1]
+    assert (last.move, last.source) == ("REVOCATION_ANSWERED", AnswerSource.LINK)
+
+
+async def test_nobody_is_asked_about_data_that_were_never_sent(
+    desk: Desk, town: Town, client_id: UUID
+) -> None:
+    drafted = await desk.draft(client_id, town.provider)
+    async with desk.database.work(SYSTEM) as work:
+        row = await work.session.get_one(Referral, drafted.id)
+        row.state = ReferralState.CONSENT_REVOKED
+
+    with pytest.raises(TransitionNotAllowed):
+        await issued(desk, drafted.id)
+
+
 # --- A link --------------------------------------------------------------------------------------------
 
 
@@ -421,8 +597,8 @@ async def test_who_looks_after_the_person_issues_and_revokes(desk: Desk, town: T
     with pytest.raises(TransitionNotAllowed):
         await issued(desk, drafted.id)
     await withdraw(desk, sent.id)
-    with pytest.raises(TransitionNotAllowed):
-        await issued(desk, sent.id)
+    # what was done with the data is still to be told
+    assert (await looked(desk, (await issued(desk, sent.id)).code)).state is R.CONSENT_REVOKED
     async with desk.database.view(town.provider.member) as session:
         assert not await answer_links.list_links(session, town.provider.member, sent.id, TODAY_NOON)
 

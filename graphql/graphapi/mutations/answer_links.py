@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from graphapi.context import Info
 from graphapi.given import camel, converted, renaming
 from graphapi.mutations.referrals import (
     AcceptanceInput,
+    DataKeptInput,
     FirstContactInput,
     OutcomeInput,
     PauseInput,
@@ -35,10 +36,12 @@ from graphapi.types.exchange_problems import (
     TooManyAttemptsProblem,
     TransitionNotAllowedProblem,
 )
-from graphapi.types.problems import IdempotencyConflictProblem, InvalidInputProblem
+from graphapi.types.problems import IdempotencyConflictProblem, InvalidInputProblem, NotFoundProblem
 from graphapi.types.referral import Package
 from referrals import answer_links
 from referrals.answer_links import IssuedLink, LinkAnswer, Taken
+from referrals.appointments import AppointmentGiven
+from referrals.vocabulary import AppointmentKind, BringAlong, InterimResult
 
 
 @strawberry.type(description="A one-time link for the recipient. It is shown once and stored nowhere.")
@@ -99,6 +102,57 @@ class CallMeInput:
     )
 
 
+@strawberry.input(description="An appointment with the person.")
+class LinkAppointmentInput:
+    """An appointment with the person."""
+
+    starts_at: datetime = strawberry.field(description="When, with zone.")
+    minutes: int = strawberry.field(default=60, description="How long: 5 to 600 minutes.")
+    kind: AppointmentKind = strawberry.field(default=AppointmentKind.FIRST_CONTACT, description="What for.")
+    place: str | None = strawberry.field(
+        default=strawberry.UNSET, description="A room or an address; nothing about the person."
+    )
+    bring: list[BringAlong] = strawberry.field(
+        default_factory=list, description="What the person is to bring."
+    )
+
+
+@strawberry.input(description="An appointment that takes the place of another one.")
+class LinkAppointmentMovedInput(LinkAppointmentInput):
+    """An appointment that takes the place of another one."""
+
+    appointment_id: strawberry.ID = strawberry.field(
+        description="Which one is moved (AnswerPage.appointments)."
+    )
+
+
+@strawberry.input(description="An appointment that does not happen.")
+class LinkAppointmentCancelledInput:
+    """An appointment that does not happen."""
+
+    appointment_id: strawberry.ID = strawberry.field(description="Which one (AnswerPage.appointments).")
+
+
+@strawberry.input(description="That the person did not come.")
+class LinkNoShowInput:
+    """That the person did not come."""
+
+    on: date = strawberry.field(description="On which day.")
+    appointment_id: strawberry.ID | None = strawberry.field(
+        default=strawberry.UNSET, description="To which appointment (AnswerPage.appointments)."
+    )
+
+
+@strawberry.input(description="How it stands meanwhile.")
+class LinkInterimInput:
+    """How it stands meanwhile."""
+
+    result: InterimResult = strawberry.field(
+        description="Without a consent to report back it is not kept, whatever is said."
+    )
+    on: date = strawberry.field(description="On which day.")
+
+
 @strawberry.input(one_of=True, description="What you answer: exactly one of these.")
 class LinkAnswerInput:
     """What the holder of a link answers; the names are those of the moves."""
@@ -125,6 +179,31 @@ class LinkAnswerInput:
     resume: bool | None = strawberry.field(default=strawberry.UNSET, description="The pause is over: true.")
     report_outcome: OutcomeInput | None = strawberry.field(
         default=strawberry.UNSET, description="What came of it."
+    )
+    sign_of_life: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="We are still at it: true. The link stays."
+    )
+    waitlist_updated: WaitingListInput | None = strawberry.field(
+        default=strawberry.UNSET, description="There may be a place in another week; the link stays."
+    )
+    appointment_set: LinkAppointmentInput | None = strawberry.field(
+        default=strawberry.UNSET, description="The person has an appointment; the link stays."
+    )
+    appointment_moved: LinkAppointmentMovedInput | None = strawberry.field(
+        default=strawberry.UNSET, description="An appointment has moved; the link stays."
+    )
+    appointment_cancelled: LinkAppointmentCancelledInput | None = strawberry.field(
+        default=strawberry.UNSET, description="An appointment does not happen; the link stays."
+    )
+    no_show: LinkNoShowInput | None = strawberry.field(
+        default=strawberry.UNSET, description="The person did not come; the link stays."
+    )
+    interim: LinkInterimInput | None = strawberry.field(
+        default=strawberry.UNSET, description="How it stands meanwhile; the link stays."
+    )
+    revocation_answered: DataKeptInput | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="After the consent ended: what you did with the data (Art. 7(3) GDPR).",
     )
 
 
@@ -161,6 +240,7 @@ AnswerByLinkResult: TypeAlias = Annotated[
     | TooManyAttemptsProblem
     | TransitionNotAllowedProblem
     | NoPlaceLeftProblem
+    | NotFoundProblem
     | IdempotencyConflictProblem
     | ErasedProblem
     | InvalidInputProblem,
@@ -175,9 +255,13 @@ def link_answer(given: Given) -> tuple[str, LinkAnswer]:
     if said is False:
         raise InvalidInput(under, "unknown-value")
     values: dict[str, Any] = {} if said is True else dict(said)
-    better = values.get("better_service_id")
-    if better is not None:
-        values["better_service_id"] = require_id(better, "Service", f"{under}.betterServiceId")
+    for field, type_name in (("better_service_id", "Service"), ("appointment_id", "Appointment")):
+        if values.get(field) is not None:
+            values[field] = require_id(values[field], type_name, f"{under}.{camel(field)}")
+    if name in {"appointment_set", "appointment_moved"}:
+        given_ = {field: value for field, value in values.items() if field != "appointment_id"}
+        converted(given_, AppointmentGiven, under)  # what is refused is named as it was given
+        values = {field: value for field, value in values.items() if field not in given_} | {"given": given_}
     answer: LinkAnswer = converted({**values, "move": name.upper()}, LinkAnswer, under)  # type: ignore[arg-type]
     return under, answer
 
@@ -256,7 +340,8 @@ class AnswerLinkMutations:
 
         async def act(work: Work, given: Given) -> UUID:
             under, answer = link_answer(given)
-            said = {camel(name): f"{under}.{camel(name)}" for name in type(answer).__struct_fields__}
+            fields = (*type(answer).__struct_fields__, *AppointmentGiven.__struct_fields__)
+            said = {camel(name): f"{under}.{camel(name)}" for name in fields}
             with renaming(said):
                 taken.append(
                     await answer_links.answer(

@@ -24,9 +24,14 @@ from graphapi.types.referral import labelled, named
 from graphapi.types.texts import LanguageArgument, Text, choose
 from graphapi.types.topic import Topic
 from referrals import answer_links
-from referrals.answer_links import LinkView
+from referrals.answer_links import LinkNote, LinkView
+from referrals.appointments import AppointmentView
 from referrals.states import Move
-from referrals.vocabulary import Priority, ReferralState
+from referrals.vocabulary import DataCategory, Priority, ReferralState
+
+strawberry.enum(
+    LinkNote, description="What the holder of an answer link can say beside the moves; see answerByLink."
+)
 
 PATH = "/answer/"
 """Where the page of an answer link is; the code follows."""
@@ -49,6 +54,21 @@ class AnswerLink:
     def is_type_of(cls, value: object, info: Any) -> bool:
         """Tell links by the room's view."""
         return isinstance(value, LinkView | cls)
+
+
+@strawberry.type(description="An appointment that can still be moved or cancelled.")
+class AnswerPageAppointment:
+    """An appointment as the holder of an answer link sees it."""
+
+    id: strawberry.ID = strawberry.field(resolver=named("Appointment", "id"), description="Its global id.")
+    starts_at: datetime = strawberry.field(description="When.")
+    minutes: int = strawberry.field(description="How long.")
+    place: str | None = strawberry.field(description="Where, as it was typed.")
+
+    @classmethod
+    def is_type_of(cls, value: object, info: Any) -> bool:
+        """Tell them by the room's view."""
+        return isinstance(value, AppointmentView | cls)
 
 
 def _service_title(
@@ -93,6 +113,21 @@ class AnswerPage:
     expires_at: datetime = strawberry.field(description="Until when the link can be used.")
     allowed_moves: list[Move] = strawberry.field(
         resolver=lambda root: list(root.allowed), graphql_type=list[Move], description="What can be answered."
+    )
+    notable: list[LinkNote] = strawberry.field(
+        resolver=lambda root: list(root.notable),
+        graphql_type=list[LinkNote],
+        description="What can be said beside the moves.",
+    )
+    appointments: list[AnswerPageAppointment] = strawberry.field(
+        resolver=lambda root: list(root.appointments),
+        graphql_type=list[AnswerPageAppointment],
+        description="Appointments that can still be moved or cancelled.",
+    )
+    shared: list[DataCategory] = strawberry.field(
+        resolver=lambda root: list(root.shared),
+        graphql_type=list[DataCategory],
+        description="After the consent has ended: which categories of data you had been sent.",
     )
     calls_left: int = strawberry.field(
         resolver=lambda root: root.may_call,
