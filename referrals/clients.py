@@ -37,21 +37,23 @@ from sqlalchemy.orm import InstrumentedAttribute
 from directory.actors import Actor, Role
 from directory.checking import unseen
 from directory.database import Work, seen
-from directory.models import Member, Topic
+from directory.models import Member, Partner, Topic
 from directory.network import Key
 from directory.paging import check_size
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, StaleVersion
 from directory.values import LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import LegalCircle, ResidenceStatus
 from referrals import policy
-from referrals.eligibility import SupportRule
-from referrals.models import Client, ClientPhaseChange, Exclusion, ProjectRule, Referral
+from referrals.clock import local_day
+from referrals.eligibility import Judged, Situation
+from referrals.models import Client, ClientPhaseChange, Exclusion, Referral
 from referrals.names import index_terms, search_options
 from referrals.personal_data.keystore import KeyStore
 from referrals.personal_data.sealing import DataKey, IndexKey, Place
 from referrals.problems import Erased
+from referrals.rule_sets import in_force, judge_client, judgement_of
 from referrals.values import Contact, Identity, Profile, Section87Shown
-from referrals.vocabulary import OPEN_STATES, ClientPhase
+from referrals.vocabulary import OPEN_STATES, ClientPhase, JudgedAt
 
 MAX_PAGE: Final = 100
 _SOURCE_NAMESPACE: Final = UUID("5f2d7a86-6a7e-4c1b-9a53-2f4d6f0a7c11")
@@ -76,6 +78,7 @@ class ClientDraft(Value, frozen=True, kw_only=True):
     languages: Languages = ()
     needs: Needs = ()
     supported_before: bool = False
+    applied_in_time: bool | None = None
     responsible_id: UUID | None = None
     deputy_id: UUID | None = None
 
@@ -92,6 +95,7 @@ class ClientChange(msgspec.Struct, frozen=True, kw_only=True):
     languages: Languages | UnsetType = UNSET
     needs: Needs | UnsetType = UNSET
     supported_before: bool | UnsetType = UNSET
+    applied_in_time: bool | UnsetType | None = UNSET
     responsible_id: UUID | UnsetType | None = UNSET
     deputy_id: UUID | UnsetType | None = UNSET
 
@@ -144,6 +148,8 @@ class ClientFile(msgspec.Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...]
     needs: tuple[str, ...]
     supported_before: bool
+    applied_in_time: bool | None
+    judged: tuple[Judged, ...]
     identity: Identity
     contact: Contact
     profile: Profile
@@ -321,6 +327,7 @@ async def create_client(
         languages=draft.languages,
         needs=draft.needs,
         supported_before=draft.supported_before,
+        applied_in_time=draft.applied_in_time,
         name_index=_name_index(index_key, draft.identity),
         from_referral_id=from_referral_id,
         section_87_notice=section_87_notice,
@@ -330,6 +337,7 @@ async def create_client(
     key = (await keys.make([client.id], work.now))[client.id]
     for column, sealed in _sealed(key, client.id, draft.identity, draft.contact, draft.profile).items():
         setattr(client, column, sealed)
+    await judge_client(work, client, work.actor.municipality_id, JudgedAt.INTAKE)
     work.session.add(client)
     await work.session.flush()
     _add_phase(work, client.id, None, draft.phase)
@@ -440,6 +448,8 @@ async def view_client(session: AsyncSession, actor: Actor, keys: KeyStore, clien
         languages=client.languages,
         needs=client.needs,
         supported_before=client.supported_before,
+        applied_in_time=client.applied_in_time,
+        judged=client.judged or (),
         identity=_identity(key, client),
         contact=key.open_value(client.sealed_contact, Contact, _place("sealed_contact", client_id)),
         profile=key.open_value(client.sealed_profile, Profile, _place("sealed_profile", client_id)),
@@ -571,29 +581,6 @@ async def phase_counts(session: AsyncSession, actor: Actor) -> dict[ClientPhase,
     return {phase: counted.get(phase, 0) for phase in ClientPhase}
 
 
-async def support_rules(session: AsyncSession, municipality_id: UUID | None) -> tuple[SupportRule, ...]:
-    """Return the project's rule for its own support in order; a municipality's own lines come first."""
-    rows = await session.scalars(
-        select(ProjectRule)
-        .where(or_(ProjectRule.municipality_id.is_(None), ProjectRule.municipality_id == municipality_id))
-        .order_by(ProjectRule.municipality_id.is_(None), ProjectRule.position, ProjectRule.id)
-    )
-    return tuple(
-        SupportRule(
-            id=row.id,
-            statuses=row.statuses,
-            supported_before=row.supported_before,
-            answer=row.answer,
-            advice=row.advice,
-            reason=row.reason,
-            legal_basis=row.legal_basis,
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
-        )
-        for row in rows
-    )
-
-
 # --- Exclusion (GDPR Art. 10) ---------------------------------------------------------------------------
 
 
@@ -694,10 +681,22 @@ async def import_clients(
     if new:
         index_key = await keys.index_key(partner_id, work.now)
         made = await keys.make(new, work.now)
+        today = local_day(work.now)
+        municipality_id = await work.session.scalar(
+            select(Partner.municipality_id).where(Partner.id == partner_id)
+        )
+        rules = await in_force(work.session, municipality_id, today)
         await work.session.execute(
             insert(Client).inline(),
             [
                 _imported(work, partner_id, client_id, entry, made[client_id], index_key, source)
+                | {
+                    "judged": (
+                        judgement_of(rules, Situation(status=entry.residence_status), today, JudgedAt.INTAKE)[
+                            1
+                        ],
+                    )
+                }
                 for client_id, entry in new.items()
             ],
         )

@@ -51,6 +51,7 @@ from referrals.personal_data.sealing import DataKey, Place
 from referrals.policy import ClientFacts, change_client, must_work_with_people
 from referrals.problems import ConsentMissing, DuplicateReferral, Erased, TransitionNotAllowed
 from referrals.reporting import moves_shown
+from referrals.rule_sets import judge_client
 from referrals.states import (
     Move,
     allowed,
@@ -66,6 +67,7 @@ from referrals.vocabulary import (
     DataCategory,
     EventActor,
     FeedbackAsked,
+    JudgedAt,
     Priority,
     Purpose,
     Reason,
@@ -357,6 +359,7 @@ async def _send(
         raise InvalidInput("capacityReason", "required")
     key = await keys.of(referral.client_id)
     package = package_for(facts_of_client(key, ends.client), categories)
+    await judge_client(work, ends.client, ends.sender.municipality_id, JudgedAt.SENDING)
     work.session.add(
         ReferralPackage(
             referral_id=referral.id,

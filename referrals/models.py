@@ -30,6 +30,7 @@ from sqlalchemy.types import TypeDecorator
 from directory.models import Base, Json, Word
 from directory.vocabulary import Answer, InterpretingMode, LegalCircle, ResidenceStatus
 from referrals.clock import ClockFacts, keeps_overdue, next_tick
+from referrals.eligibility import Judged, SupportRule
 from referrals.values import ConsentRecord, ConsentTerms, Kept, Section87Shown, Withdrawal
 from referrals.vocabulary import (
     OPEN_STATES,
@@ -66,7 +67,7 @@ from referrals.vocabulary import (
     Priority,
     Reason,
     ReferralState,
-    SupportAdvice,
+    RuleSetState,
 )
 
 T = TypeVar("T")
@@ -131,13 +132,15 @@ Base.registry.update_type_annotation_map(
                 Reason,
                 ReferralState,
                 ResidenceStatus,
-                SupportAdvice,
+                RuleSetState,
             )
         },
         tuple[BringAlong, ...]: Words(BringAlong),
         tuple[DataCategory, ...]: Words(DataCategory),
         tuple[ReferralState, ...]: Words(ReferralState),
         tuple[ResidenceStatus, ...]: Words(ResidenceStatus),
+        tuple[SupportRule, ...]: Json(tuple[SupportRule, ...]),
+        tuple[Judged, ...]: Json(tuple[Judged, ...]),
         tuple[bytes, ...]: postgresql.ARRAY(LargeBinary, as_tuple=True),
         ConsentTerms: Json(ConsentTerms),
         ConsentRecord: Json(ConsentRecord),
@@ -154,6 +157,8 @@ class Client(Base):
     ``pseudonym`` is what others see. ``name_index`` holds keyed hashes of name parts, so that a person is
     found by name inside the own organisation only. ``source_key`` is set for imported clients,
     ``from_referral_id`` for who was taken over from a referral that came in.
+    ``applied_in_time``: whether the extension of the status was applied for before it ended. ``judged``: what
+    the project's rule said at intake and at sending (``eligibility.Judged``), the latest last.
     ``erased_at``: the data key is gone; the row stays for the referrals' sake.
     """
 
@@ -178,6 +183,8 @@ class Client(Base):
     languages: Mapped[tuple[str, ...]]
     needs: Mapped[tuple[str, ...]]
     supported_before: Mapped[bool] = mapped_column(default=False)
+    applied_in_time: Mapped[bool | None]
+    judged: Mapped[tuple[Judged, ...] | None]
     sealed_identity: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed_contact: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed_profile: Mapped[bytes | None] = mapped_column(LargeBinary)
@@ -229,26 +236,34 @@ class Exclusion(Base):
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class ProjectRule(Base):
-    """One line of the project's rule for its own support; dated data, no personal data (Förderregel).
+class RuleSet(Base):
+    """A version of the project's rule for its own support; dated data, no personal data (Förderregel).
 
-    The first line (by ``position``) that is valid on a day, names the status and agrees with
-    ``supported_before`` (None: either) decides. ``municipality_id`` None: the project's own rule.
+    ``municipality_id`` None: the project's own, which holds wherever a municipality has decided none. Of
+    those decided the one that began last is in force. ``valid_from`` None: ever since; else a day after the
+    one on which it was decided, because a rule never works backwards. A decided version never changes any
+    more. ``remark``: why it is changed.
     """
 
-    __tablename__ = "project_rule"
+    __tablename__ = "rule_set"
+    __table_args__ = (
+        Index("rule_set_municipality", "municipality_id", "valid_from"),
+        CheckConstraint("(state = 'DRAFT') = (decided_at IS NULL)", name="rule_set_decided"),
+        CheckConstraint(
+            "valid_from IS NULL OR valid_from > (decided_at AT TIME ZONE 'Europe/Berlin')::date",
+            name="rule_set_not_backwards",
+        ),
+    )
 
-    id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     municipality_id: Mapped[UUID | None] = mapped_column(ForeignKey("municipality.id"))
-    position: Mapped[int]
-    statuses: Mapped[tuple[ResidenceStatus, ...]]
-    supported_before: Mapped[bool | None]
-    answer: Mapped[Answer]
-    advice: Mapped[SupportAdvice]
-    reason: Mapped[dict[str, str]]
-    legal_basis: Mapped[str | None]
+    state: Mapped[RuleSetState]
     valid_from: Mapped[date | None]
-    valid_to: Mapped[date | None]
+    rules: Mapped[tuple[SupportRule, ...]]
+    remark: Mapped[str | None]
+    drafted_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class Consent(Base):

@@ -540,6 +540,20 @@ class SupportAdvice(StrEnum):
     ASK = "ASK"
 
 
+class RuleSetState(StrEnum):
+    """How far a version of the project's rule has come; a decided one never changes any more."""
+
+    DRAFT = "DRAFT"
+    DECIDED = "DECIDED"
+
+
+class JudgedAt(StrEnum):
+    """On which occasion the project's rule was judged for a person; what changes later ends nothing."""
+
+    INTAKE = "INTAKE"
+    SENDING = "SENDING"
+
+
 class NoticeKind(StrEnum):
     """What an organisation is told by mail (Benachrichtigung); who is told when is data in ``notices``."""
 
@@ -927,6 +941,10 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
         "de": "von der Person bestritten",
         "en": "contested by the person",
     },
+    _key(RuleSetState.DRAFT): {"de": "Entwurf", "en": "draft"},
+    _key(RuleSetState.DECIDED): {"de": "beschlossen", "en": "decided"},
+    _key(JudgedAt.INTAKE): {"de": "bei der Aufnahme", "en": "at intake"},
+    _key(JudgedAt.SENDING): {"de": "beim Vermitteln", "en": "at sending"},
     _key(SupportAdvice.SUPPORT): {"de": "Begleitung durch Spurwechsel", "en": "support by Spurwechsel"},
     _key(SupportAdvice.CLEARING): {"de": "zuerst Clearing", "en": "clearing first"},
     _key(SupportAdvice.SIGNPOSTING): {"de": "Verweisberatung", "en": "signposting advice"},

@@ -276,8 +276,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         Rule.MEMBER,
         "Client",
         "version partnerId pseudonym identity contact profile phase phaseLabel phases residenceStatus "
-        "statusValidUntil legalCircle languages needs supportedBefore section87Notice responsibleId deputyId "
-        "createdAt updatedAt eligibility exclusion consents referrals",
+        "statusValidUntil legalCircle languages needs supportedBefore appliedInTime judged section87Notice "
+        "responsibleId deputyId createdAt updatedAt eligibility exclusion consents referrals",
     ),
     Entry(Rule.MEMBER, "ClientErased", "clientId"),
     Entry(Rule.MEMBER, "ClientPhaseCount", "phase phaseLabel count"),
@@ -481,8 +481,27 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         Rule.MEMBER,
         "SupportEligibility",
-        "answer answerLabel advice adviceLabel reason reasonTexts legalBasis rule",
+        "answer answerLabel advice adviceLabel reason reasonTexts legalBasis rule ruleSet changed",
     ),
+    Entry(Rule.MEMBER, "SupportJudgement", "on occasion status answer advice rule"),
+    Entry(
+        Rule.PUBLIC,
+        "RuleSet",
+        "id version own state stateLabel current validFrom rules remark draftedAt decidedAt",
+    ),
+    Entry(
+        Rule.PUBLIC,
+        "SupportRule",
+        "id statuses supportedBefore answer answerLabel advice adviceLabel reason reasonTexts legalBasis "
+        "validFrom validTo",
+    ),
+    Entry(Rule.PUBLIC, "Query", "supportRules"),
+    Entry(Rule.SIGNED_IN, "Query", "ruleSets"),
+    Entry(Rule.LEAD, "Query", "ruleSetPreview"),
+    Entry(Rule.LEAD, "RuleSetPreview", "ruleSet on people changing changes"),
+    Entry(Rule.LEAD, "AnswerChange", "before beforeAdvice after afterAdvice people"),
+    Entry(Rule.LEAD, "Mutation", "draftRuleSet changeRuleSet decideRuleSet"),
+    Entry(Rule.LEAD, "RuleSetSaved", "ruleSet"),
     Entry(Rule.PUBLIC, "TooManyAttemptsProblem", "message code retryAfter"),
     Entry(Rule.PUBLIC, "TransitionNotAllowedProblem", "message code from allowed"),
     Entry(Rule.MEMBER, "Withdrawal", "at channel scope purpose recipientId receipt language"),

@@ -234,6 +234,18 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ liegt unter dem Anfangsniveau.",
         "en": "“{field}” is below the level it begins at.",
     },
+    "german-and-english": {
+        "de": "„{field}“ muss auf Deutsch und Englisch dastehen.",
+        "en": "“{field}” has to be there in German and English.",
+    },
+    "not-before-tomorrow": {
+        "de": "„{field}“ muss frühestens morgen sein: ein Tag, der begonnen hat, behält seine Regel.",
+        "en": "“{field}” has to be tomorrow at the earliest: a day that has begun keeps its rule.",
+    },
+    "never-changes": {
+        "de": "Diese Fassung ist beschlossen und ändert sich nicht mehr: bitte eine neue entwerfen.",
+        "en": "This version is decided and never changes: please draft a new one.",
+    },
     "ages-order": {
         "de": "„{field}“ liegt unter dem Mindestalter.",
         "en": "“{field}” is below the lowest age.",

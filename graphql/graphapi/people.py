@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import TypeVar
+from datetime import date, datetime
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,17 +19,29 @@ from directory.actors import ANONYMOUS, Actor
 from directory.database import Database
 from directory.problems import NotAllowed, NotFound
 from directory.sources import Page
-from referrals import answer_links, appointments, approvals, bookings, clients, hearing, inbox, outbox, thread
+from referrals import (
+    answer_links,
+    appointments,
+    approvals,
+    bookings,
+    clients,
+    hearing,
+    inbox,
+    outbox,
+    rule_sets,
+    thread,
+)
 from referrals.answer_links import LinkView
 from referrals.appointments import AppointmentView
 from referrals.approvals import ApprovalView
 from referrals.bookings import BookingView
 from referrals.clients import ClientFile, ClientSummary, ExclusionView
+from referrals.clock import local_day
 from referrals.consent import consents
 from referrals.consent import notice as words
 from referrals.consent.consents import ConsentView
 from referrals.consent.renewals import list_renewals
-from referrals.eligibility import Situation, Verdict, judge
+from referrals.eligibility import Situation, Verdict, former_answer, judge
 from referrals.export import Sheet
 from referrals.exports import read_sheet
 from referrals.hearing import VoiceCounts
@@ -62,6 +74,17 @@ K = TypeVar("K")
 
 class KeyStoreMissing(RuntimeError):
     """The service was started without a key store; nothing personal can be opened or sealed."""
+
+
+class Support(NamedTuple):
+    """What the project's rule says of a client today, by which version.
+
+    ``changed``: another answer than what was judged last, at intake or at sending; that ends nothing.
+    """
+
+    verdict: Verdict
+    rule_set: rule_sets.RuleSetView | None
+    changed: bool
 
 
 class People:
@@ -99,6 +122,11 @@ class People:
     def now(self) -> datetime:
         """The moment that access is judged at."""
         return self._database.clock()
+
+    @property
+    def today(self) -> date:
+        """The day that rules are judged on, in Brandenburg."""
+        return local_day(self.now)
 
     @asynccontextmanager
     async def view(self) -> AsyncIterator[AsyncSession]:
@@ -162,12 +190,43 @@ class People:
         async with self.view() as session:
             return await clients.phase_counts(session, self._actor)
 
-    async def support(self, client: ClientFile) -> Verdict:
+    async def support(self, client: ClientFile) -> Support:
         """Return what the project's rule for its own support says about a client today."""
         async with self.view() as session:
-            rules = await clients.support_rules(session, self._actor.municipality_id)
-        situation = Situation(status=client.residence_status, supported_before=client.supported_before)
-        return judge(rules, situation, self.now.date())
+            rules = await rule_sets.in_force(session, self._actor.municipality_id, self.today)
+        situation = Situation(
+            status=client.residence_status,
+            supported_before=client.supported_before,
+            applied_in_time=client.applied_in_time,
+            former_answer=former_answer(client.judged, client.residence_status),
+        )
+        verdict = judge(rules.rules if rules is not None else (), situation, self.today)
+        last = client.judged[-1] if client.judged else None
+        return Support(
+            verdict=verdict,
+            rule_set=rules,
+            changed=last is not None and (last.answer, last.advice) != (verdict.answer, verdict.advice),
+        )
+
+    async def rule_set_in_force(self, on: date) -> rule_sets.RuleSetView | None:
+        """Return the version of the project's rule that is in force on a day."""
+        async with self.view() as session:
+            return await rule_sets.in_force(session, self._actor.municipality_id, on)
+
+    async def rule_set(self, rule_set_id: UUID) -> rule_sets.RuleSetView | None:
+        """Return one version of the project's rule, or None if this actor knows of none."""
+        async with self.view() as session:
+            return await rule_sets.rule_set(session, self._actor, rule_set_id, self.today)
+
+    async def versions_of_the_rule(self, first: int) -> tuple[rule_sets.RuleSetView, ...]:
+        """Return the versions of the project's rule, newest first; drafts for a LEAD only."""
+        async with self.view() as session:
+            return await rule_sets.history(session, self._actor, self.today, first=first)
+
+    async def preview_rule_set(self, rule_set_id: UUID, on: date) -> rule_sets.RuleSetPreview:
+        """Count what a version would change for the own clients. Raises NotFound, NotAllowed."""
+        async with self.view() as session:
+            return await rule_sets.preview_rule_set(session, self._actor, rule_set_id, on, self.today)
 
     async def exclusion(self, client_id: UUID) -> ExclusionView | None:
         """Return that a client is excluded; None for everybody but a LEAD of the own organisation."""

@@ -30,6 +30,7 @@ from graphapi.mutations.members import MemberMutations
 from graphapi.mutations.partners import PartnerMutations
 from graphapi.mutations.referrals import ReferralMutations
 from graphapi.mutations.retention import RetentionMutations
+from graphapi.mutations.rule_sets import RuleSetMutations
 from graphapi.mutations.services import ServiceMutations
 from graphapi.types.answer_link import AnswerLinkQueries
 from graphapi.types.card import CardQueries
@@ -39,6 +40,7 @@ from graphapi.types.follow_up import FollowUpQueries
 from graphapi.types.history import HistoryQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.retention import RetentionQueries
+from graphapi.types.rule_set import RuleSetQueries
 from graphapi.types.search import SearchQueries
 from graphapi.types.subscription import Subscription
 from graphapi.types.upkeep import UpkeepQueries
@@ -58,6 +60,7 @@ class Query(
     VoiceQueries,
     FollowUpQueries,
     RetentionQueries,
+    RuleSetQueries,
 ):
     """What can be read; one mixin per room."""
 
@@ -79,6 +82,7 @@ class Mutation(
     FollowUpMutations,
     ApprovalMutations,
     RetentionMutations,
+    RuleSetMutations,
     ChangeRequestMutations,
     AnswerLinkMutations,
 ):

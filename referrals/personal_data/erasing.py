@@ -102,6 +102,7 @@ async def _clear(work: Work, client: Client, at: datetime) -> None:
     client.name_index = ()
     client.languages = client.needs = ()
     client.residence_status = client.legal_circle = client.status_valid_until = None
+    client.applied_in_time = client.judged = None
     client.section_87_notice = client.source_key = None
     client.erased_at = at
     client.version += 1

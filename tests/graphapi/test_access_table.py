@@ -65,6 +65,7 @@ searchServices         -                        yes  yes    yes      yes   yes  
 partner                partner:PUBLISHED        yes  yes    yes      yes   yes   yes       yes         yes
 partner                partner:DRAFT            gone gone   gone     gone  gone  yes       yes         yes
 partners               partner:PUBLISHED        yes  yes    yes      yes   yes   yes       yes         yes
+supportRules           -                        yes  yes    yes      yes   yes   yes       yes         yes
 partners               partner:DRAFT            none none   none     none  none  yes       yes         yes
 service                service:PUBLISHED        yes  yes    yes      yes   yes   yes       yes         yes
 service                service:DRAFT            gone gone   gone     gone  yes   yes       yes         yes
@@ -161,6 +162,12 @@ acknowledgeReferral    referral:DRAFT           in   no     gone     gone  gone 
 acknowledgeReferral    referral:SENT            in   no     gone     gone  ok    no        no          no
 acknowledgeReferral    referral:CLOSED          in   no     gone     gone  state no        no          no
 acknowledgeReferral    referral:CONSENT_REVOKED in   no     gone     gone  state no        no          no
+# --- the project's rule for its own support
+ruleSets               rule_set                 in   none   none     none  none  none      none        yes
+ruleSetPreview         rule_set                 in   no     no       no    no    no        no          yes
+draftRuleSet           -                        in   no     no       no    no    no        no          ok
+changeRuleSet          rule_set                 in   no     no       no    no    no        no          ok
+decideRuleSet          rule_set                 in   no     no       no    no    no        no          ok
 askAboutReferral       referral:ACKNOWLEDGED    in   no     gone     gone  ok    no        no          no
 askAboutReferral       referral:ACCEPTED        in   no     gone     gone  state no        no          no
 answerQuestion         referral:INFO_REQUESTED  in   no     gone     gone  no    no        ok          ok
@@ -483,6 +490,33 @@ async def confirmed_booking(town: Town) -> Thing:
 
 confirmed_booking.later = 0  # type: ignore[attr-defined]
 
+RULES = [
+    {
+        "id": "all",
+        "answer": "ASK",
+        "advice": "ASK",
+        "reason": [{"language": "de", "text": "Bitte fragen"}, {"language": "en", "text": "Please ask"}],
+    }
+]
+
+
+async def rule_set(town: Town) -> Thing:
+    """Return a draft of the project's rule."""
+    return dict(await town.done("lead", "draftRuleSet", rules=RULES))
+
+
+async def old_service(town: Town) -> Thing:
+    """Return a service that nobody has confirmed for three years."""
+    made = await make_service(town.database, town.world.partner)
+    async with town.database.work(SYSTEM) as work:
+        then = work.now - timedelta(days=1_000)
+        await work.session.execute(
+            update(Service).where(Service.id == made).values(assured_at=then, assured_kinds=None)
+        )
+        work.touch_document(DocumentKind.SERVICE, made)
+    return {"id": town.world.id("Service", made), "version": 2}
+
+
 OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "-": nothing,
     "partner:DRAFT": draft_partner,
@@ -598,6 +632,7 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
         return f"query($id: ID!) {{ {asked} }}", {"id": thing["id"]}
     if name == "members":
         return "query($id: ID!) { members(partnerId: $id) { id } }", {"id": town.partner_id}
+    "rule_set": rule_set,
     if name == "bookings":
         received = "true" if who == "staff" else "false"
         return f"{{ bookings(received: {received}, first: 100) {{ nodes {{ id }} }} }}", {}
@@ -615,6 +650,8 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
     if name == "referralRequirements":
         return (
             "query($c: ID!, $s: ID!) { referralRequirements(clientId: $c, serviceId: $s,"
+    "supportRules": "{ supportRules { rules { id } } }",
+    "ruleSets": "{ ruleSets { id } }",
             " categories: [IDENTITY]) { missing } }",
             {"c": thing["id"], "s": town.service},
         )
@@ -638,6 +675,7 @@ async def own_member(town: Town, who: str) -> str:
     found = answer.data["me"]["member"]
     return str(found["id"]) if found else town.world.id("Member", town.world.staff_member)
 
+    "ruleSets",
 
 def at_appointment(**given: Any) -> Input:
     return lambda town, thing: {
@@ -680,6 +718,8 @@ CHANGES: dict[str, Input] = {
         "partnerId": thing["id"],
         "expectedVersion": thing["version"],
         "name": "Haus",
+    if name == "ruleSetPreview":
+        return "query($id: ID!) { ruleSetPreview(id: $id) { people } }", {"id": thing["id"]}
     },
     "changeLocation": version_and(name="Hof"),
     "removeLocation": version_and(),
@@ -819,6 +859,9 @@ CHANGES: dict[str, Input] = {
     "openAsRecipient": lambda town, thing: {"code": thing["code"]},
     "answerByLink": lambda town, thing: {"code": thing["code"], "answer": {"decline": {"reason": "OTHER"}}},
 }
+    "draftRuleSet": lambda *_: {"rules": RULES},
+    "changeRuleSet": version_and(rules=RULES),
+    "decideRuleSet": version_and(validFrom=days(2)),
 
 PROBLEMS = {
     "NotFoundProblem": "gone",

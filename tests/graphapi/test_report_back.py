@@ -299,6 +299,9 @@ QUESTIONS: dict[str, Sequence[str]] = {
     "dueFollowUps": [""],
     "deletionRuns": [""],
     "legalHolds": [""],
+    "supportRules": [""],
+    "ruleSets": [""],
+    "ruleSetPreview": ["(id: $client_ID)"],
     "accessExport": ["(clientId: $client_ID, format: JSON)", "(clientId: $client_ID, format: PDF)"],
 }
 """With which arguments each root field is asked; one that is missing fails the test."""

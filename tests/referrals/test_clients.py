@@ -29,7 +29,6 @@ from referrals.clients import (
     move_phase,
     pass_on,
     phase_counts,
-    support_rules,
     view_client,
 )
 from referrals.models import Client
@@ -483,20 +482,6 @@ async def test_passing_on_works_for_an_organisation_whose_clients_one_does_not_s
 
     assert (done.clients, done.without_deputy) == (1, 1)
     assert hidden is None
-
-
-async def test_the_projects_rule_is_read_in_order(database: Database, town: Town) -> None:
-    async with database.view(ANONYMOUS) as session:
-        rules = await support_rules(session, town.id)
-
-    assert [rule.id for rule in rules] == [
-        "supported-statuses",
-        "other-admission",
-        "other-suspensions",
-        "provisional-supported",
-        "provisional-new",
-        "any-other",
-    ]
 
 
 async def test_intake_in_the_past_of_the_clock_is_kept_as_such(

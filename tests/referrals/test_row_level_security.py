@@ -322,7 +322,7 @@ async def test_the_reader_is_refused(reader_url: str, scene: Scene) -> None:
     connection = await asyncpg.connect(reader_url)
     try:
         await connection.execute("SELECT set_config('app.role', 'SYSTEM', false)")
-        for table in (*TABLES, "audit", "project_rule"):
+        for table in (*TABLES, "audit", "rule_set"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.fetchval(f"SELECT count(*) FROM {table}")
     finally:

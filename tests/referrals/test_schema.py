@@ -8,14 +8,14 @@ import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import directory.importing.tables  # noqa: F401 - its tables belong to the same metadata, in every test worker
 from directory.models import Base
 from referrals import models
 
-OPEN_TABLES = ("project_rule", "code_attempt")
+OPEN_TABLES = ("code_attempt", "rule_set")
 """Tables of the exchange that hold nothing about anybody."""
 
 
@@ -134,15 +134,3 @@ async def test_who_sends_whom_where_never_changes(owner: asyncpg.Connection, col
     )
 
     assert held is False
-
-
-async def test_the_projects_rule_is_seeded(owner_url: str) -> None:
-    engine = create_async_engine(owner_url.replace("postgresql://", "postgresql+asyncpg://"))
-    async with engine.connect() as connection:
-        ids = (
-            (await connection.execute(text("SELECT id FROM project_rule ORDER BY position"))).scalars().all()
-        )
-    await engine.dispose()
-
-    assert ids[0] == "supported-statuses"
-    assert ids[-1] == "any-other"

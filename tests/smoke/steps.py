@@ -33,6 +33,20 @@ class Seen:
         return {"id": self.kept[name]["id"], "expectedVersion": self.kept[name]["version"]}
 
 
+RULES: Final = [
+    {
+        "id": "ukraine",
+        "statuses": ["SECTION_24"],
+        "answer": "FITS",
+        "advice": "SUPPORT",
+        "reason": [
+            {"language": "de", "text": "Neue Zielgruppe des Projekts"},
+            {"language": "en", "text": "New target group of the project"},
+        ],
+        "legalBasis": "§ 24 AufenthG",
+    }
+]
+
 Variables = Callable[[Seen], dict[str, Any]]
 
 
@@ -295,6 +309,24 @@ TABLE: Final = (
     ),
     Step("browse-legal-holds", "lead", nothing),
     Step("lift-legal-hold", "lead", of("hold"), "LegalHoldSaved"),
+    # the project's rule for its own support, changed for a day to come
+    Step("read-support-rules", None, nothing),
+    Step("draft-rule-set", "lead", lambda seen: {"rules": RULES}, "RuleSetSaved", "rule"),
+    Step(
+        "change-rule-set",
+        "lead",
+        lambda seen: {**seen.at("rule"), "rules": RULES, "remark": "Probe"},
+        "RuleSetSaved",
+        "rule",
+    ),
+    Step("preview-rule-set", "lead", lambda seen: {"id": seen["rule"]["id"]}),
+    Step(
+        "decide-rule-set",
+        "lead",
+        lambda seen: {**seen.at("rule"), "validFrom": day(30)},
+        "RuleSetSaved",
+    ),
+    Step("browse-rule-sets", "lead", nothing),
     # nothing is due in a demo that has just begun, and the nightly run has not been yet
     Step("browse-deletion-runs", "lead", nothing, "none"),
     Step("export-access", "coordinator", lambda seen: {"clientId": seen["client"]["id"], "format": "PDF"}),

@@ -131,7 +131,11 @@ class CreateClientInput:
     languages: list[str] = strawberry.field(default_factory=list, description="BCP 47, best first.")
     needs: list[str] = strawberry.field(default_factory=list, description="Topic codes.")
     supported_before: bool = strawberry.field(
-        default=False, description="Whether they were supported before and applied in time."
+        default=False, description="Whether they were supported before."
+    )
+    applied_in_time: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whether the extension of the status was applied for before it ended; else unknown.",
     )
     responsible_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Who looks after them (Member); left out: you."
@@ -176,6 +180,10 @@ class ChangeClientInput:
     )
     needs: list[str] | None = strawberry.field(
         default=strawberry.UNSET, description="Topic codes; replaces all."
+    )
+    applied_in_time: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whether the extension of the status was applied for before it ended.",
     )
     supported_before: bool | None = strawberry.field(
         default=strawberry.UNSET, description="Whether they were supported before and applied in time."

@@ -11,17 +11,18 @@ from strawberry import Parent
 
 from directory.vocabulary import Answer, CefrLevel, LegalCircle, ResidenceStatus, WorkPermission
 from graphapi.context import Info
+from graphapi.people import Support
 from graphapi.relay import global_id
 from graphapi.types import exchange_words as exchange_words
 from graphapi.types.node import Node
 from graphapi.types.paging import PAGE_SIZE, After, Connection, First, connection
+from graphapi.types.rule_set import RuleSet
 from graphapi.types.texts import LanguageArgument, Text, choose, every
 from graphapi.types.words import label
 from referrals import clients
 from referrals.clients import ClientFile, ExclusionView, PhaseStep
-from referrals.eligibility import Verdict
 from referrals.inbox import Box
-from referrals.vocabulary import ClientPhase, SupportAdvice
+from referrals.vocabulary import ClientPhase, JudgedAt, SupportAdvice
 
 if TYPE_CHECKING:
     from graphapi.types.card import CodeCard
@@ -105,36 +106,80 @@ class Exclusion:
     decided_on: date = strawberry.field(description="On which day.")
 
 
-def _reason(root: Parent[Verdict], info: Info, language: LanguageArgument = None) -> Text | None:
-    return choose(root.reason, language, info.context.languages)
+def _answer(root: Parent[Support]) -> Answer:
+    return root.verdict.answer
 
 
-def _reason_texts(root: Parent[Verdict]) -> list[Text]:
-    return every(root.reason)
+def _advice(root: Parent[Support]) -> SupportAdvice:
+    return root.verdict.advice
 
 
-def _answer_label(root: Parent[Verdict], info: Info) -> str:
-    return label(root.answer, info.context.language)
+def _reason(root: Parent[Support], info: Info, language: LanguageArgument = None) -> Text | None:
+    return choose(root.verdict.reason, language, info.context.languages)
 
 
-def _advice_label(root: Parent[Verdict], info: Info) -> str:
-    return label(root.advice, info.context.language)
+def _reason_texts(root: Parent[Support]) -> list[Text]:
+    return every(root.verdict.reason)
+
+
+def _answer_label(root: Parent[Support], info: Info) -> str:
+    return label(root.verdict.answer, info.context.language)
+
+
+def _advice_label(root: Parent[Support], info: Info) -> str:
+    return label(root.verdict.advice, info.context.language)
+
+
+def _legal_basis(root: Parent[Support]) -> str | None:
+    return root.verdict.legal_basis
+
+
+def _rule(root: Parent[Support]) -> str | None:
+    return root.verdict.rule
+
+
+def _rule_set(root: Parent[Support]) -> Any:
+    return root.rule_set
+
+
+@strawberry.type(description="What the project's rule said of a person on an occasion; it is kept.")
+class SupportJudgement:
+    """What the project's rule said of a person on an occasion."""
+
+    on: date = strawberry.field(description="On which day.")
+    occasion: JudgedAt = strawberry.field(description="On which occasion.")
+    status: ResidenceStatus | None = strawberry.field(description="Of which residence status.")
+    answer: Answer = strawberry.field(description="Whether the project supports them.")
+    advice: SupportAdvice = strawberry.field(description="What was advised.")
+    rule: str | None = strawberry.field(description="The line of the rule; null when none applied.")
 
 
 @strawberry.type(description="What the project's rule for its own support says about a person on a day.")
 class SupportEligibility:
     """The project's own rule, judged for one person on one day; other services have rules of their own."""
 
-    answer: Answer = strawberry.field(description="Whether the project supports them.")
+    answer: Answer = strawberry.field(
+        resolver=_answer, graphql_type=Answer, description="Whether the project supports them."
+    )
     answer_label: str = strawberry.field(resolver=_answer_label, description="The answer, for people.")
-    advice: SupportAdvice = strawberry.field(description="What is advised.")
+    advice: SupportAdvice = strawberry.field(
+        resolver=_advice, graphql_type=SupportAdvice, description="What is advised."
+    )
     advice_label: str = strawberry.field(resolver=_advice_label, description="The advice, for people.")
     reason: Text | None = strawberry.field(resolver=_reason, description="Why.")
     reason_texts: list[Text] = strawberry.field(
         resolver=_reason_texts, description="Why, in all its languages."
     )
-    legal_basis: str | None = strawberry.field(description="The law it rests on.")
-    rule: str | None = strawberry.field(description="The line of the rule; null when none applies.")
+    legal_basis: str | None = strawberry.field(resolver=_legal_basis, description="The law it rests on.")
+    rule: str | None = strawberry.field(
+        resolver=_rule, description="The line of the rule; null when none applies."
+    )
+    rule_set: RuleSet | None = strawberry.field(
+        resolver=_rule_set, graphql_type=RuleSet | None, description="The version of the rule."
+    )
+    changed: bool = strawberry.field(
+        description="Warning: another answer than what was judged last. It ends nothing."
+    )
 
 
 def _summary_id(root: Parent[clients.ClientSummary]) -> strawberry.ID:
@@ -243,6 +288,12 @@ class Client(Node):
     languages: list[str] = strawberry.field(description="Languages they speak (BCP 47), best first.")
     needs: list[str] = strawberry.field(description="What they need: topic codes.")
     supported_before: bool = strawberry.field(description="Whether they were supported before.")
+    applied_in_time: bool | None = strawberry.field(
+        description="Whether the extension of the status was applied for before it ended; null: not known."
+    )
+    judged: list[SupportJudgement] = strawberry.field(
+        description="What the project's rule said at intake and at sending, in order."
+    )
     section_87_notice: Section87Shown | None = strawberry.field(
         name="section87Notice",
         description="What they were shown before data were entered; null where none was due, or taken over.",

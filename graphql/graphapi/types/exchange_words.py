@@ -52,6 +52,8 @@ _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.Disagreement: "Where the voices part.",
     vocabulary.ApprovalMove: "What needs four eyes.",
     vocabulary.ApprovalState: "The states of a request for four eyes.",
+    vocabulary.RuleSetState: "How far a version of the project's rule has come.",
+    vocabulary.JudgedAt: "On which occasion the project's rule was judged.",
     vocabulary.SupportAdvice: "What the project's own rule advises for a person.",
     states.Move: "What can be done with a referral; a move leads from one state to another.",
 }
