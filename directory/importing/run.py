@@ -24,6 +24,7 @@ from directory.importing.hsds11 import Hsds11Source, is_hsds11
 from directory.importing.network import NetworkSource, is_network
 from directory.importing.packages import Package
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
+from directory.importing.services_advisor import ServicesAdvisorSource, is_services_advisor
 from directory.importing.staging import Stage, keep_progress
 from directory.importing.takeover import Takeover
 from directory.look_alikes import pairs_among
@@ -206,6 +207,8 @@ def _recognised(
         return Hsds3Source(path, database, report, told, **given)
     if path.is_file() and suffix in {".ndjson", ".jsonl"}:
         return Hsds3Source(path, database, report, told, **given)
+    if is_services_advisor(path):
+        return ServicesAdvisorSource(path, report, name=reading.name, licence=reading.licence)
     if path.is_dir() or suffix == ".zip":
         package = Package(path)
         if is_hsds3(package):
