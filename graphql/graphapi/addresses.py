@@ -25,7 +25,7 @@ def client_address(peer: str | None, headers: Mapping[str, str], trusted: Collec
         return peer or ""
     address = peer
     for part in reversed(headers.get("x-forwarded-for", "").split(",")):
-        hop = part.strip()
+        hop = _without_port(part.strip())
         if not hop or _parsed(hop) is None:
             break
         address = hop
@@ -47,6 +47,13 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 def _trusted(address: str, trusted: Collection[Network]) -> bool:
     parsed = _parsed(address)
     return parsed is not None and any(parsed in network for network in trusted)
+
+
+def _without_port(hop: str) -> str:
+    """Return the address of ``192.0.2.1:4711`` or ``[2001:db8::1]:4711``, as some proxies write it."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def unit_of(address: str) -> str:

@@ -6,6 +6,7 @@ how markup is made. Which pages there are: ``answer_page``, ``upkeep_page``.
 
 from __future__ import annotations
 
+import asyncio
 import html
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -92,7 +93,7 @@ def tag(element: str, /, *inside: str | None, **attributes: str | bool | None) -
 
 
 class Failed(Exception):
-    """The request was not answered at all: 503 or 500."""
+    """The request was not answered at all: 503 or 500, or 408 when the form did not arrive."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -106,26 +107,36 @@ def key_of(form: Mapping[str, str]) -> str:
 
 
 async def form_of(visit: Visit, receive: Receive) -> dict[str, str] | None:
-    """Return the fields of a form, or None if the body is none, or too long."""
+    """Return the fields of a form; None if the body is none, or too long. Raises Failed when it is late."""
     kind = visit.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return None
     body = b""
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        body += message.get("body", b"")
-        if len(body) > BODY_BYTES:
-            return None
-        if not message.get("more_body", False):
-            break
+    try:
+        async with asyncio.timeout(visit.body_seconds):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > BODY_BYTES:
+                    return None
+                if not message.get("more_body", False):
+                    break
+    except TimeoutError:  # whoever sends a form byte by byte holds nothing open
+        raise Failed(408) from None
     try:
         return dict(
             parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=30)
         )
     except ValueError:
         return None
+
+
+_LATE: Final = (
+    "Das Formular ist nicht rechtzeitig angekommen. Bitte senden Sie es noch einmal.",
+    "The form did not arrive in time. Please send it again.",
+)
 
 
 class Visit:
@@ -154,10 +165,16 @@ class Visit:
         client = scope.get("client")
         self.address = client_address(client[0] if client else None, self.headers, services.trusted_proxies)
         self.today = local_day(services.database.clock())
+        self.body_seconds = services.limits.body_seconds
 
     def w(self, key: str) -> str:
         """Return a word of the page in the visitor's language."""
         return self._words[key][0 if self.language == "de" else 1]
+
+    @property
+    def late(self) -> str:
+        """What is said when a form did not arrive."""
+        return _LATE[0 if self.language == "de" else 1]
 
     def write_in(self, language: str) -> None:
         """Write in the language of the letters, unless the browser asks for one of ours."""
@@ -197,7 +214,11 @@ class Visit:
 def listed(pairs: Iterable[tuple[str, str | None]]) -> Markup:
     """Return a list of names and values; what has no value is left out."""
     parts = [
-        part for name, value in pairs if value is not None for part in (tag("dt", name), tag("dd", value))
+        part
+        for name, value in pairs
+        if value is not None
+        # each value turns by itself: an Arabic name moves nothing that stands beside it
+        for part in (tag("dt", name), tag("dd", value, dir="auto"))
     ]
     return tag("dl", *parts)
 
@@ -218,7 +239,10 @@ async def serve(
         status, body = await answer(extra)
     except Failed as failed:
         status = failed.status
-        body = visit.page(visit.problem(visit.w("unavailable" if status == 503 else "unexpected")))
+        if status == 408:
+            extra.append((b"connection", b"close"))
+        said = visit.late if status == 408 else visit.w("unavailable" if status == 503 else "unexpected")
+        body = visit.page(visit.problem(said))
     except Exception as error:  # the path must not reach a server's own error log
         status = 503 if is_unavailable(error) else 500
         if status == 500:

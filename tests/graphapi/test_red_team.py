@@ -301,10 +301,14 @@ async def places(town: Town, service: str) -> int:
     return found
 
 
-async def test_a_body_that_never_ends_is_given_up(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/graphql", b"application/json"), ("/answer/AAAAA", b"application/x-www-form-urlencoded")],
+)
+async def test_a_body_that_never_ends_is_given_up(database: Database, path: str, kind: bytes) -> None:
     async def receive() -> dict[str, Any]:
-        await asyncio.sleep(60)
-        return {"type": "http.request", "body": b"{", "more_body": True}
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"", "more_body": True}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
@@ -316,11 +320,11 @@ async def test_a_body_that_never_ends_is_given_up(database: Database) -> None:
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": "/graphql",
-        "raw_path": b"/graphql",
+        "path": path,
+        "raw_path": path.encode(),
         "root_path": "",
         "query_string": b"",
-        "headers": [(b"host", b"test"), (b"content-type", b"application/json")],
+        "headers": [(b"host", b"test"), (b"content-type", kind)],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
     }
