@@ -525,6 +525,8 @@ async def change_partner(
     changed = _assign(partner, values, work.now)
     if not changed:
         return Saved(partner.id, partner.version)
+    if "website" in changed:
+        await settle(work, partner_id, ChangeField.WEBSITE)
     return _save_partner(work, partner, "partner.change", changed)
 
 
@@ -779,6 +781,8 @@ async def change_service(
         return Saved(service.id, service.version)
     if "eligibility" in changed:
         await settle(work, service_id, ChangeField.ELIGIBILITY)
+    if "website" in changed:
+        await settle(work, service_id, ChangeField.WEBSITE)
     return _save_service(work, service, "service.change", changed)
 
 

@@ -28,7 +28,9 @@ from directory.database import Database, Unavailable
 from directory.importing.report import ImportRefused
 from directory.models import Municipality, Partner
 from directory.problems import Problem
+from directory.reaching import Guard
 from graphapi import demo, keeping
+from graphapi.addresses import networks
 from graphapi.backing_up import BackupFailed
 from graphapi.connecting import Addresses, key_store, migrate_all, reached_database
 from graphapi.demo import DemoFailed
@@ -88,15 +90,16 @@ def jobs() -> None:
     settings = read_settings()
     configure_logging(settings.log_level)
     with reached_database(settings) as addresses:
-        asyncio.run(_jobs(addresses, mail_of(settings), key_store(settings, addresses.keys)))
+        links = Guard(networks(settings.link_networks)) if settings.check_links else None
+        asyncio.run(_jobs(addresses, mail_of(settings), key_store(settings, addresses.keys), links))
 
 
-async def _jobs(addresses: Addresses, mail: Mail | None, keys: KeyStore) -> None:
+async def _jobs(addresses: Addresses, mail: Mail | None, keys: KeyStore, links: Guard | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await run_jobs(addresses.app, addresses.reader, stop, mail, keys)
+    await run_jobs(addresses.app, addresses.reader, stop, mail, keys, links)
 
 
 @cli.command(name="demo", epilog="Example: `spurwechsel demo --port 8010 --data /tmp/demo --json`")

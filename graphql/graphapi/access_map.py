@@ -75,7 +75,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "partner partnerId source sourceLabel fieldLabel proposed before language locationId remark",
     ),
     Entry(Rule.PUBLIC, "Mutation", "suggestCorrection"),
-    Entry(Rule.PUBLIC, "CorrectionTaken", "field fieldLabel"),
+    Entry(Rule.PUBLIC, "CorrectionTaken", "about aboutLabel"),
     Entry(Rule.PUBLIC, "Capacity", "isCurrent"),
     Entry(Rule.OWN, "Partner", "note settings"),
     Entry(

@@ -75,10 +75,10 @@ _NOT_OF_THE_THING: Final = frozenset({"idempotency_key", "expected_version", "id
 
 
 OF_SEVERAL_LINES: Final = frozenset(
-    {"address", "answer", "code", "familyCare", "health", "note", "osm", "question", "text"}
+    {"address", "answer", "code", "familyCare", "health", "note", "osm", "question", "text", "value"}
 )
-"""Texts in which a line may end; in every other one a line break could only pass for the next line of a
-letter, a list or a calendar."""
+"""Texts in which a line may end (``value``: checked by what it is a value of); in every other one a line
+break could only pass for the next line of a letter, a list or a calendar."""
 
 
 def plain(value: Any, path: str = "", *, kept: bool = True) -> Any:

@@ -23,13 +23,15 @@ from pgqueuer.models import Job, Schedule
 from directory.actors import SYSTEM
 from directory.building import outdated
 from directory.database import Database, Unavailable
+from directory.dead_links import check_links
 from directory.documents import DocumentKind
+from directory.reaching import Guard
 from directory.upkeep import run_upkeep
 from graphapi.mailing import Mail, Mailer, answer_code
 from graphapi.opening import Opening
 from graphapi.throttle import sweep
 from graphapi.upkeeping import JOB as TELL_OF_PROPOSAL
-from graphapi.upkeeping import tell, tell_coordination
+from graphapi.upkeeping import tell, tell_coordination, tell_of_request
 from referrals.notices import JOB as SEND_NOTICES
 from referrals.personal_data import erasing
 from referrals.personal_data.keystore import KeyStore
@@ -48,9 +50,16 @@ QUIET: Final = timedelta(seconds=5)
 
 
 def register(
-    queue: PgQueuer, database: Database, mail: Mail | None = None, keys: KeyStore | None = None
+    queue: PgQueuer,
+    database: Database,
+    mail: Mail | None = None,
+    keys: KeyStore | None = None,
+    links: Guard | None = None,
 ) -> None:
-    """Tell the queue which job is done by which function; without ``mail`` notices are not sent."""
+    """Tell the queue which job is done by which function.
+
+    Without ``mail`` notices are not sent, without ``links`` no websites are looked at.
+    """
     mailer = Mailer(database, mail, partial(answer_code, master=keys.master if keys else None))
     retried = partial(
         DatabaseRetryEntrypointExecutor,
@@ -116,6 +125,15 @@ def register(
         if kept:
             log.info("entries were looked after", **msgspec.structs.asdict(kept))
 
+    if links is not None:
+        guard = links
+
+        @queue.schedule("check_links", "23 1-5 * * *")
+        async def _check_links(schedule: Schedule) -> None:
+            checked = await check_links(database, guard, tell_of_request)
+            if checked.looked_at:
+                log.info("websites were looked at", **msgspec.structs.asdict(checked))
+
     @queue.entrypoint(TELL_OF_PROPOSAL, on_failure="hold", executor_factory=retried)
     async def _tell_of_proposal(job: Job) -> None:
         async with database.work(SYSTEM) as work:
@@ -145,6 +163,7 @@ async def run_jobs(
     stop: asyncio.Event,
     mail: Mail | None = None,
     keys: KeyStore | None = None,
+    links: Guard | None = None,
 ) -> None:
     """Run jobs until ``stop`` is set; a lost database is waited for, and nothing is lost meanwhile.
 
@@ -160,7 +179,7 @@ async def run_jobs(
         while not stop.is_set():
             try:
                 await opening.ensure()
-                await _run_queue(database, app_url, stop, mail, keys)
+                await _run_queue(database, app_url, stop, mail, keys, links)
                 pause = 1.0
             except (OSError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("jobs wait for the database", error=type(error).__name__, seconds=pause)
@@ -174,12 +193,17 @@ async def run_jobs(
 
 
 async def _run_queue(
-    database: Database, app_url: str, stop: asyncio.Event, mail: Mail | None, keys: KeyStore | None
+    database: Database,
+    app_url: str,
+    stop: asyncio.Event,
+    mail: Mail | None,
+    keys: KeyStore | None,
+    links: Guard | None,
 ) -> None:
     connection = await asyncpg.connect(app_url, timeout=5)
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
-        register(queue, database, mail, keys)
+        register(queue, database, mail, keys, links)
 
         async def stop_the_queue() -> None:
             await stop.wait()

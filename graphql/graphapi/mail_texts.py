@@ -215,7 +215,7 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
             "stimmt. Ein Klick auf „Stimmt noch alles“ zeigt ihn wieder.",
         ),
         _K.ENTRIES_DUE: MailText(
-            "Einträge im Verzeichnis zu prüfen",
+            "Einträge im Verzeichnis zu prüfen ({reference})",
             "Partner haben auf Erinnerungen nicht geantwortet. Bitte sehen Sie die Liste der Einträge durch, "
             "die zu prüfen sind, und rufen Sie dort an.",
         ),
@@ -359,7 +359,7 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
             "right. One click on “Everything is still right” shows it again.",
         ),
         _K.ENTRIES_DUE: MailText(
-            "Entries of the directory are due",
+            "Entries of the directory are due ({reference})",
             "Partners have not answered reminders. Please look through the list of entries that are due, and "
             "phone them.",
         ),

@@ -206,7 +206,24 @@ class Settings(BaseSettings):
         ),
     ] = ""
 
-    @field_validator("trusted_proxies")
+    check_links: Annotated[
+        bool,
+        Field(
+            validation_alias="SPURWECHSEL_CHECK_LINKS",
+            description="Whether the jobs look by night if published websites answer (`true`). Then this "
+            "machine sends requests to addresses that people have entered, to the public internet only.",
+        ),
+    ] = False
+    link_networks: Annotated[
+        str,
+        Field(
+            validation_alias="SPURWECHSEL_LINK_NETWORKS",
+            description="Networks of your own that the check of websites may reach besides "
+            "(`192.0.2.0/24`); normally none.",
+        ),
+    ] = ""
+
+    @field_validator("trusted_proxies", "link_networks")
     @classmethod
     def _are_networks(cls, value: str) -> str:
         try:

@@ -487,15 +487,23 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         columns=(_c("member_id operation key input_hash result_id at", K.ACCESS, A.MEMBER),),
     ),
     Holding(
+        table="upkeep_link",
+        activity="directory",
+        retention="directory",
+        no_export="a key for a partner's office; about entries of the directory, not about clients",
+        columns=(_c("id code_hash partner_id issued_at expires_at", K.ACCESS, A.CONTACT),),
+    ),
+    Holding(
         table="change_request",
         activity="directory",
         retention="directory",
         no_export="about entries of the directory, not about clients",
         columns=(
             _c("decided_by", *_MEMBER),
+            _c("remark", K.OWN_WORDS, A.CONTACT),
             _c(
-                "id partner_id service_id field reason times state opened_at last_at decided_at"
-                " decision_reason version",
+                "id partner_id service_id target_id source proposed before digest field reason times state"
+                " opened_at last_at decided_at decision_reason version",
                 K.TECHNICAL,
                 A.MEMBER,
             ),
@@ -546,6 +554,7 @@ WITHOUT_PERSONS: Final = frozenset(
         "feed",
         "import_origin",
         "import_run",
+        "link_check",
         "location",
         "municipality",
         "occupation",
@@ -558,6 +567,7 @@ WITHOUT_PERSONS: Final = frozenset(
         "service_location",
         "service_topic",
         "topic",
+        "upkeep",
     }
 )
 """Tables that hold nothing about anybody; the jobs' payloads are ids only."""

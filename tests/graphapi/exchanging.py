@@ -46,6 +46,7 @@ PAYLOADS = {
     "BulkClients": BULK.format("... on ClientSaved { client { id version } }"),
     "ApprovalRequested": "approval { id version state move referralId }",
     "ChangeRequestSaved": "changeRequest { id version state }",
+    "CorrectionTaken": "about",
     "CorrectionTaken": "field",
     "ApprovalSaved": "approval { id version state move referral { id state } }",
     "BookingSaved": "booking { id version state allowedMoves person interpreter }",

@@ -11,11 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import update
 
 from directory import membership
 from directory.actors import SYSTEM, Role
 from directory.change_requests import open_request
 from directory.database import Database
+from directory.documents import DocumentKind
+from directory.models import Service
 from directory.vocabulary import ChangeField, ChangeReason
 from graphapi.relay import global_id, parse_id
 from graphapi.schema import schema
@@ -93,6 +96,9 @@ hidePartner            partner:DRAFT            in   no     gone     gone  gone 
 changeRequests         change_request           in   no     none     none  yes   yes       yes         yes
 decideChangeRequest    change_request           in   no     gone     gone  ok    ok        ok          ok
 node                   change_request           gone gone   gone     gone  yes   yes       yes         yes
+suggestCorrection      service:PUBLISHED        ok   ok     ok       ok    ok    ok        ok          ok
+suggestCorrection      service:DRAFT            gone gone   gone     gone  gone  gone      gone        gone
+entriesDue             service:OLD              in   no     none     none  yes   yes       yes         yes
 structuralGaps         -                        in   no     yes      yes   yes   yes       yes         yes
 addMember              partner:PUBLISHED        in   no     no       no    ok    no        no          ok
 changeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
@@ -424,6 +430,18 @@ async def change_request(town: Town) -> Thing:
     return {"id": town.world.id("ChangeRequest", opened.id), "version": opened.version}
 
 
+async def old_service(town: Town) -> Thing:
+    """Return a service that nobody has confirmed for three years."""
+    made = await make_service(town.database, town.world.partner)
+    async with town.database.work(SYSTEM) as work:
+        then = work.now - timedelta(days=1_000)
+        await work.session.execute(
+            update(Service).where(Service.id == made).values(assured_at=then, assured_kinds=None)
+        )
+        work.touch_document(DocumentKind.SERVICE, made)
+    return {"id": town.world.id("Service", made), "version": 2}
+
+
 async def link(town: Town) -> Thing:
     sent = await town.sent()
     issued = await town.done("coordinator", "issueAnswerLink", referralId=sent["id"])
@@ -522,6 +540,7 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "partner:DRAFT": draft_partner,
     "partner:PUBLISHED": published_partner,
     "service:DRAFT": lambda town: service(town, published=False),
+    "service:OLD": old_service,
     "service:PUBLISHED": lambda town: service(town, published=True),
     "location": location,
     "member": member,
@@ -572,6 +591,7 @@ READS: dict[str, str] = {
     "searchServices": '{ searchServices(input: {text: "kurs"}) { nodes { id } } }',
     "clientPhaseCounts": "{ clientPhaseCounts { count } }",
     "clients": "{ clients(first: 100) { nodes { id } } }",
+    "entriesDue": "{ entriesDue(first: 100) { nodes { id: serviceId } } }",
     "inbox": "{ inbox(first: 100) { nodes { id } } }",
     "sentReferrals": "{ sentReferrals(first: 100) { nodes { id } } }",
     "approvals": "{ approvals { id } }",
@@ -599,6 +619,7 @@ LISTS = (
     "dueFollowUps",
     "members",
     "changeRequests",
+    "entriesDue",
     "revocationsUnanswered",
 )
 
@@ -733,6 +754,7 @@ CHANGES: dict[str, Input] = {
     "hideService": version_and(),
     "assureService": version_and(),
     "decideChangeRequest": version_and(accept=False, reason="EXCEPTION"),
+    "suggestCorrection": lambda town, thing: {"id": thing["id"], "field": "PHONE", "value": "0355 123456"},
     "setCapacity": version_and(capacity={"state": "OPEN"}),
     "addMember": lambda town, thing: {"partnerId": thing["id"], "name": "Neu"},
     "changeMember": version_and(name="Anders"),

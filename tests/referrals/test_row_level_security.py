@@ -556,6 +556,7 @@ deletion_run         -    -    -    -    s    -    -    -    -    -    s    -   
 deletion_count       -    -    -    -    -    -    -    -    -    -    s    -    -    -    -    s    siud
 clock_trouble        -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    siud siud
 change_request       -    -    -    -    -    -    siu  siu  siu  siu  siu  -    -    -    -    siu  siu
+upkeep_link          -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    sid  sid
 member               -    -    -    -    -    -    -    -    s    siu  siu  -    -    -    s    siu  siu
 access_token         -    -    -    -    -    -    -    -    su   siu  siu  -    -    -    s    siu  siud
 idempotency          -    -    -    -    -    -    -    -    siud -    -    -    -    -    -    -    siud
@@ -568,6 +569,7 @@ CHANGED = {
     "access_token": "revoked_at",
     "consent_part": "version",
     "change_request": "version",
+    "upkeep_link": "issued_at",
     "client": "phase",
     "exclusion": "sealed",
     "client_phase_change": "at",
@@ -605,7 +607,7 @@ async def prepare(
     town = scene.town
     link, card = hashlib.sha256(uuid4().bytes).digest(), hashlib.sha256(uuid4().bytes).digest()
     token = hashlib.sha256(uuid4().bytes).digest()
-    names = ("link", "card", "notice", "later", "date", "hold", "count", "token", "request", "trouble")
+    names = ("link", "card", "notice", "later", "date", "hold", "count", "token", "request", "trouble", "upkeep")
     run, ids = uuid4(), {name: uuid4() for name in names}
     now = datetime.now(UTC)
     soon = now + timedelta(days=9)
@@ -730,12 +732,23 @@ async def prepare(
                 "partner_id": town.provider.id,
                 "service_id": town.provider.service,
                 "field": "CAPACITY",
+                "target_id": town.provider.service,
                 "reason": "NO_CAPACITY",
                 "times": 2,
                 "state": "OPEN",
                 "opened_at": now,
                 "last_at": now,
                 "version": 1,
+            },
+        ),
+        (
+            "upkeep_link",
+            {
+                "id": ids["upkeep"],
+                "code_hash": hashlib.sha256(uuid4().bytes).digest(),
+                "partner_id": town.provider.id,
+                "issued_at": now,
+                "expires_at": soon,
             },
         ),
         (
@@ -817,6 +830,7 @@ async def prepare(
         "member": f"id = '{scene.by.member_id}'",
         "access_token": f"id = '{ids['token']}'",
         "change_request": f"id = '{ids['request']}'",
+        "upkeep_link": f"id = '{ids['upkeep']}'",
         "referral": f"id = '{scene.referral}'",
         "booking": f"id = '{scene.booking}'",
         "booking_person": f"booking_id = '{scene.booking}'",

@@ -553,6 +553,18 @@ TABLE: Final = (
         },
         "ChangeRequestSaved",
     ),
+    Step("browse-entries-due", "coordinator", nothing, "none"),
+    Step(
+        "suggest-correction",
+        None,
+        lambda seen: {
+            "id": service("clearing"),
+            "field": "WEBSITE",
+            "value": "https://www.example.org/clearing",
+            "remark": "Die alte Seite ist umgezogen.",
+        },
+        "CorrectionTaken",
+    ),
     Step(
         "follow-up-referral",
         "jobcenter",

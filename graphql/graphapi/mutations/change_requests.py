@@ -82,8 +82,8 @@ class SuggestCorrectionInput:
 class CorrectionTaken:
     """The suggestion was taken."""
 
-    field: ChangeField = strawberry.field(description="What of the entry.")
-    field_label: str = strawberry.field(description="The same, for people.")
+    about: ChangeField = strawberry.field(description="What of the entry.")
+    about_label: str = strawberry.field(description="The same, for people.")
 
 
 DecideChangeRequestResult: TypeAlias = Annotated[
@@ -147,7 +147,7 @@ class ChangeRequestMutations:
             return request.id
 
         async def read(info: Info, _: UUID) -> CorrectionTaken:
-            return CorrectionTaken(field=input.field, field_label=label(input.field, info.context.language))
+            return CorrectionTaken(about=input.field, about_label=label(input.field, info.context.language))
 
         # whoever suggests something may neither read nor write requests: the room decides what is public
         return await with_code(info, lambda: run(info, input, act, read=read, actor=SYSTEM))
