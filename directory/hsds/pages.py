@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -65,15 +66,44 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     near: Near | None = None
 
 
-class ServiceRow(msgspec.Struct, frozen=True):
-    """A service with its partner; ``place`` is the number of one of its places, from 0."""
+class ServiceRow:
+    """A service with its partner as they are stored; decoded when asked for.
 
-    service: ServiceDocument
-    partner: PartnerDocument | None
-    place: int = 0
+    ``place`` is the number of one of its places, from 0; ``modified_at`` when the service was changed.
+    """
+
+    __slots__ = ("_partner", "_partners", "_public", "modified_at", "place")
+
+    def __init__(self, row: Row, partners: dict[str, PartnerDocument]) -> None:
+        self._public: str = row["public"]
+        self._partner: str | None = row["partner"]
+        self._partners = partners  # of the page: a partner of several services is decoded once
+        self.place: int = row["place"] - 1
+        self.modified_at: datetime = row["modified_at"]
+
+    @property
+    def digest(self) -> bytes:
+        """What is stored, in 16 bytes: another one as soon as service, partner or place are others."""
+        parts = f"{self.place}\x1f{self._partner or ''}\x1f{self._public}"
+        return blake2b(parts.encode(), digest_size=16).digest()
+
+    @property
+    def service(self) -> ServiceDocument:
+        """The service's document."""
+        return service_decoder.decode(self._public)
+
+    @property
+    def partner(self) -> PartnerDocument | None:
+        """The partner's document; None when it was hidden a moment ago."""
+        if self._partner is None:
+            return None
+        known = self._partners.get(self._partner)
+        if known is None:
+            known = self._partners[self._partner] = partner_decoder.decode(self._partner)
+        return known
 
 
-class ServiceRows(msgspec.Struct, frozen=True):
+class ServiceRows(NamedTuple):
     """A page of services, and how many there are in all."""
 
     rows: list[ServiceRow]
@@ -150,16 +180,8 @@ def _order(wanted: Wanted, arguments: _Arguments) -> str:
 
 
 def _rows(rows: Iterable[Row]) -> list[ServiceRow]:
-    """Return decoded rows; a partner that several of them share is decoded once."""
-    partners: dict[UUID, PartnerDocument | None] = {}
-    found = []
-    for row in rows:
-        key = row["partner_id"]
-        if key not in partners:
-            text = row["partner"]
-            partners[key] = None if text is None else partner_decoder.decode(text)
-        found.append(ServiceRow(service_decoder.decode(row["public"]), partners[key], row["place"] - 1))
-    return found
+    partners: dict[str, PartnerDocument] = {}
+    return [ServiceRow(row, partners) for row in rows]
 
 
 _WITH_PARTNER: Final = "LEFT JOIN partner_document p ON p.id = s.partner_id"
@@ -172,7 +194,7 @@ async def services(database: Database, wanted: Wanted, *, page: int, per_page: i
     order = _order(wanted, arguments)
     # every part of the text is ours; what callers give is an argument
     sql = (
-        f"SELECT s.*, p.public AS partner FROM (SELECT d.partner_id, d.public, 1 AS place,"  # noqa: S608
+        f"SELECT s.*, p.public AS partner FROM (SELECT d.partner_id, d.modified_at, d.public, 1 AS place,"  # noqa: S608
         f" row_number() OVER (ORDER BY {order}) AS n FROM service_document d WHERE {where}"
         f" ORDER BY {order} LIMIT {arguments.add(per_page)} OFFSET {arguments.add((page - 1) * per_page)}) s"
         f" {_WITH_PARTNER} ORDER BY s.n"
@@ -203,7 +225,8 @@ async def services_in_chunks(database: Database, wanted: Wanted) -> AsyncIterato
         where = " AND ".join(_conditions(wanted, arguments))
         rows = await _fetch(
             database,
-            f"SELECT s.*, p.public AS partner FROM (SELECT d.id, d.partner_id, d.public, 1 AS place"  # noqa: S608
+            "SELECT s.*, p.public AS partner FROM"  # noqa: S608
+            " (SELECT d.id, d.partner_id, d.modified_at, d.public, 1 AS place"
             f" FROM service_document d WHERE {where} AND d.id > {arguments.add(after)}"
             f" ORDER BY d.id LIMIT {arguments.add(CHUNK)}) s {_WITH_PARTNER} ORDER BY s.id",
             arguments,
@@ -219,7 +242,7 @@ async def service(database: Database, id_: UUID) -> ServiceRow | None:
     """Return one service, or None when it is not published (any more)."""
     rows = await _fetch(
         database,
-        "SELECT s.partner_id, s.public, 1 AS place, p.public AS partner"  # noqa: S608
+        "SELECT s.partner_id, s.modified_at, s.public, 1 AS place, p.public AS partner"  # noqa: S608
         f" FROM service_document s {_WITH_PARTNER} WHERE s.id = $1 AND s.state = 'PUBLISHED'",
         [id_],
     )
@@ -252,7 +275,7 @@ async def at_locations(database: Database, wanted: Wanted, *, page: int, per_pag
     where = " AND ".join(_place_conditions(wanted, arguments))
     order = f"{_order(wanted, arguments)}, u.place"
     sql = (
-        f"SELECT s.*, p.public AS partner FROM (SELECT d.partner_id, d.public, u.place,"  # noqa: S608
+        f"SELECT s.*, p.public AS partner FROM (SELECT d.partner_id, d.modified_at, d.public, u.place,"  # noqa: S608
         f" row_number() OVER (ORDER BY {order}) AS n FROM {_PLACES} WHERE {where}"
         f" ORDER BY {order} LIMIT {arguments.add(per_page)} OFFSET {arguments.add((page - 1) * per_page)}) s"
         f" {_WITH_PARTNER} ORDER BY s.n"
@@ -273,7 +296,8 @@ async def at_locations_in_chunks(database: Database, wanted: Wanted) -> AsyncIte
         where = " AND ".join(_place_conditions(wanted, arguments))
         rows = await _fetch(
             database,
-            f"SELECT s.*, p.public AS partner FROM (SELECT d.id, d.partner_id, d.public, u.place"  # noqa: S608
+            "SELECT s.*, p.public AS partner FROM"  # noqa: S608
+            " (SELECT d.id, d.partner_id, d.modified_at, d.public, u.place"
             f" FROM {_PLACES} WHERE {where} AND (d.id, u.place) > ({arguments.add(after)},"
             f" {arguments.add(place)}::bigint) AND d.id >= {arguments.add(after)}"
             f" ORDER BY d.id, u.place LIMIT {arguments.add(CHUNK)}) s {_WITH_PARTNER} ORDER BY s.id, s.place",
@@ -290,8 +314,8 @@ async def at_location(database: Database, id_: UUID) -> ServiceRow | None:
     """Return one service at one of its places, or None when there is no such published one."""
     rows = await _fetch(
         database,
-        "SELECT s.partner_id, s.public, array_position(s.at_locations, $1) AS place, p.public AS partner"  # noqa: S608
-        f" FROM service_document s {_WITH_PARTNER}"
+        "SELECT s.modified_at, s.public, p.public AS partner,"  # noqa: S608
+        f" array_position(s.at_locations, $1) AS place FROM service_document s {_WITH_PARTNER}"
         " WHERE s.at_locations @> ARRAY[$1] AND s.state = 'PUBLISHED' LIMIT 1",
         [str(id_)],
     )
@@ -404,12 +428,19 @@ async def foreign_terms(database: Database) -> list[SourceTerm]:
     return sorted(terms, key=lambda term: (term.vocabulary, term.name, term.code))
 
 
-async def is_deleted(database: Database, kind: DocumentKind, id_: UUID) -> bool:
-    """Whether an entry was deleted for good (its tombstone stands in the feed)."""
+async def ended(database: Database, kind: DocumentKind, id_: UUID) -> UUID | bool:
+    """Return what became of an entry that was published: the one it was merged into, or True for deleted.
+
+    False for one that is hidden, was never published, or does not exist: these are not told apart.
+    """
     rows = await _fetch(
-        database, "SELECT tombstone FROM change WHERE kind = $1 AND id = $2", [kind.value, id_]
+        database,
+        "SELECT (SELECT survivor_id FROM entry_alias WHERE kind = $1 AND id = $2) AS survivor,"
+        " EXISTS (SELECT FROM change WHERE kind = $1 AND id = $2 AND tombstone AND shown) AS deleted",
+        [kind.value, id_],
     )
-    return bool(rows) and bool(rows[0]["tombstone"])
+    survivor: UUID | None = rows[0]["survivor"]
+    return bool(rows[0]["deleted"]) if survivor is None else survivor
 
 
 async def postcode(database: Database, text: str) -> Postcode | None:

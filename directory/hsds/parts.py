@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from babel import Locale
 
+from directory.documents import PartnerDocument, ServiceDocument, licence_of
 from directory.hours import format_hours
 from directory.hsds import shapes
 from directory.hsds.ids import derived_id
@@ -35,7 +37,6 @@ from directory.values import (
     LocationValue,
     MunicipalitySummary,
     OpeningHours,
-    Provenance,
     Texts,
 )
 from directory.vocabulary import (
@@ -49,6 +50,7 @@ WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 SAFE_DIGITS: Final = 15
 """Digits of a number that every reader of JSON keeps exactly."""
 
+_MAIL: Final = re.compile(r"\S+@[^\s@]+")
 _GERMANY: Final = ((47.2, 55.1), (5.8, 15.1))
 """Latitudes and longitudes that Germany lies between."""
 
@@ -251,15 +253,10 @@ def word_attribute(entity: str, link_id: object, word: StrEnum, reading: Reading
     return attribute(entity, link_id, link_type=word_key(word), term=term, value=word.value)
 
 
-def came_from(
-    entity: str,
-    id_: UUID,
-    provenance: Provenance | None,
-    municipality: MunicipalitySummary,
-    updated_at: datetime,
-) -> tuple[shapes.Metadata, ...]:
+def came_from(entity: str, document: PartnerDocument | ServiceDocument) -> tuple[shapes.Metadata, ...]:
     """Return where an entry came from, and the licence of the data: its source's, or its municipality's."""
-    day = updated_at.astimezone(ZONE).date().isoformat()
+    id_, provenance, licence = document.id, document.provenance, licence_of(document)
+    day = document.updated_at.astimezone(ZONE).date().isoformat()
 
     def said(field: str, before: str, now: str, action: str, by: str) -> shapes.Metadata:
         return shapes.Metadata(
@@ -274,14 +271,14 @@ def came_from(
             updated_by=by,
         )
 
-    if provenance is None:
-        if municipality.licence is None:
-            return ()
-        by = choose(municipality.name) or ("", municipality.ars)
-        return (said("licence", "", municipality.licence, "publish", by[1]),)
-    found = [said("id", provenance.foreign_id, str(id_), "import", provenance.source)]
-    if provenance.licence:
-        found.append(said("licence", "", provenance.licence, "import", provenance.source))
+    found = []
+    if provenance is not None:
+        found.append(said("id", provenance.foreign_id, str(id_), "import", provenance.source))
+        if licence:
+            found.append(said("licence", "", licence, "import", provenance.source))
+    elif licence:
+        town = choose(document.municipality.name) or ("", document.municipality.ars)
+        found.append(said("licence", "", licence, "publish", town[1]))
     return tuple(found)
 
 
@@ -352,6 +349,17 @@ class Reach(msgspec.Struct, frozen=True):
     contacts: tuple[shapes.Contact, ...]
 
 
+def first_reach(points: Sequence[ContactPoint], website: str | None) -> Reach:
+    """Return an entry's own mail and web address: the first of each."""
+    mail = url = None
+    for point in points:
+        if mail is None and point.kind is ContactKind.EMAIL and _is_mail(point.value):
+            mail = point.value
+        elif website is None and url is None and point.kind is ContactKind.WEB:
+            url = uri_of(point.value)
+    return Reach(mail, uri_of(website) if website is not None else url, (), (), ())
+
+
 def reach_of(points: Sequence[ContactPoint], website: str | None, reading: Reading, **belongs: Any) -> Reach:
     """Return the ways to reach an entry; the first mail and web address are its own."""
     owner = next(iter(belongs.values()))
@@ -385,8 +393,7 @@ def reach_of(points: Sequence[ContactPoint], website: str | None, reading: Readi
 
 
 def _is_mail(text: str) -> bool:
-    name, at, host = text.rpartition("@")
-    return bool(name and at and host) and not any(letter.isspace() for letter in text)
+    return _MAIL.fullmatch(text) is not None
 
 
 def _time(wall: str, ahead: timedelta | None) -> str:

@@ -14,6 +14,7 @@ from directory.values import (
     CourseFacts,
     EligibilityRule,
     InterpretingFacts,
+    LanguageTag,
     Provenance,
     RecognitionFacts,
     ReferralFacts,
@@ -58,12 +59,14 @@ class GermanLocation(shapes.Location, frozen=True, kw_only=True):
 class GermanOrganization(shapes.Organization, frozen=True, kw_only=True):
     """An organisation with the municipality in whose directory it stands, and where its entry came from.
 
-    ``translations``: name of an HSDS member to its text in every language (BCP 47).
+    ``translations``: name of an HSDS member to its text in every language (BCP 47); ``stale_translations``:
+    by member, the languages whose text is older than what it was translated from.
     """
 
     municipality_key: TerritoryKey | None = None
     provenance: Provenance | None = None
     translations: dict[str, Texts] = {}
+    stale_translations: dict[str, tuple[LanguageTag, ...]] = {}
 
 
 class GermanService(shapes.Service, frozen=True, kw_only=True):
@@ -78,6 +81,7 @@ class GermanService(shapes.Service, frozen=True, kw_only=True):
     municipality_key: TerritoryKey | None = None
     provenance: Provenance | None = None
     translations: dict[str, Texts] = {}
+    stale_translations: dict[str, tuple[LanguageTag, ...]] = {}
     capacity: Capacity | None = None
     course: CourseFacts | None = None
     recognition: RecognitionFacts | None = None

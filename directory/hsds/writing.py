@@ -32,12 +32,14 @@ from directory.hsds.parts import (
     Reading,
     attribute,
     came_from,
+    first_reach,
     from_to,
     location,
     moment,
     named_languages,
     reach_of,
     spoken_languages,
+    uri_of,
     word_attribute,
 )
 from directory.hsds.profile import (
@@ -207,7 +209,8 @@ def _interpreting(document: ServiceDocument, reading: Reading) -> str | None:
 
 
 def _application(document: ServiceDocument, reading: Reading) -> str | None:
-    said = []
+    own = reading.text(document.application_process)
+    said = [own] if own else []
     facts = document.referral_facts
     if facts is not None:
         if facts.required:
@@ -221,16 +224,17 @@ def _application(document: ServiceDocument, reading: Reading) -> str | None:
 
 
 def _documents(document: ServiceDocument, reading: Reading) -> tuple[shapes.RequiredDocument, ...]:
-    facts = document.referral_facts
-    if facts is None:
-        return ()
+    asked = [(paper.name, paper.url) for paper in document.required_documents]
+    if document.referral_facts is not None:
+        asked += [(texts, None) for texts in document.referral_facts.requirements]
     return tuple(
         shapes.RequiredDocument(
             id=str(derived_id("required_document", document.id, at)),
             service_id=str(document.id),
             document=text,
+            uri=None if url is None else uri_of(url),
         )
-        for at, texts in enumerate(facts.requirements)
+        for at, (texts, url) in enumerate(asked)
         if (text := reading.text(texts))
     )
 
@@ -297,7 +301,12 @@ def _service_values(
             "responsibility": document.responsibility,
             "municipality_key": document.municipality.ars,
             "provenance": document.provenance,
-            "translations": _translations(name=document.title, description=document.description),
+            "translations": _translations(
+                name=document.title,
+                description=document.description,
+                application_process=document.application_process,
+            ),
+            "stale_translations": _stale(document.stale),
             "capacity": None if document.capacity == Capacity() else document.capacity,
             "course": document.course,
             "recognition": document.recognition,
@@ -311,6 +320,11 @@ def _translations(**texts: Texts) -> dict[str, Texts]:
     return {name: languages for name, languages in texts.items() if languages}
 
 
+def _stale(fields: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return what is stale under the names of HSDS."""
+    return {"name" if field == "title" else field: languages for field, languages in fields.items()}
+
+
 def _make_service(values: Mapping[str, Any], reading: Reading) -> shapes.Service:
     return GermanService(**values) if reading.profile else shapes.Service(**values)
 
@@ -319,7 +333,7 @@ def listed_service(
     document: ServiceDocument, partner: PartnerDocument | None, reading: Reading
 ) -> shapes.Service:
     """Return a service as lists have it: one-to-one members only."""
-    reach = reach_of(document.contact_points, document.website, reading, service_id=str(document.id))
+    reach = first_reach(document.contact_points, document.website)
     values = _service_values(document, partner, reading, reach)
     if partner is not None:
         values["organization"] = listed_organization(partner, reading)
@@ -348,9 +362,7 @@ def full_service(
         "required_documents": _documents(document, reading),
         "capacities": _capacities(document, reading),
         "attributes": _service_attributes(document, reading),
-        "metadata": came_from(
-            "service", document.id, document.provenance, document.municipality, document.updated_at
-        ),
+        "metadata": came_from("service", document),
     }
     if places:
         values["service_at_locations"] = tuple(
@@ -412,6 +424,7 @@ def _organization_values(document: PartnerDocument, reading: Reading, reach: Rea
             "municipality_key": document.municipality.ars,
             "provenance": document.provenance,
             "translations": _translations(description=document.description),
+            "stale_translations": _stale(document.stale),
         }
     return values
 
@@ -422,7 +435,7 @@ def _make_organization(values: Mapping[str, Any], reading: Reading) -> shapes.Or
 
 def listed_organization(document: PartnerDocument, reading: Reading) -> shapes.Organization:
     """Return a partner as lists have it: one-to-one members only."""
-    reach = reach_of(document.contact_points, document.website, reading, organization_id=str(document.id))
+    reach = first_reach(document.contact_points, document.website)
     return _make_organization(_organization_values(document, reading, reach), reading)
 
 
@@ -454,9 +467,7 @@ def full_organization(
             ),
         ),
         "attributes": (word_attribute("organization", id_, document.kind, reading),),
-        "metadata": came_from(
-            "organization", document.id, provenance, document.municipality, document.updated_at
-        ),
+        "metadata": came_from("organization", document),
         "services": tuple(services),
     }
     return _make_organization(values, reading)

@@ -18,12 +18,14 @@ from directory import catalogue
 from directory.actors import SYSTEM
 from directory.database import Database
 from directory.hsds import pages
+from directory.models import EntryAlias
 from directory.values import LanguageOffered, SourceTerm
 from graphapi.app import application
 from graphapi.context import Services
 from graphapi.hsds import face, openapi
 from graphapi.hsds.answers import REASONS
 from graphapi.hsds.parameters import LISTS, PARAMETERS, SINGLES, Refused, read_parameters
+from graphapi.hsds.rendered import OVERHEAD, Rendered
 from graphapi.limits import Limits
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import World, make_partner, make_service, make_topic, make_world, served
@@ -94,6 +96,17 @@ class TestWhoSeesWhat:
                 text("UPDATE change SET tombstone = true WHERE kind = 'SERVICE' AND id = :id"), {"id": shown}
             )
         assert await refused(http, f"services/{shown}") == (410, "gone", None)
+
+    async def test_a_merged_one_leads_to_what_it_was_merged_into(
+        self, database: Database, http: httpx.AsyncClient, town: World
+    ) -> None:
+        survivor = await make_service(database, town.partner, "Bleibt")
+        merged = uuid4()
+        async with database.work(SYSTEM) as work:
+            work.session.add(EntryAlias(id=merged, kind="SERVICE", survivor_id=survivor, merged_at=work.now))
+        answer = await http.get(f"/hsds/services/{merged}?profile=de")
+        assert answer.status_code == 301
+        assert answer.headers["location"] == f"http://test/hsds/services/{survivor}?profile=de"
 
     async def test_notes_are_for_nobody_here(
         self, database: Database, http: httpx.AsyncClient, town: World
@@ -281,6 +294,32 @@ class TestHeaders:
             assert answer.headers["content-type"] == f'application/json; profile="{profile}"'
             assert answer.headers["etag"] != plain.headers["etag"]
             assert "Accept-Profile" in answer.headers["vary"]
+
+
+class TestRendered:
+    def test_it_keeps_what_was_used_last(self) -> None:
+        kept = Rendered(3 * (OVERHEAD + 1))
+        written: list[str] = []
+
+        def ask(key: str) -> bytes:
+            return kept.give(key, lambda: (written.append(key), key.encode())[1])
+
+        for key in ("a", "b", "c", "a", "d", "a", "b"):
+            assert ask(key) == key.encode()
+        assert written == ["a", "b", "c", "d", "b"]
+
+    async def test_a_page_follows_a_change_of_the_partner(
+        self, database: Database, http: httpx.AsyncClient, town: World
+    ) -> None:
+        partner = await make_partner(database, town.municipality, "Alter Name")
+        await make_service(database, partner)
+        path = f"/hsds/services?organization_id={partner}"
+        before = (await http.get(path)).json()["contents"]
+        async with database.work(SYSTEM) as work:
+            change = catalogue.PartnerChange(name="Neuer Name")
+            await catalogue.change_partner(work, partner, change, expected_version=2)
+        after = (await http.get(path)).json()["contents"]
+        assert [one["organization"]["name"] for one in (*before, *after)] == ["Alter Name", "Neuer Name"]
 
 
 class TestAbout:

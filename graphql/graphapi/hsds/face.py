@@ -37,6 +37,7 @@ from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.hsds.answers import PROBLEM_TYPE, problem
 from graphapi.hsds.openapi import DESCRIPTION, extended_names, openapi, profile_info
 from graphapi.hsds.parameters import LISTS, LONGEST, SINGLES, Asked, Refused, read_parameters
+from graphapi.hsds.rendered import Rendered
 from graphapi.messages import message_language, preferred_languages
 from search.engine import DEEPEST, SearchQuery, SearchUnavailable, first_answer
 from search.engine import LARGEST_PAGE as LARGEST_SEARCH
@@ -132,6 +133,7 @@ class HsdsFace:
         self.services = services
         self.database = services.database
         self._streams = 0
+        self._rendered = Rendered()
         self._terms: tuple[tuple[UUID, int], list[SourceTerm]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -313,6 +315,13 @@ class HsdsFace:
         more = found is not None and total > len(found)
         return wanted, [(b"hsds-search-total", str(total).encode())] if more else []
 
+    def _written(
+        self, how: str, row: ServiceRow, reading: Reading, shown: Callable[[ServiceRow], Row]
+    ) -> msgspec.Raw:
+        """Return an entry as it is sent; written anew only if something that it says is new."""
+        key = (how, row.digest, reading)
+        return msgspec.Raw(self._rendered.give(key, lambda: shapes.encoder.encode(shown(row))))
+
     async def _services(self, asked: Asked, reading: Reading) -> Answer:
         wanted, headers = await self._wanted(asked, reading)
         write = writing.full_service if asked.full else writing.listed_service
@@ -332,12 +341,13 @@ class HsdsFace:
             return await self._streamed(asked, rows, headers)
         page, per_page = _paging(asked)
         found = await pages.services(self.database, wanted, page=page, per_page=per_page)
+        how = "brief" if asked.minimal else write.__name__
         return _page(
-            [shown(row) for row in found.rows],
+            [self._written(how, row, reading, shown) for row in found.rows],
             found.total,
             page,
             per_page,
-            _youngest(row.service.updated_at for row in found.rows),
+            _youngest(row.modified_at for row in found.rows),
             headers,
         )
 
@@ -355,11 +365,11 @@ class HsdsFace:
         page, per_page = _paging(asked)
         found = await pages.at_locations(self.database, wanted, page=page, per_page=per_page)
         return _page(
-            [shown(row) for row in found.rows],
+            [self._written(write.__name__, row, reading, shown) for row in found.rows],
             found.total,
             page,
             per_page,
-            _youngest(row.service.updated_at for row in found.rows),
+            _youngest(row.modified_at for row in found.rows),
             headers,
         )
 
@@ -510,9 +520,13 @@ class HsdsFace:
                 every = await self._all_terms(Asked(), reading)
                 found = next((one for one in every if one.id == str(id_)), None)
         if found is None:
-            if kind is not None and await pages.is_deleted(self.database, kind, id_):
-                raise Refused(410, "gone")
-            raise Refused(404, "not-found")
+            end = False if kind is None else await pages.ended(self.database, kind, id_)
+            if isinstance(end, UUID):
+                query = f"?{visit.query.decode('ascii')}" if visit.query else ""
+                return Answer(
+                    status=301, headers=[(b"location", f"{visit.root}/{name}/{end}{query}".encode())]
+                )
+            raise Refused(410, "gone") if end else Refused(404, "not-found")
         return _profiled(visit, reading, Answer(body=shapes.encoder.encode(found), modified=modified))
 
 
@@ -567,7 +581,7 @@ def _youngest(moments: Iterable[datetime]) -> datetime | None:
 
 
 def _page(
-    rows: Sequence[Row],
+    rows: Sequence[Row | msgspec.Raw],
     total: int,
     page: int,
     per_page: int,
