@@ -442,10 +442,10 @@ async def merge_services(
     _expect(merged, merged_expected_version)
     if survivor.partner_id != merged.partner_id:
         raise InvalidInput("mergedId", "other-partner")
-    await guard.move(work, merged_id, survivor_id)
     _end(work, merged, DocumentKind.SERVICE)
     saved = _raised(work, survivor, DocumentKind.SERVICE)
     await _alias(work, DocumentKind.SERVICE, merged_id, survivor_id)
+    await guard.move(work, merged_id, survivor_id)
     for service, other in ((survivor, merged), (merged, survivor)):
         action = "service.merge" if service is survivor else "service.merged_into"
         work.record(action, "service", service.id, {"other": str(other.id)})

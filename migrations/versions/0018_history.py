@@ -142,6 +142,22 @@ BEGIN
   PERFORM set_config('app.role', role_before, true);
   RETURN kept;
 END $$""",
+    # Who sends whom where never changes. A service that was merged into another of the same partner is the
+    # same place under another id, and only there a referral follows.
+    """
+CREATE FUNCTION keep_way() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.service_id <> OLD.service_id AND NOT EXISTS (SELECT FROM entry_alias a
+      JOIN service merged ON merged.id = a.id JOIN service survivor ON survivor.id = a.survivor_id
+      WHERE a.id = OLD.service_id AND a.survivor_id = NEW.service_id AND a.kind = 'SERVICE'
+        AND merged.partner_id = survivor.partner_id) THEN
+    RAISE EXCEPTION 'A referral stays with its service.' USING ERRCODE = 'restrict_violation';
+  END IF;
+  RETURN NEW;
+END $$""",
+    """
+CREATE TRIGGER referral_stays BEFORE UPDATE OF service_id ON referral
+FOR EACH ROW EXECUTE FUNCTION keep_way()""",
     # Nothing new begins at what was merged or deleted, whoever tries it at that very moment: the lock waits
     # for who is ending the entry. The codes are answered as problems (directory.database).
     """

@@ -510,6 +510,18 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         ),
     ),
     Holding(
+        table="entry_version",
+        activity="directory",
+        retention="entry-history",
+        no_export="about entries of the directory, not about clients",
+        columns=(
+            _c("member_id", *_MEMBER),
+            _c("reason", K.OWN_WORDS, A.MEMBER),
+            _c("snapshot patch", K.CONTACT, A.CONTACT),
+            _c("kind id version at municipality_id action role partner_id base", K.TECHNICAL, A.MEMBER),
+        ),
+    ),
+    Holding(
         table="member",
         activity="accounts",
         retention="member",
@@ -551,6 +563,7 @@ WITHOUT_PERSONS: Final = frozenset(
         "code_attempt",
         "deletion_count",
         "deletion_run",
+        "entry_alias",
         "feed",
         "import_origin",
         "import_run",

@@ -324,6 +324,36 @@ CLASSES: Final[tuple[RetentionClass, ...]] = (
         ("Rechenschaft, Art. 5 Abs. 2 DSGVO", "accountability, Art. 5(2) GDPR"),
     ),
     _class(
+        "entry-history",
+        (
+            "Verlauf der Einträge im Verzeichnis: wer was geändert hat, frühere Ansprechstellen",
+            "history of the directory's entries: who changed what, former contact points",
+        ),
+        Start.RELATION_ENDED,
+        ("Eintrag zusammengeführt oder gelöscht", "entry merged or deleted"),
+        Period(years=1),
+        (
+            "Nachvollziehen und Zurückholen; danach bleibt nur die Löschmarke (Kennung, Fassung, Zeit)",
+            "accountability, and bringing entries back; then only the tombstone (id, version, time) remains",
+        ),
+    ),
+    _class(
+        "ended-partner",
+        ("Ansprechstellen gelöschter Partner", "contact points of deleted partners"),
+        Start.RELATION_ENDED,
+        ("Partner zusammengeführt oder gelöscht", "partner merged or deleted"),
+        Period(years=1),
+        ("Zurückholen; danach bleibt nur der Name", "bringing it back; then only its name remains"),
+    ),
+    _class(
+        "ended-service",
+        ("Ansprechstellen gelöschter Angebote", "contact points of deleted services"),
+        Start.RELATION_ENDED,
+        ("Angebot zusammengeführt oder gelöscht", "service merged or deleted"),
+        Period(years=1),
+        ("Zurückholen; danach bleibt nur der Titel", "bringing it back; then only its title remains"),
+    ),
+    _class(
         "directory",
         ("veröffentlichte Ansprechstellen der Partner", "published contact points of the partners"),
         Start.RELATION_ENDED,
@@ -608,6 +638,32 @@ _STEPS: Final[dict[str, _Step]] = {
           NULL::uuid AS client_id, NULL::uuid AS referral_id
           FROM member m WHERE NOT m.active AND m.name <> '–'""",
         _sql("UPDATE member SET name = '–', version = version + 1 WHERE id = ANY (:ids) RETURNING id"),
+    ),
+    "entry-history": _Step(
+        """SELECT v.ctid AS id, coalesce(p.ended_at, s.ended_at) AS since,
+          coalesce(p.id, s.partner_id) AS partner_id, NULL::uuid AS client_id, NULL::uuid AS referral_id
+          FROM entry_version v LEFT JOIN partner p ON v.kind = 'PARTNER' AND p.id = v.id
+          LEFT JOIN service s ON v.kind = 'SERVICE' AND s.id = v.id
+          WHERE coalesce(p.ended_at, s.ended_at) IS NOT NULL""",
+        _sql("DELETE FROM entry_version WHERE ctid = ANY (:ids) RETURNING ctid::text", "tid"),
+    ),
+    "ended-partner": _Step(
+        """SELECT p.id, p.ended_at AS since, p.id AS partner_id, NULL::uuid AS client_id,
+          NULL::uuid AS referral_id FROM partner p WHERE p.ended_at IS NOT NULL
+          AND (p.contact_points <> '[]' OR p.superior_contact IS NOT NULL OR p.note IS NOT NULL)""",
+        _sql(
+            "UPDATE partner SET contact_points = '[]', superior_contact = NULL, note = NULL,"
+            " description = '{}', text_dates = '{}' WHERE id = ANY (:ids) RETURNING id"
+        ),
+    ),
+    "ended-service": _Step(
+        """SELECT s.id, s.ended_at AS since, s.partner_id, NULL::uuid AS client_id,
+          NULL::uuid AS referral_id FROM service s WHERE s.ended_at IS NOT NULL
+          AND (s.contact_points <> '[]' OR s.note IS NOT NULL)""",
+        _sql(
+            "UPDATE service SET contact_points = '[]', note = NULL, description = '{}', text_dates = '{}'"
+            " WHERE id = ANY (:ids) RETURNING id"
+        ),
     ),
     "job-log": _Step(
         """SELECT l.id, l.created AS since, NULL::uuid AS partner_id, NULL::uuid AS client_id,

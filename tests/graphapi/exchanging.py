@@ -64,6 +64,7 @@ PAYLOADS = {
     "PackageOpened": "package { categories person { familyName phone } }",
     "PartnerSaved": "partner { id version state }",
     "ServiceSaved": "service { id version state }",
+    "EntryDeleted": "deletedId",
     "LocationAdded": "location { id }",
     "MemberSaved": "member { id version active }",
     "TokenCreated": "secret token { id }",

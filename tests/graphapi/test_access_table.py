@@ -93,6 +93,22 @@ hideService            service:PUBLISHED        in   no     no       no    ok   
 assureService          service:PUBLISHED        in   no     no       no    ok    ok        ok          ok
 setCapacity            service:PUBLISHED        in   no     no       no    ok    ok        ok          ok
 hidePartner            partner:DRAFT            in   no     gone     gone  gone  ok        ok          ok
+entryHistory           partner:PUBLISHED        in   no     no       no    yes   yes       yes         yes
+entryHistory           service:DRAFT            in   no     gone     gone  yes   yes       yes         yes
+entryVersion           service:DRAFT            in   no     gone     gone  yes   yes       yes         yes
+entryVersion           service:PUBLISHED        in   no     no       no    yes   yes       yes         yes
+possibleDuplicates     -                        in   no     yes      yes   yes   yes       yes         yes
+staleTranslations      -                        in   no     yes      yes   yes   yes       yes         yes
+confirmPartnerTranslation partner:TRANSLATED    in   no     no       no    ok    ok        ok          ok
+confirmServiceTranslation service:TRANSLATED    in   no     no       no    ok    ok        ok          ok
+restorePartner         partner:TRANSLATED       in   no     no       no    ok    ok        ok          ok
+restoreService         service:TRANSLATED       in   no     no       no    ok    ok        ok          ok
+restoreService         service:DELETED          in   no     gone     gone  no    ok        ok          ok
+mergePartners          partner:TWICE            in   no     no       no    no    ok        ok          ok
+mergeServices          service:TWICE            in   no     no       no    no    ok        ok          ok
+deletePartner          partner:TWICE            in   no     no       no    no    ok        ok          ok
+deleteService          service:PUBLISHED        in   no     no       no    no    ok        ok          ok
+deleteService          service:DRAFT            in   no     gone     no    no    ok        ok          ok
 changeRequests         change_request           in   no     none     none  yes   yes       yes         yes
 decideChangeRequest    change_request           in   no     gone     gone  ok    ok        ok          ok
 node                   change_request           gone gone   gone     gone  yes   yes       yes         yes
@@ -312,6 +328,50 @@ async def published_partner(town: Town) -> Thing:
 async def service(town: Town, *, published: bool) -> Thing:
     made = await make_service(town.database, town.world.partner, published=published)
     return {"id": town.world.id("Service", made), "version": 2 if published else 1}
+
+
+async def translated_partner(town: Town) -> Thing:
+    """Return the recipient's own entry, with an Arabic text beside the German one that has changed since."""
+    for german in ("alt", "neu"):
+        partner = await published_partner(town)
+        texts = [{"language": "de", "text": german}, {"language": "ar", "text": "قديم"}]
+        await town.done(
+            "staff", "changePartner", id=partner["id"], expectedVersion=partner["version"], description=texts
+        )
+    return await published_partner(town)
+
+
+async def translated_service(town: Town) -> Thing:
+    made = await service(town, published=True)
+    for german in ("alt", "neu"):
+        texts = [{"language": "de", "text": german}, {"language": "ar", "text": "قديم"}]
+        await town.done(
+            "staff", "changeService", id=made["id"], expectedVersion=made["version"], title=texts
+        )
+        made["version"] += 1
+    return made
+
+
+async def deleted_service(town: Town) -> Thing:
+    made = await service(town, published=True)
+    await town.done(
+        "lead", "deleteService", id=made["id"], expectedVersion=made["version"], reason="Versehen"
+    )
+    return {**made, "version": made["version"] + 1}
+
+
+async def partner_twice(town: Town) -> Thing:
+    one, other = [await make_partner(town.database, town.world.municipality, "Doppelt") for _ in range(2)]
+    return {
+        "id": town.world.id("Partner", one),
+        "version": 2,
+        "other": {"mergedId": town.world.id("Partner", other), "mergedExpectedVersion": 2},
+    }
+
+
+async def service_twice(town: Town) -> Thing:
+    one, other = await service(town, published=True), await service(town, published=True)
+    return {**one, "other": {"mergedId": other["id"], "mergedExpectedVersion": other["version"]}}
 
 
 async def location(town: Town) -> Thing:
@@ -539,6 +599,11 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "-": nothing,
     "partner:DRAFT": draft_partner,
     "partner:PUBLISHED": published_partner,
+    "partner:TRANSLATED": translated_partner,
+    "partner:TWICE": partner_twice,
+    "service:TRANSLATED": translated_service,
+    "service:DELETED": deleted_service,
+    "service:TWICE": service_twice,
     "service:DRAFT": lambda town: service(town, published=False),
     "service:OLD": old_service,
     "service:PUBLISHED": lambda town: service(town, published=True),
@@ -603,6 +668,7 @@ READS: dict[str, str] = {
     "renewalsDue": "{ renewalsDue(first: 100) { id } }",
     "noticesNotArrived": "{ noticesNotArrived(first: 100) { kind } }",
     "changeRequests": "{ changeRequests(first: 100) { nodes { id } } }",
+    "staleTranslations": "{ staleTranslations(first: 100) { nodes { entryId } } }",
     "structuralGaps": '{ structuralGaps(since: "2020-01-01T00:00:00Z") { code } }',
 }
 BY_ID = ("partner", "service", "node", "client", "consent", "referral", "booking")
@@ -635,6 +701,18 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
             " { nodes { id } } }",
             {"town": town.world.id("Municipality", town.world.municipality)},
         )
+    if name == "entryHistory":
+        return "query($id: ID!) { entryHistory(id: $id) { nodes { version } } }", {"id": thing["id"]}
+    if name == "entryVersion":
+        asked = "entryVersion(id: $id, version: $v) { version }"
+        return f"query($id: ID!, $v: Int!) {{ {asked} }}", {"id": thing["id"], "v": thing["version"]}
+    if name == "possibleDuplicates":
+        sought = {
+            "kind": "PARTNER",
+            "name": "Gibt es nicht",
+            "municipalityId": town.world.id("Municipality", town.world.municipality),
+        }
+        return "query($e: SoughtEntryInput!) { possibleDuplicates(entry: $e) { points } }", {"e": sought}
     if name == "codeCard":
         return "query($code: String!) { codeCard(code: $code) { __typename } }", {"code": thing["code"]}
     if name == "answerPage":
@@ -712,6 +790,16 @@ def version_and(**given: Any) -> Input:
     return lambda town, thing: {"id": thing["id"], "expectedVersion": thing["version"], **given}
 
 
+def merged(thing: Thing) -> dict[str, Any]:
+    """Return the input of a merging: the object stays."""
+    return {
+        "survivorId": thing["id"],
+        "expectedVersion": thing["version"],
+        "reason": "doppelt",
+        **thing["other"],
+    }
+
+
 def of_referral(**given: Any) -> Input:
     return lambda town, thing: {"referralId": thing["id"], **given}
 
@@ -732,6 +820,22 @@ CHANGES: dict[str, Input] = {
         "name": "Neu",
     },
     "changePartner": version_and(website="https://example.org/neu"),
+    "restorePartner": lambda town, thing: {
+        "id": thing["id"],
+        "expectedVersion": thing["version"],
+        "version": thing["version"] - 1,
+    },
+    "restoreService": lambda town, thing: {
+        "id": thing["id"],
+        "expectedVersion": thing["version"],
+        "version": thing["version"] - 1,
+    },
+    "mergePartners": lambda town, thing: merged(thing),
+    "mergeServices": lambda town, thing: merged(thing),
+    "deletePartner": version_and(reason="aufgelöst"),
+    "deleteService": version_and(reason="eingestellt"),
+    "confirmPartnerTranslation": version_and(language="ar"),
+    "confirmServiceTranslation": version_and(language="ar"),
     "publishPartner": version_and(),
     "hidePartner": version_and(),
     "assurePartner": version_and(),

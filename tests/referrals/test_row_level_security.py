@@ -556,6 +556,7 @@ deletion_run         -    -    -    -    s    -    -    -    -    -    s    -   
 deletion_count       -    -    -    -    -    -    -    -    -    -    s    -    -    -    -    s    siud
 clock_trouble        -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    siud siud
 change_request       -    -    -    -    -    -    siu  siu  siu  siu  siu  -    -    -    -    siu  siu
+entry_version        -    -    -    -    -    -    s    s    s    s    s    -    -    -    -    si   sid
 upkeep_link          -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    sid  sid
 member               -    -    -    -    -    -    -    -    s    siu  siu  -    -    -    s    siu  siu
 access_token         -    -    -    -    -    -    -    -    su   siu  siu  -    -    -    s    siu  siud
@@ -569,6 +570,7 @@ CHANGED = {
     "access_token": "revoked_at",
     "consent_part": "version",
     "change_request": "version",
+    "entry_version": "action",
     "upkeep_link": "issued_at",
     "client": "phase",
     "exclusion": "sealed",
@@ -785,6 +787,20 @@ async def prepare(
                 "next_try_at": now,
             },
         ),
+        (
+            "entry_version",
+            {
+                "kind": "SERVICE",
+                "id": town.provider.service,
+                "version": 1,
+                "at": now,
+                "municipality_id": town.id,
+                "action": "service.create",
+                "role": "SYSTEM",
+                "base": 1,
+                "snapshot": "{}",
+            },
+        ),
         ("deletion_run", {"id": run, "rules": "test", "started_at": now, "ended_at": now}),
         (
             "deletion_count",
@@ -830,6 +846,7 @@ async def prepare(
         "member": f"id = '{scene.by.member_id}'",
         "access_token": f"id = '{ids['token']}'",
         "change_request": f"id = '{ids['request']}'",
+        "entry_version": f"id = '{town.provider.service}' AND snapshot IS NOT NULL",
         "upkeep_link": f"id = '{ids['upkeep']}'",
         "referral": f"id = '{scene.referral}'",
         "booking": f"id = '{scene.booking}'",
@@ -974,6 +991,7 @@ notice               i    -    i    -    -
 deletion_run         s    s    s    s    -
 deletion_count       s    s    s    s    -
 change_request       siu  siu  siu  siu  siu
+entry_version        s    s    s    s    s
 member               siu  siu  siu  siu  -
 access_token         siu  siu  siu  siu  -
 """

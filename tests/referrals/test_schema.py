@@ -127,8 +127,9 @@ async def test_only_the_deletion_job_can_delete_what_must_remain(
     assert [row[0] for row in rules] == ["acting_for_deletion()"]
 
 
-@pytest.mark.parametrize("column", ["client_id", "service_id", "sender_partner_id", "recipient_partner_id"])
-async def test_who_sends_whom_where_never_changes(owner: asyncpg.Connection, column: str) -> None:
+@pytest.mark.parametrize("column", ["client_id", "sender_partner_id", "recipient_partner_id"])
+async def test_who_sends_whom_never_changes(owner: asyncpg.Connection, column: str) -> None:
+    """Where to only follows a merging of services: ``test_merging`` tries it."""
     held = await owner.fetchval(
         "SELECT has_column_privilege('spurwechsel_app', 'referral', $1, 'UPDATE')", column
     )
