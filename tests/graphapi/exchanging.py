@@ -47,7 +47,6 @@ PAYLOADS = {
     "ApprovalRequested": "approval { id version state move referralId }",
     "ChangeRequestSaved": "changeRequest { id version state }",
     "CorrectionTaken": "about",
-    "CorrectionTaken": "field",
     "ApprovalSaved": "approval { id version state move referral { id state } }",
     "BookingSaved": "booking { id version state allowedMoves person interpreter }",
     "FeedbackCodeIssued": "feedbackCode expiresAt",

@@ -65,10 +65,10 @@ topics                 -                        yes  yes    yes      yes   yes  
 occupations            -                        yes  yes    yes      yes   yes   yes       yes         yes
 municipalities         -                        yes  yes    yes      yes   yes   yes       yes         yes
 searchServices         -                        yes  yes    yes      yes   yes   yes       yes         yes
+supportRules           -                        yes  yes    yes      yes   yes   yes       yes         yes
 partner                partner:PUBLISHED        yes  yes    yes      yes   yes   yes       yes         yes
 partner                partner:DRAFT            gone gone   gone     gone  gone  yes       yes         yes
 partners               partner:PUBLISHED        yes  yes    yes      yes   yes   yes       yes         yes
-supportRules           -                        yes  yes    yes      yes   yes   yes       yes         yes
 partners               partner:DRAFT            none none   none     none  none  yes       yes         yes
 service                service:PUBLISHED        yes  yes    yes      yes   yes   yes       yes         yes
 service                service:DRAFT            gone gone   gone     gone  yes   yes       yes         yes
@@ -162,6 +162,12 @@ setLegalHold           client                   in   no     no       no    no   
 liftLegalHold          client:HELD              in   no     no       no    no    no        no          ok
 legalHolds             -                        in   no     no       no    no    no        no          yes
 deletionRuns           -                        in   no     no       no    no    no        no          yes
+# --- the project's rule for its own support
+ruleSets               rule_set                 in   none   none     none  none  none      none        yes
+ruleSetPreview         rule_set                 in   no     no       no    no    no        no          yes
+draftRuleSet           -                        in   no     no       no    no    no        no          ok
+changeRuleSet          rule_set                 in   no     no       no    no    no        no          ok
+decideRuleSet          rule_set                 in   no     no       no    no    no        no          ok
 accessExport           client                   in   no     gone     gone  gone  no        yes         yes
 requestConsent         client                   in   no     gone     gone  gone  no        ok          ok
 renewConsent           consent:REQUESTED        in   no     gone     gone  gone  no        state       state
@@ -184,12 +190,6 @@ acknowledgeReferral    referral:DRAFT           in   no     gone     gone  gone 
 acknowledgeReferral    referral:SENT            in   no     gone     gone  ok    no        no          no
 acknowledgeReferral    referral:CLOSED          in   no     gone     gone  state no        no          no
 acknowledgeReferral    referral:CONSENT_REVOKED in   no     gone     gone  state no        no          no
-# --- the project's rule for its own support
-ruleSets               rule_set                 in   none   none     none  none  none      none        yes
-ruleSetPreview         rule_set                 in   no     no       no    no    no        no          yes
-draftRuleSet           -                        in   no     no       no    no    no        no          ok
-changeRuleSet          rule_set                 in   no     no       no    no    no        no          ok
-decideRuleSet          rule_set                 in   no     no       no    no    no        no          ok
 askAboutReferral       referral:ACKNOWLEDGED    in   no     gone     gone  ok    no        no          no
 askAboutReferral       referral:ACCEPTED        in   no     gone     gone  state no        no          no
 answerQuestion         referral:INFO_REQUESTED  in   no     gone     gone  no    no        ok          ok
@@ -490,6 +490,21 @@ async def change_request(town: Town) -> Thing:
     return {"id": town.world.id("ChangeRequest", opened.id), "version": opened.version}
 
 
+RULES = [
+    {
+        "id": "all",
+        "answer": "ASK",
+        "advice": "ASK",
+        "reason": [{"language": "de", "text": "Bitte fragen"}, {"language": "en", "text": "Please ask"}],
+    }
+]
+
+
+async def rule_set(town: Town) -> Thing:
+    """Return a draft of the project's rule."""
+    return dict(await town.done("lead", "draftRuleSet", rules=RULES))
+
+
 async def old_service(town: Town) -> Thing:
     """Return a service that nobody has confirmed for three years."""
     made = await make_service(town.database, town.world.partner)
@@ -568,33 +583,6 @@ async def confirmed_booking(town: Town) -> Thing:
 
 confirmed_booking.later = 0  # type: ignore[attr-defined]
 
-RULES = [
-    {
-        "id": "all",
-        "answer": "ASK",
-        "advice": "ASK",
-        "reason": [{"language": "de", "text": "Bitte fragen"}, {"language": "en", "text": "Please ask"}],
-    }
-]
-
-
-async def rule_set(town: Town) -> Thing:
-    """Return a draft of the project's rule."""
-    return dict(await town.done("lead", "draftRuleSet", rules=RULES))
-
-
-async def old_service(town: Town) -> Thing:
-    """Return a service that nobody has confirmed for three years."""
-    made = await make_service(town.database, town.world.partner)
-    async with town.database.work(SYSTEM) as work:
-        then = work.now - timedelta(days=1_000)
-        await work.session.execute(
-            update(Service).where(Service.id == made).values(assured_at=then, assured_kinds=None)
-        )
-        work.touch_document(DocumentKind.SERVICE, made)
-    return {"id": town.world.id("Service", made), "version": 2}
-
-
 OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "-": nothing,
     "partner:DRAFT": draft_partner,
@@ -644,6 +632,7 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "follow_up": follow_up,
     "link": link,
     "change_request": change_request,
+    "rule_set": rule_set,
 }
 
 # --- Operations -------------------------------------------------------------------------------------------
@@ -661,6 +650,8 @@ READS: dict[str, str] = {
     "sentReferrals": "{ sentReferrals(first: 100) { nodes { id } } }",
     "approvals": "{ approvals { id } }",
     "legalHolds": "{ legalHolds { id } }",
+    "supportRules": "{ supportRules { rules { id } } }",
+    "ruleSets": "{ ruleSets { id } }",
     "deletionRuns": "{ deletionRuns { rules } }",
     "dueFollowUps": "{ dueFollowUps(first: 100) { id } }",
     "voiceCounts": "{ voiceCounts(year: 2026, quarter: 4) { referrals } }",
@@ -684,6 +675,7 @@ LISTS = (
     "approvals",
     "dueFollowUps",
     "members",
+    "ruleSets",
     "changeRequests",
     "entriesDue",
     "revocationsUnanswered",
@@ -726,12 +718,13 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
         }
         asked = "id: referralId" if name == "appointments" else "mediaType"
         return f"query($p: PeriodInput!) {{ {name}(period: $p) {{ {asked} }} }}", {"p": period}
+    if name == "ruleSetPreview":
+        return "query($id: ID!) { ruleSetPreview(id: $id) { people } }", {"id": thing["id"]}
     if name == "accessExport":
         asked = "accessExport(clientId: $id, format: JSON) { fileName }"
         return f"query($id: ID!) {{ {asked} }}", {"id": thing["id"]}
     if name == "members":
         return "query($id: ID!) { members(partnerId: $id) { id } }", {"id": town.partner_id}
-    "rule_set": rule_set,
     if name == "bookings":
         received = "true" if who == "staff" else "false"
         return f"{{ bookings(received: {received}, first: 100) {{ nodes {{ id }} }} }}", {}
@@ -749,8 +742,6 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
     if name == "referralRequirements":
         return (
             "query($c: ID!, $s: ID!) { referralRequirements(clientId: $c, serviceId: $s,"
-    "supportRules": "{ supportRules { rules { id } } }",
-    "ruleSets": "{ ruleSets { id } }",
             " categories: [IDENTITY]) { missing } }",
             {"c": thing["id"], "s": town.service},
         )
@@ -774,7 +765,6 @@ async def own_member(town: Town, who: str) -> str:
     found = answer.data["me"]["member"]
     return str(found["id"]) if found else town.world.id("Member", town.world.staff_member)
 
-    "ruleSets",
 
 def at_appointment(**given: Any) -> Input:
     return lambda town, thing: {
@@ -843,8 +833,6 @@ CHANGES: dict[str, Input] = {
         "partnerId": thing["id"],
         "expectedVersion": thing["version"],
         "name": "Haus",
-    if name == "ruleSetPreview":
-        return "query($id: ID!) { ruleSetPreview(id: $id) { people } }", {"id": thing["id"]}
     },
     "changeLocation": version_and(name="Hof"),
     "removeLocation": version_and(),
@@ -871,6 +859,9 @@ CHANGES: dict[str, Input] = {
     "excludeClient": lambda town, thing: {"id": thing["id"], "decidedOn": days(0)},
     "liftExclusion": lambda town, thing: {"id": thing["id"]},
     "eraseClient": version_and(),
+    "draftRuleSet": lambda *_: {"rules": RULES},
+    "changeRuleSet": version_and(rules=RULES),
+    "decideRuleSet": version_and(validFrom=days(2)),
     "setLegalHold": lambda town, thing: {
         "clientId": thing["id"],
         "reason": "COMPLAINT",
@@ -985,9 +976,6 @@ CHANGES: dict[str, Input] = {
     "openAsRecipient": lambda town, thing: {"code": thing["code"]},
     "answerByLink": lambda town, thing: {"code": thing["code"], "answer": {"decline": {"reason": "OTHER"}}},
 }
-    "draftRuleSet": lambda *_: {"rules": RULES},
-    "changeRuleSet": version_and(rules=RULES),
-    "decideRuleSet": version_and(validFrom=days(2)),
 
 PROBLEMS = {
     "NotFoundProblem": "gone",
