@@ -180,6 +180,7 @@ def service_row(
         "municipality_id": partner.municipality_id,
         "kind": service.kind,
         "topics": tuple(topic.code for topic in topics),
+        "course": service.course,
         "state": visible_state(service.state, partner.state),
         "sort_key": sort_key(title_of(service.title)),
         "version": service.version,

@@ -1,10 +1,21 @@
-"""Which run of a course still matters on a day: pure, because documents hold dates and never "today"."""
+"""Which run of a course still matters on a day, and what courses are looked for by.
+
+Pure: documents hold dates and never "today".
+"""
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Final
 
+import msgspec
+
+from directory.problems import InvalidInput
 from directory.values import CourseFacts, CourseRun
+from directory.vocabulary import CefrLevel, CourseAccess, CourseFormat
+
+MOST_CENTS: Final = 2**31 - 1
+LONGEST_EXAM: Final = 300
 
 
 def is_full(run: CourseRun) -> bool:
@@ -57,3 +68,36 @@ def is_bookable(course: CourseFacts, on: date) -> bool:
     Not if all runs that are listed are past, over or full, and nobody said that it repeats.
     """
     return not course.runs or course.repeats or any(is_open(run, on) for run in course.runs)
+
+
+class CourseFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Courses that are not known to differ: a fact that is not known passes (unknown is never "no").
+
+    ``level_from``: begins at this level or below; ``level_to``: leads to it or above. One run has to meet
+    ``starts_after``, ``ends_before`` (inclusive) and ``bookable_on`` (it can be applied for on that day)
+    together; a course that is known to repeat passes. ``access``: any of these ways; ``exam``: part of what
+    the exam is called; ``cost_at_most`` in euro cents.
+    """
+
+    level_from: CefrLevel | None = None
+    level_to: CefrLevel | None = None
+    starts_after: date | None = None
+    ends_before: date | None = None
+    bookable_on: date | None = None
+    childcare: bool | None = None
+    women_only: bool | None = None
+    format: CourseFormat | None = None
+    access: tuple[CourseAccess, ...] = ()
+    exam: str | None = None
+    cost_at_most: int | None = None
+
+
+def check_course_filter(given: CourseFilter, field: str) -> None:
+    """Raise InvalidInput for what is out of bounds: "empty", "too-long", "out-of-range"."""
+    if given.exam is not None:
+        if not given.exam.strip():
+            raise InvalidInput(f"{field}.exam", "empty")
+        if len(given.exam) > LONGEST_EXAM:
+            raise InvalidInput(f"{field}.exam", "too-long", maximum=str(LONGEST_EXAM))
+    if given.cost_at_most is not None and not 0 <= given.cost_at_most <= MOST_CENTS:
+        raise InvalidInput(f"{field}.costAtMost", "out-of-range", minimum="0", maximum=str(MOST_CENTS))

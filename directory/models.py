@@ -381,6 +381,7 @@ class ServiceDocumentRow(Base):
     municipality_id: Mapped[UUID]
     kind: Mapped[ServiceKind | None]
     topics: Mapped[tuple[str, ...]]
+    course: Mapped[CourseFacts | None]
     state: Mapped[PublicationState]
     sort_key: Mapped[bytes] = mapped_column(LargeBinary)
     version: Mapped[int]

@@ -20,6 +20,7 @@ import msgspec
 
 from directory.actors import Actor, Role
 from directory.building import title_of
+from directory.courses import CourseFilter, check_course_filter
 from directory.database import Database, Unavailable, reaching_the_database
 from directory.documents import (
     InternalDocument,
@@ -32,7 +33,7 @@ from directory.paging import check_size
 from directory.problems import InvalidInput
 from directory.sortkey import folded, prefix_range, sort_key
 from directory.values import TerritoryKey, Titles, Value
-from directory.vocabulary import PartnerKind, PublicationState, ServiceKind
+from directory.vocabulary import CourseFormat, PartnerKind, PublicationState, ServiceKind
 
 PAGE: Final = 50
 LARGEST_PAGE: Final = 100
@@ -70,12 +71,13 @@ class PartnerFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which services; ``topics``: about at least one of them."""
+    """Which services; ``topics``: about at least one of them; ``course``: courses not known to differ."""
 
     kinds: Sequence[ServiceKind] | None = None
     topics: Sequence[str] | None = None
     partner_id: UUID | None = None
     municipality_id: UUID | None = None
+    course: CourseFilter | None = None
     states: Sequence[PublicationState] = _PUBLISHED
 
 
@@ -332,6 +334,64 @@ def _service_conditions(given: ServiceFilter, arguments: _Arguments) -> list[str
         conditions.append(f"d.partner_id = {arguments.add(given.partner_id)}")
     if given.municipality_id is not None:
         conditions.append(f"d.municipality_id = {arguments.add(given.municipality_id)}")
+    if given.course is not None:
+        conditions += _course_conditions(given.course, arguments)
+    return conditions
+
+
+def _course_conditions(given: CourseFilter, arguments: _Arguments) -> list[str]:
+    """Return what a course must not be known to differ in: what is not known passes, as in searches."""
+    check_course_filter(given, "course")
+    conditions = ["d.course IS NOT NULL"]
+
+    def unknown_or(name: str, condition: str) -> None:
+        conditions.append(f"(d.course->>'{name}' IS NULL OR {condition})")
+
+    if given.level_from is not None:
+        level = arguments.add(given.level_from.value)
+        unknown_or("level_from", f"d.course->>'level_from' <= {level}::text COLLATE \"C\"")
+    if given.level_to is not None:
+        level = arguments.add(given.level_to.value)
+        unknown_or("level_to", f"d.course->>'level_to' >= {level}::text COLLATE \"C\"")
+    if given.childcare is not None:
+        unknown_or("childcare", f"(d.course->>'childcare')::boolean = {arguments.add(given.childcare)}")
+    if given.women_only is not None:
+        unknown_or("women_only", f"(d.course->>'women_only')::boolean = {arguments.add(given.women_only)}")
+    if given.format is not None:
+        formats = arguments.add(sorted({given.format.value, CourseFormat.HYBRID.value}))
+        unknown_or("format", f"d.course->>'format' = ANY({formats}::text[])")
+    if given.access:
+        ways = arguments.add([way.value for way in given.access])
+        unknown_or("access", f"d.course->'access' ?| {ways}::text[]")
+    if given.exam is not None:
+        part = arguments.add(given.exam.strip())
+        unknown_or("exam", f"strpos(lower(d.course->>'exam'), lower({part}::text)) > 0")
+    if given.cost_at_most is not None:
+        unknown_or("cost_cents", f"(d.course->>'cost_cents')::bigint <= {arguments.add(given.cost_at_most)}")
+    run = _run_conditions(given, arguments)
+    if run:
+        conditions.append(
+            "((d.course->>'repeats')::boolean IS TRUE OR d.course->'runs' IS NULL"
+            f" OR EXISTS (SELECT FROM jsonb_array_elements(d.course->'runs') r WHERE {' AND '.join(run)}))"
+        )
+    return conditions
+
+
+def _run_conditions(given: CourseFilter, arguments: _Arguments) -> list[str]:
+    """Return what one run has to meet in all."""
+    begins = "coalesce(r->>'starts_on', r->>'ends_on')::date"
+    conditions = [
+        f"({begins} IS NULL OR {begins} >= {arguments.add(day)}::date)"
+        for day in (given.starts_after, given.bookable_on)
+        if day is not None
+    ]
+    if given.ends_before is not None:
+        until = arguments.add(given.ends_before)
+        conditions.append(f"(r->>'ends_on' IS NULL OR (r->>'ends_on')::date <= {until}::date)")
+    if given.bookable_on is not None:
+        apply = arguments.add(given.bookable_on)
+        conditions.append(f"(r->>'apply_by' IS NULL OR (r->>'apply_by')::date >= {apply}::date)")
+        conditions.append("(r->>'full')::boolean IS NOT TRUE AND coalesce(r->>'places', '') <> '0'")
     return conditions
 
 
@@ -346,7 +406,7 @@ async def services(
 ) -> Page[ServiceDocument]:
     """Return a page of services in the order of their titles; one statement.
 
-    Raises InvalidInput on ``first``, ``after``, ``kinds``, ``topics``.
+    Raises InvalidInput on ``first``, ``after``, ``kinds``, ``topics``, ``course``.
     """
     given = given or ServiceFilter()
     arguments = _Arguments()

@@ -17,12 +17,10 @@ from uuid import UUID
 
 import msgspec
 
+from directory.courses import CourseFilter, check_course_filter
 from directory.documents import ServiceDocument
 from directory.problems import InvalidInput
 from directory.vocabulary import (
-    CefrLevel,
-    CourseAccess,
-    CourseFormat,
     PartnerKind,
     ResidenceStatus,
     ServiceKind,
@@ -35,7 +33,6 @@ DEEPEST: Final = 1_000
 """How many hits deep paging goes; whoever needs more narrows the search."""
 
 MOST_VALUES: Final = 100
-MOST_CENTS: Final = 2**31 - 1
 FARTHEST_KM: Final = 1_000.0
 EARLIEST: Final = date(1900, 1, 1)
 LATEST: Final = date(2250, 1, 1)
@@ -59,28 +56,6 @@ class ResidenceFilter(msgspec.Struct, frozen=True, kw_only=True):
     status: ResidenceStatus
     on: date
     fits_only: bool = False
-
-
-class CourseFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Courses that are not known to differ: a fact that is not known passes (unknown is never "no").
-
-    ``level_from``: begins at this level or below; ``level_to``: leads to it or above. One run has to meet
-    ``starts_after``, ``ends_before`` (inclusive) and ``bookable_on`` (it can be applied for on that day)
-    together; a course that is known to repeat passes. ``access``: any of these ways; ``exam``: part of what
-    the exam is called; ``cost_at_most`` in euro cents.
-    """
-
-    level_from: CefrLevel | None = None
-    level_to: CefrLevel | None = None
-    starts_after: date | None = None
-    ends_before: date | None = None
-    bookable_on: date | None = None
-    childcare: bool | None = None
-    women_only: bool | None = None
-    format: CourseFormat | None = None
-    access: tuple[CourseAccess, ...] = ()
-    exam: str | None = None
-    cost_at_most: int | None = None
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -299,14 +274,8 @@ def checked(query: SearchQuery) -> SearchQuery:
     if filters.municipality is not None and not re.fullmatch(r"[0-9]{2,12}", filters.municipality):
         raise InvalidInput("filters.municipality", "territory-key")
     _check_near(filters.near)
-    course = filters.course
-    if course is not None:
-        if course.exam is not None and not 0 < len(course.exam.strip()) <= MAXIMUM_CHARACTERS:
-            raise InvalidInput("filters.course.exam", "empty" if not course.exam.strip() else "too-long")
-        if course.cost_at_most is not None and not 0 <= course.cost_at_most <= MOST_CENTS:
-            raise InvalidInput(
-                "filters.course.costAtMost", "out-of-range", minimum="0", maximum=str(MOST_CENTS)
-            )
+    if filters.course is not None:
+        check_course_filter(filters.course, "filters.course")
     for name, day in _days(query):
         if day is not None and not EARLIEST <= day < LATEST:
             raise InvalidInput(name, "out-of-range", minimum=str(EARLIEST), maximum=str(LATEST))

@@ -13,10 +13,11 @@ from typing import Final, NamedTuple, Protocol
 
 from tantivy import FieldType, Occur, Query
 
+from directory.courses import CourseFilter
 from directory.eligibility import LEVELS, Profile, judge_rules, territory
 from directory.vocabulary import Answer, CapacityState, Gender
 from search.days import LAST_DAY, day_number
-from search.engine import CourseFilter, Filters, Near
+from search.engine import Filters, Near
 from search.fields import SCHEMA, SECTIONS, prefixes, rules_decoder
 from search.matching import Situation
 from search.text import QueryWord, Wanted, typos_allowed

@@ -15,7 +15,10 @@ ALTER TABLE service ADD COLUMN referral_facts JSONB;
 UPDATE service SET course = (course - 'starts_on' - 'ends_on') || jsonb_build_object('runs',
   jsonb_build_array(jsonb_strip_nulls(
     jsonb_build_object('starts_on', course->'starts_on', 'ends_on', course->'ends_on'))))
-  WHERE course ?| ARRAY['starts_on', 'ends_on']
+  WHERE course ?| ARRAY['starts_on', 'ends_on'];
+ALTER TABLE service_document ADD COLUMN course JSONB;
+UPDATE service_document d SET course = s.course FROM service s WHERE s.id = d.id AND s.course IS NOT NULL;
+GRANT SELECT (course) ON service_document TO spurwechsel_reader
 """
 
 RULE_SETS = """

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from directory import sources
 from directory.actors import ANONYMOUS, SYSTEM, Actor, Role
 from directory.catalogue import LocationDraft, add_location, hide_partner, hide_service
+from directory.courses import CourseFilter
 from directory.database import Database, Unavailable, reaching_the_database
 from directory.policy import EntryFacts, sees_entry, works_on_entry
 from directory.problems import InvalidInput
@@ -23,6 +24,7 @@ from directory.sources import Page, PartnerFilter, ServiceFilter
 from directory.values import EligibilityRule, LanguageOffered
 from directory.vocabulary import Answer, PartnerKind, PublicationState, ResidenceStatus, ServiceKind
 from tests.directory.towns import Counted, Town
+from tests.search.samples import COURSE_CASES
 
 EVERY = tuple(PublicationState)
 
@@ -161,6 +163,35 @@ async def test_wrong_filters(database: Database) -> None:
         await sources.services(database, ANONYMOUS, ServiceFilter(topics=["x"] * 201))
     with pytest.raises(InvalidInput, match="ids: too-many"):
         await sources.services_by_id(database, ANONYMOUS, [uuid4()] * 201)
+
+
+async def test_lists_filter_courses_as_searches_do(database: Database, town: Town) -> None:
+    """The same cases as of the engines: what is not known passes, and one run has to meet all."""
+    partner = await town.partner()
+    made = [await town.service(partner.id, course=course) for _, course, _ in COURSE_CASES]
+    for (wanted, course, passes), service in zip(COURSE_CASES, made, strict=True):
+        given = ServiceFilter(partner_id=partner.id, course=wanted)
+        page = await sources.services(database, ANONYMOUS, given, first=100)
+        found = {node.id for node in page.nodes}
+
+        assert (service.id in found) is passes, (wanted, course)
+
+
+@pytest.mark.parametrize(
+    ("course", "field", "reason"),
+    [
+        (CourseFilter(exam="  "), "course.exam", "empty"),
+        (CourseFilter(exam="a" * 301), "course.exam", "too-long"),
+        (CourseFilter(cost_at_most=-1), "course.costAtMost", "out-of-range"),
+    ],
+)
+async def test_wrong_course_filters(
+    database: Database, course: CourseFilter, field: str, reason: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await sources.services(database, ANONYMOUS, ServiceFilter(course=course))
+
+    assert (refused.value.field, refused.value.reason) == (field, reason)
 
 
 @pytest.mark.parametrize("states", [(), EVERY, (PublicationState.DRAFT,), (PublicationState.HIDDEN,)])

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from msgspec.structs import replace
+
 from directory.actors import SYSTEM
+from directory.courses import CourseFilter
 from directory.database import Database
 from directory.documents import ServiceDocument
 from directory.models import Municipality, Partner, Service, ServiceTopic, Topic
-from directory.values import Capacity, LocationValue, MunicipalitySummary, PartnerSummary, TopicTerm
-from directory.vocabulary import PartnerKind, PublicationState, ServiceKind
+from directory.values import (
+    Capacity,
+    CourseFacts,
+    CourseRun,
+    LocationValue,
+    MunicipalitySummary,
+    PartnerSummary,
+    TopicTerm,
+)
+from directory.vocabulary import (
+    CefrLevel,
+    CourseAccess,
+    CourseFormat,
+    PartnerKind,
+    PublicationState,
+    ServiceKind,
+)
 from search.engine import (
     Batch,
     FollowingEngine,
@@ -188,3 +206,73 @@ class Directory:
             found = await work.session.get_one(Service, service_id)
             found.version += 1
             work.touch_service(service_id)
+
+
+DAY = timedelta(days=1)
+TWO_RUNS = CourseFacts(
+    runs=(
+        CourseRun(starts_on=TODAY - DAY, ends_on=TODAY + 80 * DAY),
+        CourseRun(starts_on=TODAY + 20 * DAY, ends_on=TODAY + 95 * DAY),
+    )
+)
+COURSE_CASES: list[tuple[CourseFilter, CourseFacts | None, bool]] = [
+    (CourseFilter(), None, False),
+    (CourseFilter(), CourseFacts(), True),
+    (CourseFilter(level_to=CefrLevel.B1), CourseFacts(level_to=CefrLevel.B1), True),
+    (CourseFilter(level_to=CefrLevel.B1), CourseFacts(level_to=CefrLevel.B2), True),
+    (CourseFilter(level_to=CefrLevel.B1), CourseFacts(level_to=CefrLevel.A2), False),
+    (CourseFilter(level_to=CefrLevel.B1), CourseFacts(), True),
+    (CourseFilter(level_from=CefrLevel.A2), CourseFacts(level_from=CefrLevel.A1), True),
+    (CourseFilter(level_from=CefrLevel.A2), CourseFacts(level_from=CefrLevel.B1), False),
+    (CourseFilter(starts_after=TODAY), CourseFacts(runs=(CourseRun(starts_on=TODAY),)), True),
+    (
+        CourseFilter(starts_after=TODAY),
+        CourseFacts(runs=(CourseRun(starts_on=TODAY - timedelta(days=1)),)),
+        False,
+    ),
+    (CourseFilter(ends_before=TODAY), CourseFacts(runs=(CourseRun(ends_on=TODAY),)), True),
+    (
+        CourseFilter(ends_before=TODAY),
+        CourseFacts(runs=(CourseRun(ends_on=TODAY + timedelta(days=1)),)),
+        False,
+    ),
+    (CourseFilter(ends_before=TODAY), CourseFacts(), True),
+    (CourseFilter(starts_after=TODAY, ends_before=TODAY + 90 * DAY), TWO_RUNS, False),
+    (CourseFilter(starts_after=TODAY, ends_before=TODAY + 99 * DAY), TWO_RUNS, True),
+    (CourseFilter(starts_after=TODAY + 99 * DAY), TWO_RUNS, False),
+    (CourseFilter(starts_after=TODAY + 99 * DAY), replace(TWO_RUNS, repeats=True), True),
+    (CourseFilter(bookable_on=TODAY), TWO_RUNS, True),
+    (CourseFilter(bookable_on=TODAY + 21 * DAY), TWO_RUNS, False),
+    (CourseFilter(bookable_on=TODAY), CourseFacts(), True),
+    (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(),)), True),
+    (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(full=True),)), False),
+    (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(starts_on=TODAY - DAY),)), False),
+    (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(apply_by=TODAY),)), True),
+    (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(apply_by=TODAY - DAY),)), False),
+    (CourseFilter(access=(CourseAccess.DIRECT,)), CourseFacts(), True),
+    (
+        CourseFilter(access=(CourseAccess.DIRECT, CourseAccess.VOUCHER)),
+        CourseFacts(access=(CourseAccess.VOUCHER, CourseAccess.BAMF_ADMISSION)),
+        True,
+    ),
+    (
+        CourseFilter(access=(CourseAccess.DIRECT,)),
+        CourseFacts(access=(CourseAccess.BAMF_ADMISSION,)),
+        False,
+    ),
+    (CourseFilter(exam="telc"), CourseFacts(exam="Telc Deutsch B1"), True),
+    (CourseFilter(exam="Goethe"), CourseFacts(exam="telc Deutsch B1"), False),
+    (CourseFilter(exam="Goethe"), CourseFacts(), True),
+    (CourseFilter(cost_at_most=0), CourseFacts(cost_cents=0), True),
+    (CourseFilter(cost_at_most=4_999), CourseFacts(cost_cents=5_000), False),
+    (CourseFilter(cost_at_most=0), CourseFacts(), True),
+    (CourseFilter(childcare=True), CourseFacts(childcare=True), True),
+    (CourseFilter(childcare=True), CourseFacts(childcare=None), True),
+    (CourseFilter(childcare=True), CourseFacts(childcare=False), False),
+    (CourseFilter(women_only=True), CourseFacts(women_only=False), False),
+    (CourseFilter(women_only=False), CourseFacts(women_only=True), False),
+    (CourseFilter(format=CourseFormat.ONLINE), CourseFacts(format=CourseFormat.HYBRID), True),
+    (CourseFilter(format=CourseFormat.ONLINE), CourseFacts(format=CourseFormat.ON_SITE), False),
+    (CourseFilter(format=CourseFormat.HYBRID), CourseFacts(format=CourseFormat.ON_SITE), False),
+]
+"""A filter, the facts of a course (None: no course), and whether it passes; in searches and in lists."""

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from msgspec.structs import replace
 
+from directory.courses import CourseFilter
 from directory.documents import ServiceDocument
 from directory.problems import InvalidInput
 from directory.values import (
@@ -26,7 +26,6 @@ from directory.vocabulary import (
     Answer,
     CapacityState,
     CefrLevel,
-    CourseAccess,
     CourseFormat,
     PartnerKind,
     PublicationState,
@@ -35,7 +34,6 @@ from directory.vocabulary import (
 )
 from search.engine import (
     Batch,
-    CourseFilter,
     Facet,
     Filters,
     FollowingEngine,
@@ -48,6 +46,7 @@ from search.engine import (
 from search.matching import Situation
 from tests.search.samples import (
     BARNIM,
+    COURSE_CASES,
     TODAY,
     VOCABULARY,
     fill,
@@ -255,13 +254,6 @@ def within(radius_km: float) -> Near:
 
 
 RESIDENCE = ResidenceFilter(status=S104C, on=TODAY)
-DAY = timedelta(days=1)
-TWO_RUNS = CourseFacts(
-    runs=(
-        CourseRun(starts_on=TODAY - DAY, ends_on=TODAY + 80 * DAY),
-        CourseRun(starts_on=TODAY + 20 * DAY, ends_on=TODAY + 95 * DAY),
-    )
-)
 
 
 @pytest.mark.parametrize(
@@ -370,69 +362,7 @@ def test_filters_decide(
     assert ids(find(engine, "Angebot", filters=filters)) == [wanted.id] * passes
 
 
-@pytest.mark.parametrize(
-    ("wanted", "course", "passes"),
-    [
-        (CourseFilter(), None, False),
-        (CourseFilter(), CourseFacts(), True),
-        (CourseFilter(level_to=CefrLevel.B1), CourseFacts(level_to=CefrLevel.B1), True),
-        (CourseFilter(level_to=CefrLevel.B1), CourseFacts(level_to=CefrLevel.B2), True),
-        (CourseFilter(level_to=CefrLevel.B1), CourseFacts(level_to=CefrLevel.A2), False),
-        (CourseFilter(level_to=CefrLevel.B1), CourseFacts(), True),
-        (CourseFilter(level_from=CefrLevel.A2), CourseFacts(level_from=CefrLevel.A1), True),
-        (CourseFilter(level_from=CefrLevel.A2), CourseFacts(level_from=CefrLevel.B1), False),
-        (CourseFilter(starts_after=TODAY), CourseFacts(runs=(CourseRun(starts_on=TODAY),)), True),
-        (
-            CourseFilter(starts_after=TODAY),
-            CourseFacts(runs=(CourseRun(starts_on=TODAY - timedelta(days=1)),)),
-            False,
-        ),
-        (CourseFilter(ends_before=TODAY), CourseFacts(runs=(CourseRun(ends_on=TODAY),)), True),
-        (
-            CourseFilter(ends_before=TODAY),
-            CourseFacts(runs=(CourseRun(ends_on=TODAY + timedelta(days=1)),)),
-            False,
-        ),
-        (CourseFilter(ends_before=TODAY), CourseFacts(), True),
-        (CourseFilter(starts_after=TODAY, ends_before=TODAY + 90 * DAY), TWO_RUNS, False),
-        (CourseFilter(starts_after=TODAY, ends_before=TODAY + 99 * DAY), TWO_RUNS, True),
-        (CourseFilter(starts_after=TODAY + 99 * DAY), TWO_RUNS, False),
-        (CourseFilter(starts_after=TODAY + 99 * DAY), replace(TWO_RUNS, repeats=True), True),
-        (CourseFilter(bookable_on=TODAY), TWO_RUNS, True),
-        (CourseFilter(bookable_on=TODAY + 21 * DAY), TWO_RUNS, False),
-        (CourseFilter(bookable_on=TODAY), CourseFacts(), True),
-        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(),)), True),
-        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(full=True),)), False),
-        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(starts_on=TODAY - DAY),)), False),
-        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(apply_by=TODAY),)), True),
-        (CourseFilter(bookable_on=TODAY), CourseFacts(runs=(CourseRun(apply_by=TODAY - DAY),)), False),
-        (CourseFilter(access=(CourseAccess.DIRECT,)), CourseFacts(), True),
-        (
-            CourseFilter(access=(CourseAccess.DIRECT, CourseAccess.VOUCHER)),
-            CourseFacts(access=(CourseAccess.VOUCHER, CourseAccess.BAMF_ADMISSION)),
-            True,
-        ),
-        (
-            CourseFilter(access=(CourseAccess.DIRECT,)),
-            CourseFacts(access=(CourseAccess.BAMF_ADMISSION,)),
-            False,
-        ),
-        (CourseFilter(exam="telc"), CourseFacts(exam="Telc Deutsch B1"), True),
-        (CourseFilter(exam="Goethe"), CourseFacts(exam="telc Deutsch B1"), False),
-        (CourseFilter(exam="Goethe"), CourseFacts(), True),
-        (CourseFilter(cost_at_most=0), CourseFacts(cost_cents=0), True),
-        (CourseFilter(cost_at_most=4_999), CourseFacts(cost_cents=5_000), False),
-        (CourseFilter(cost_at_most=0), CourseFacts(), True),
-        (CourseFilter(childcare=True), CourseFacts(childcare=True), True),
-        (CourseFilter(childcare=True), CourseFacts(childcare=None), True),
-        (CourseFilter(childcare=True), CourseFacts(childcare=False), False),
-        (CourseFilter(women_only=True), CourseFacts(women_only=False), False),
-        (CourseFilter(women_only=False), CourseFacts(women_only=True), False),
-        (CourseFilter(format=CourseFormat.ONLINE), CourseFacts(format=CourseFormat.HYBRID), True),
-        (CourseFilter(format=CourseFormat.ONLINE), CourseFacts(format=CourseFormat.ON_SITE), False),
-        (CourseFilter(format=CourseFormat.HYBRID), CourseFacts(format=CourseFormat.ON_SITE), False),
-    ],
-)
+@pytest.mark.parametrize(("wanted", "course", "passes"), COURSE_CASES)
 def test_course_filters_leave_out_what_is_known_to_differ(
     engine: FollowingEngine, wanted: CourseFilter, course: CourseFacts | None, passes: bool
 ) -> None:

@@ -11,6 +11,7 @@ from directory.sources import PartnerFilter, ServiceFilter
 from directory.vocabulary import PartnerKind, PublicationState, ServiceKind
 from graphapi.context import Info
 from graphapi.relay import parse_id, read_id, require_id
+from graphapi.types.course_filter import CourseFilterInput, course_filter
 from graphapi.types.member import Me, Member
 from graphapi.types.node import Node
 from graphapi.types.paging import PAGE_SIZE, After, Connection, First, connection
@@ -42,6 +43,7 @@ class ServiceFilterInput:
     topics: list[str] | None = strawberry.field(default=None, description="About one of these topics.")
     partner_id: strawberry.ID | None = strawberry.field(default=None, description="Of this partner.")
     municipality_id: strawberry.ID | None = strawberry.field(default=None, description="Of its directory.")
+    course: CourseFilterInput | None = strawberry.field(default=None, description="Facts of a course.")
     states: list[PublicationState] | None = strawberry.field(
         default=None, description="Left out: published. Others show only what you work on."
     )
@@ -128,6 +130,7 @@ class DirectoryQueries:
                 if wanted.municipality_id
                 else None
             ),
+            course=course_filter(wanted.course, "filter.course"),
             states=wanted.states or PUBLISHED,
         )
         page = await sources.services(

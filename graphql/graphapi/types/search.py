@@ -11,8 +11,6 @@ from strawberry import Parent
 from directory.vocabulary import (
     Answer,
     CefrLevel,
-    CourseAccess,
-    CourseFormat,
     EligibilityCriterion,
     Gender,
     LegalCircle,
@@ -24,6 +22,7 @@ from directory.vocabulary import (
 from graphapi.context import Info
 from graphapi.given import converted, plain
 from graphapi.messages import finding
+from graphapi.types.course_filter import CourseFilterInput
 from graphapi.types.paging import PAGE_SIZE, After, First, PageInfo
 from graphapi.types.service import Service
 from graphapi.types.texts import LanguageArgument, Text, choose
@@ -52,29 +51,6 @@ class NearInput:
     latitude: float = strawberry.field(description="Degrees north, WGS 84.")
     longitude: float = strawberry.field(description="Degrees east, WGS 84.")
     radius_km: float = strawberry.field(description="Kilometres, 1,000 at most.")
-
-
-@strawberry.input(description="Courses that are not known to differ: what is not known passes.")
-class CourseFilterInput:
-    """Courses that are not known to differ."""
-
-    level_from: CefrLevel | None = strawberry.field(default=None, description="Begins here or below.")
-    level_to: CefrLevel | None = strawberry.field(default=None, description="Leads here or above.")
-    starts_after: datetime.date | None = strawberry.field(default=None, description="First day or later.")
-    ends_before: datetime.date | None = strawberry.field(default=None, description="Last day or earlier.")
-    childcare: bool | None = strawberry.field(default=None, description="With childcare.")
-    women_only: bool | None = strawberry.field(default=None, description="For women only.")
-    format: CourseFormat | None = strawberry.field(default=None, description="How it is held.")
-    bookable_on: datetime.date | None = strawberry.field(
-        default=None, description="A run can be applied for on this day: not begun, not over, not full."
-    )
-    access: list[CourseAccess] = strawberry.field(
-        default_factory=list, description="Any of these ways to get a place."
-    )
-    exam: str | None = strawberry.field(default=None, description="Part of what the exam is called.")
-    cost_at_most: int | None = strawberry.field(
-        default=None, description="What the participant pays at most, in euro cents."
-    )
 
 
 @strawberry.input(description="What every hit must meet; values of one filter mean any of them.")
