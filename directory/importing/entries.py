@@ -38,7 +38,8 @@ class PartnerGiven(msgspec.Struct, kw_only=True):
     """A partner as its source gives it; ``values`` are columns, ``state`` None means: not said.
 
     ``locations``: all of its places that the source knows. ``original``: the JSON text of what the source
-    says, kept beside the entry so that an export can give it back (UNSET: nothing is kept).
+    says, kept beside the entry so that an export can give it back (UNSET: nothing is kept). ``ours``: it is
+    an entry of this directory that comes back changed, and it stays where it came from.
     """
 
     id: UUID
@@ -47,6 +48,7 @@ class PartnerGiven(msgspec.Struct, kw_only=True):
     state: PublicationState | None = None
     locations: tuple[LocationValue, ...] = ()
     original: str | UnsetType = UNSET
+    ours: bool | UnsetType = UNSET
 
 
 class ServiceGiven(msgspec.Struct, kw_only=True):
@@ -60,6 +62,7 @@ class ServiceGiven(msgspec.Struct, kw_only=True):
     topics: tuple[str, ...] | None = None
     locations: tuple[UUID, ...] = ()
     original: str | UnsetType = UNSET
+    ours: bool | UnsetType = UNSET
 
 
 class LooseGiven(msgspec.Struct, kw_only=True):

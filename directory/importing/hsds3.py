@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -35,11 +34,11 @@ from directory.importing.entries import (
 from directory.importing.json_stream import LARGEST_FILE, elements, lines
 from directory.importing.packages import Package, licence_of, source_name
 from directory.importing.report import FileReport, ImportRefused, ImportReport, Phase, Progress, Refusal
+from directory.importing.rows import StagedRow, StagedRows
 from directory.importing.staging import analyze
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
 from directory.values import LocationValue
 
-ROWS_AT_ONCE: Final = 1_000
 PLACES: Final = "places"
 """Under this name the places of an organisation are staged, wherever in a record they stood."""
 
@@ -90,19 +89,7 @@ def kind_of(record: Mapping[str, Any], of_list: str = "") -> str:
     return "organizations"
 
 
-class _Staged(msgspec.Struct):
-    """A row for the staging table."""
-
-    file: str
-    number: int
-    key: str | None
-    parent_file: str | None
-    parent_key: str | None
-    data: str
-    rejected: bool = False
-
-
-class Hsds3Source:
+class Hsds3Source(StagedRows):
     """HSDS 3 as a source of entries."""
 
     format = "hsds-3"
@@ -131,11 +118,9 @@ class Hsds3Source:
         self._language = language or "en"
         self.original_format = f"{self.format} {self._language}"
         self._namespace = source_namespace(self.name)
-        self._database = database
+        super().__init__(database, report.run)
         self._report = report
         self._told = told
-        self._run = report.run
-        self._numbers: defaultdict[str, int] = defaultdict(int)
         if self._package is not None:
             known = {f"{table}.csv" for table in COLUMNS}
             report.ignored_files = sorted(set(self._package.names) - known)
@@ -151,7 +136,7 @@ class Hsds3Source:
     async def prepare(self, checkpoint: Checkpoint | None) -> int | None:
         """Read every record into the staging table; return how many entries come."""
         if checkpoint is not None:
-            await self._stage_rows(self._tables() if self._package is not None else self._records())
+            await self.stage_rows(self._tables() if self._package is not None else self._records())
             async with self._database.work(SYSTEM) as work:
                 await self._reject(work.session)
                 await checkpoint(work.session, "PARTNERS", 0)
@@ -165,51 +150,9 @@ class Hsds3Source:
             )
         return int(counted or 0)
 
-    async def _stage_rows(self, rows: Iterator[_Staged]) -> None:
-        async with self._database.view(SYSTEM) as session:
-            found = await session.execute(
-                text("SELECT file, max(number) FROM import_row WHERE run_id = :run GROUP BY file"),
-                {"run": self._run},
-            )
-            staged: dict[str, int] = {row.file: row.max for row in found}
-        kept = (row for row in rows if row.number > staged.get(row.file, 0))
-        while chunk := list(islice(kept, ROWS_AT_ONCE)):
-            async with self._database.work(SYSTEM) as work:
-                await work.session.execute(
-                    text(
-                        "INSERT INTO import_row (run_id, file, number, key, parent_file, parent_key,"
-                        " rejected, data) SELECT :run, c.* FROM unnest(CAST(:file AS text[]),"
-                        " CAST(:number AS int[]), CAST(:key AS text[]), CAST(:parent_file AS text[]),"
-                        " CAST(:parent_key AS text[]),"
-                        " CAST(:rejected AS bool[]), CAST(:data AS text[])) AS c"
-                    ),
-                    {
-                        "run": self._run,
-                        **{
-                            column: [getattr(row, column) for row in chunk]
-                            for column in (
-                                "file", "number", "key", "parent_file", "parent_key", "rejected", "data",
-                            )
-                        },
-                    },
-                )  # fmt: skip
-
-    def _row(
-        self, table: str, record: Mapping[str, Any], key: str | None, parent: tuple[str, str] | None
-    ) -> _Staged:
-        self._numbers[table] += 1
-        return _Staged(
-            file=table,
-            number=self._numbers[table],
-            key=key,
-            parent_file=parent[0] if parent else None,
-            parent_key=parent[1] if parent else None,
-            data=msgspec.json.encode(record).decode().replace("\\u0000", ""),
-        )
-
     # JSON
 
-    def _records(self) -> Iterator[_Staged]:
+    def _records(self) -> Iterator[StagedRow]:
         name, size = self._path.name, self._path.stat().st_size
         report = self._report.file(name)
 
@@ -232,7 +175,7 @@ class Hsds3Source:
 
     def _record(
         self, report: FileReport, number: int, table: str, given: dict[str, Any]
-    ) -> Iterator[_Staged]:
+    ) -> Iterator[StagedRow]:
         def note(field: str, code: str) -> None:
             report.repair(number, field, code)
 
@@ -258,13 +201,11 @@ class Hsds3Source:
                 return
             at = {name: value for name, value in record.items() if name != "service"}
             yield from self._service(service, service_key, owner)
-            yield self._row("service_at_location", at, key, ("services", service_key))
+            yield self.row("service_at_location", at, key, ("services", service_key))
             yield from self._places_of(owner, [at.get("location")])
         else:
             parent = record.get("organization_id") if table == "locations" else None
-            yield self._row(
-                table, record, key, ("organizations", parent) if isinstance(parent, str) else None
-            )
+            yield self.row(table, record, key, ("organizations", parent) if isinstance(parent, str) else None)
             if isinstance(parent, str):
                 yield from self._places_of(parent, [record])
 
@@ -275,7 +216,7 @@ class Hsds3Source:
         given = service.get("organization_id")
         return given if isinstance(given, str) and given else None
 
-    def _organization(self, record: dict[str, Any], key: str) -> Iterator[_Staged]:
+    def _organization(self, record: dict[str, Any], key: str) -> Iterator[StagedRow]:
         services = record.get("services")
         kept = dict(record)
         if isinstance(services, list):
@@ -283,28 +224,28 @@ class Hsds3Source:
             kept["services"] = [{"id": _identifier(one)} for one in nested]
             for one in nested:
                 yield from self._service(one, str(_identifier(one)), key)
-        yield self._row("organizations", kept, key, None)
+        yield self.row("organizations", kept, key, None)
         yield from self._places_of(key, record.get("locations"))
 
-    def _service(self, record: dict[str, Any], key: str, owner: str) -> Iterator[_Staged]:
+    def _service(self, record: dict[str, Any], key: str, owner: str) -> Iterator[StagedRow]:
         kept = dict(record)
         organization = record.get("organization")
         if isinstance(organization, dict):
             kept["organization"] = {"id": owner}
             yield from self._organization(organization, owner)
-        yield self._row("services", kept, key, ("organizations", owner))
+        yield self.row("services", kept, key, ("organizations", owner))
         at = record.get("service_at_locations")
         places = [one.get("location") for one in at if isinstance(one, dict)] if isinstance(at, list) else []
         yield from self._places_of(owner, places)
 
-    def _places_of(self, owner: str, places: Any) -> Iterator[_Staged]:
+    def _places_of(self, owner: str, places: Any) -> Iterator[StagedRow]:
         for place in places if isinstance(places, list) else ():
             if isinstance(place, dict) and (key := _identifier(place)) is not None:
-                yield self._row(PLACES, place, key, ("organizations", owner))
+                yield self.row(PLACES, place, key, ("organizations", owner))
 
     # tabular packages
 
-    def _tables(self) -> Iterator[_Staged]:
+    def _tables(self) -> Iterator[StagedRow]:
         package = self._package
         assert package is not None  # noqa: S101 - tells the type checker only
         for needed in ("organizations.csv", "services.csv"):
@@ -325,7 +266,7 @@ class Hsds3Source:
             done += package.size(name)
             self._told(Phase.READ, done, total)
 
-    def _table(self, package: Package, table: str, told: Any) -> Iterator[_Staged]:
+    def _table(self, package: Package, table: str, told: Any) -> Iterator[StagedRow]:
         name = f"{table}.csv"
         report = self._report.file(name)
         kinds = {column.name: column.kind for column in COLUMNS[table]}
@@ -345,11 +286,11 @@ class Hsds3Source:
             }
             record = reading.without_persons({table: [record]}, _noting(report, number))[table][0]
             for file, parent in self._linked(table, record):
-                staged = self._row(table, record, key, parent)
+                staged = self.row(table, record, key, parent)
                 staged.file, staged.number = file, number
                 yield staged
             if table == "locations" and isinstance(record.get("organization_id"), str):
-                staged = self._row(PLACES, record, key, ("organizations", record["organization_id"]))
+                staged = self.row(PLACES, record, key, ("organizations", record["organization_id"]))
                 staged.number = number
                 yield staged
 
@@ -387,36 +328,6 @@ class Hsds3Source:
             self._report.file(name).reject(number, "PARENT_UNKNOWN", "organization_id")
 
     # entries
-
-    async def _chosen(self, session: AsyncSession, file: str, after: int) -> list[Any]:
-        """Return the next records of a table, of each key the fullest one."""
-        found = await session.execute(
-            text(
-                "SELECT number, key, parent_key, data FROM (SELECT DISTINCT ON (r.key) r.number, r.key,"
-                " r.parent_key, r.data, min(r.number) OVER (PARTITION BY r.key) AS first FROM import_row r"
-                " WHERE r.run_id = :run AND r.file = :file AND NOT r.rejected AND r.key IN (SELECT key FROM"
-                " (SELECT key, min(number) AS first FROM import_row WHERE run_id = :run AND file = :file"
-                " AND NOT rejected GROUP BY key HAVING min(number) > :after ORDER BY min(number)"
-                " LIMIT :many) k)"
-                " ORDER BY r.key, length(r.data) DESC, r.number) c ORDER BY first"
-            ),
-            {"run": self._run, "file": file, "after": after, "many": CHUNK},
-        )
-        rows = found.all()
-        return list(rows)
-
-    async def _last(self, session: AsyncSession, file: str, keys: Sequence[str]) -> int:
-        """Return the position of the last of these keys: the number of its first record."""
-        return int(
-            await session.scalar(
-                text(
-                    "SELECT max(first) FROM (SELECT min(number) AS first FROM import_row WHERE run_id = :run"
-                    " AND file = :file AND NOT rejected AND key = ANY(CAST(:keys AS text[])) GROUP BY key) f"
-                ),
-                {"run": self._run, "file": file, "keys": list(keys)},
-            )
-            or 0
-        )
 
     async def _full(
         self, session: AsyncSession, table: str, records: Mapping[str, dict[str, Any]], depth: int = 0
@@ -479,13 +390,13 @@ class Hsds3Source:
         """Yield every organisation with its places."""
         while True:
             async with self._database.view(SYSTEM) as session:
-                rows = await self._chosen(session, "organizations", after)
+                rows = await self.chosen(session, "organizations", after)
                 if not rows:
                     return
                 records = {row.key: msgspec.json.decode(row.data) for row in rows}
                 await self._full(session, "organizations", records)
                 places = await self._places(session, list(records))
-                after = await self._last(session, "organizations", list(records))
+                after = await self.last(session, "organizations", list(records))
             given = []
             for row in rows:
                 note = self._note("organizations", row.number)
@@ -548,14 +459,14 @@ class Hsds3Source:
         """Yield every service."""
         while True:
             async with self._database.view(SYSTEM) as session:
-                rows = await self._chosen(session, "services", after)
+                rows = await self.chosen(session, "services", after)
                 if not rows:
                     return
                 records = {row.key: msgspec.json.decode(row.data) for row in rows}
                 await self._full(session, "services", records)
                 if self._package is None:
                     await self._at_locations(session, records)
-                after = await self._last(session, "services", list(records))
+                after = await self.last(session, "services", list(records))
             given = []
             for row in rows:
                 note = self._note("services", row.number)

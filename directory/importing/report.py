@@ -52,6 +52,8 @@ class Refusal(StrEnum):
     ENCODING = "ENCODING"
     CSV_BROKEN = "CSV_BROKEN"
     NOTHING_USABLE = "NOTHING_USABLE"
+    ROWS_INVALID = "ROWS_INVALID"
+    FORMULA = "FORMULA"
     MUNICIPALITY_NEEDED = "MUNICIPALITY_NEEDED"
     MUNICIPALITY_UNKNOWN = "MUNICIPALITY_UNKNOWN"
     MUNICIPALITY_DIFFERS = "MUNICIPALITY_DIFFERS"
@@ -74,6 +76,8 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.ENCODING: "The file is not UTF-8. Save it as UTF-8 (with or without BOM).",
     Refusal.CSV_BROKEN: "The file is not well-formed CSV there (quotes not closed, a field too large?).",
     Refusal.NOTHING_USABLE: "No row of the package could be taken. The report says why for each.",
+    Refusal.ROWS_INVALID: "Rows are wrong, so nothing was taken. The report says row, column and what to do.",
+    Refusal.FORMULA: "A cell holds a formula. Paste it as its value, then try again.",
     Refusal.MUNICIPALITY_NEEDED: "Say for which municipality: --municipality and its official key (ARS);"
     " where there is none yet, import its network file first.",
     Refusal.MUNICIPALITY_UNKNOWN: "No municipality has this official key (ARS). Import its network first.",
@@ -82,6 +86,41 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.COORDINATION_TAKEN: "Another partner coordinates this municipality already.",
     Refusal.ANOTHER_IMPORT_RUNS: "Another import is running. Wait until it has ended, then try again.",
 }
+
+
+ROW_ADVICE: Final[dict[str, str]] = {
+    "ADDRESS_MISSING": "The place has no address. Add one, or say that it is virtual.",
+    "CITY_MISSING": "Fill in the city.",
+    "COLUMN_COUNT": "The row has another number of cells than the heading. Quote texts with separators.",
+    "COLUMN_MISSING": "The heading lacks this column. Add it, even if it stays empty.",
+    "CONTACT_UNREADABLE": "Write one number or address a line, its label in brackets behind it.",
+    "COORDINATE_OUT_OF_BOUNDS": "Degrees go from -90 to 90 (latitude) and from -180 to 180 (longitude).",
+    "DATES_ORDER": "It ends before it begins. Correct one of the dates.",
+    "DATE_UNREADABLE": "Write the date as 31.12.2026 or 2026-12-31 (in Ohana files as 12/31/2026).",
+    "DUPLICATE_ID": "Another row has this id or title already. Give each its own.",
+    "FIELD_MISSING": "The cell is empty, and an entry needs it. Fill it in.",
+    "HOURS_UNREADABLE": "Write hours as in OpenStreetMap: Mo-Fr 09:00-17:00; Sa 10:00-12:00.",
+    "ID_MISSING": "The row has no id. Give it one.",
+    "LANGUAGE_UNKNOWN": "Write languages as codes (de, ar, ti) or by their usual names, with commas.",
+    "MAIL_UNREADABLE": "This is no mail address. Write name@example.org.",
+    "NUMBER_OUT_OF_BOUNDS": "The number is too small or too large to be right.",
+    "NUMBER_UNREADABLE": "Write a number, such as 12 or 51,76.",
+    "PARENT_FILE_MISSING": "The file with the rows that it belongs to was not given. Give it as well.",
+    "PARENT_MISSING": "The row does not say to what it belongs. Fill in one of the columns that name it.",
+    "PARENT_UNKNOWN": "No row has this id. Correct it, or add the row.",
+    "PHONE_UNREADABLE": "This is no phone number. Write it with its area code, such as 0355 612-0.",
+    "PLACES_CONTRADICT_CAPACITY": "No places and capacity NONE belong together. Correct one of them.",
+    "TERRITORY_UNREADABLE": "An official key (ARS) has 2 to 12 digits.",
+    "TEXT_CONTROL_CHARACTER": "The text has characters that nobody can see. Type it anew.",
+    "TEXT_TOO_LONG": "The text is too long. Shorten it.",
+    "TIME_UNREADABLE": "Write the time as 9:30 or 5:00 PM.",
+    "VALUE_UNKNOWN": "This is none of the words that the column may have.",
+    "WEB_ADDRESS_UNREADABLE": "This is no web address. Write https://example.org.",
+    "WEEKDAY_UNREADABLE": "Write the weekday by its name.",
+    "WORD_UNKNOWN": "This is none of the words that the column may have; an export shows them.",
+    "YES_OR_NO_UNREADABLE": "Write ja or nein.",
+}
+"""What to do about a row that was not taken, by the reason."""
 
 
 class ImportRefused(Problem):
@@ -94,7 +133,10 @@ class ImportRefused(Problem):
     code = "IMPORT_REFUSED"
 
     def __init__(self, reason: Refusal, where: str = "", report: ImportReport | None = None) -> None:
-        super().__init__(f"{where}: {WHAT_TO_DO[reason]}" if where else WHAT_TO_DO[reason])
+        said = f"{where}: {WHAT_TO_DO[reason]}" if where else WHAT_TO_DO[reason]
+        if reason is Refusal.ROWS_INVALID and report is not None:
+            said = "\n".join([said, *report.wrong_rows()])
+        super().__init__(said)
         self.reason = reason
         self.where = where
         self.report = report
@@ -154,6 +196,11 @@ class FileReport(msgspec.Struct):
         self.repaired_by[how] = self.repaired_by.get(how, 0) + 1
         if len(self.repairs) < KEPT:
             self.repairs.append(Repair(row, field, how))
+
+    def also(self, row: int, reason: str, field: str | None = None) -> None:
+        """Note a further reason why a row was not taken."""
+        self.rejected -= 1
+        self.reject(row, reason, field)
 
     def reject(self, row: int, reason: str, field: str | None = None) -> None:
         """Note that a row was not taken."""
@@ -253,6 +300,16 @@ class ImportReport(msgspec.Struct):
         report = FileReport(file=name)
         self.files.append(report)
         return report
+
+    def wrong_rows(self) -> list[str]:
+        """Return a sentence for each row that was not taken: file, row, column, what is wrong, what to do."""
+        sentences = []
+        for file in self.files:
+            for one in file.rejections:
+                column = f", column {one.field}" if one.field else ""
+                advice = ROW_ADVICE.get(one.reason, "")
+                sentences.append(f"{file.file}, row {one.row}{column}: {one.reason}. {advice}".rstrip())
+        return sentences
 
     def packed(self) -> bytes:
         """Return the report as it is kept while the import goes on; ``unpacked`` makes it again."""

@@ -22,9 +22,11 @@ from directory.importing.entries import Source
 from directory.importing.hsds3 import Hsds3Source, is_hsds3
 from directory.importing.hsds11 import Hsds11Source, is_hsds11
 from directory.importing.network import NetworkSource, is_network
+from directory.importing.ohana import OhanaSource, is_ohana
 from directory.importing.packages import Package
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
 from directory.importing.services_advisor import ServicesAdvisorSource, is_services_advisor
+from directory.importing.sheet import SheetSource
 from directory.importing.staging import Stage, keep_progress
 from directory.importing.takeover import Takeover
 from directory.look_alikes import pairs_among
@@ -207,6 +209,15 @@ def _recognised(
         return Hsds3Source(path, database, report, told, **given)
     if path.is_file() and suffix in {".ndjson", ".jsonl"}:
         return Hsds3Source(path, database, report, told, **given)
+    if (path.is_file() and suffix in {".csv", ".xlsx"}) or len(paths) > 1:
+        named = {"name": reading.name, "licence": reading.licence}
+        if suffix != ".xlsx" and is_ohana(paths):
+            return OhanaSource(paths, report, **named)
+        if len(paths) == 1:
+            return SheetSource(path, database, report, told, **named)
+        raise ImportRefused(Refusal.FORMAT_UNKNOWN, path.name)
+    if path.is_dir() and is_ohana([path]):
+        return OhanaSource([path], report, name=reading.name, licence=reading.licence)
     if is_services_advisor(path):
         return ServicesAdvisorSource(path, report, name=reading.name, licence=reading.licence)
     if path.is_dir() or suffix == ".zip":

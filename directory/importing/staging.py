@@ -410,7 +410,8 @@ class Stage:
         self._date_texts(partner, texts)
         partner.state = state
         partner.municipality = self.municipality
-        partner.provenance = self._provenance(given.foreign_id)
+        if given.ours is not True:
+            partner.provenance = self._provenance(given.foreign_id)
         places = [_location(given.id, value) for value in given.locations]
         given_ids = {place.id for place in places}
         gone = [id_ for id_ in old_places if id_ in ours and id_ not in given_ids]
@@ -558,7 +559,8 @@ class Stage:
         self._date_texts(service, texts)
         service.partner_id = given.partner_id
         service.state = state
-        service.provenance = self._provenance(given.foreign_id)
+        if given.ours is not True:
+            service.provenance = self._provenance(given.foreign_id)
         base = current.version if current else 0
         family = {"partner_id": given.partner_id, "partner_version": shown.version}
         if before is not None:
