@@ -250,7 +250,7 @@ PARTNER_CHECKS: Final[Checks] = {
     **_SHARED,
     "kind": _as_given,
     "active": _as_given,
-    "name": lambda v, f, _: check.short_text(v, f),
+    "name": lambda v, f, _: check.organisation_name(v, f),
     "data_protection_law": _as_given,
     "professional_secrecy": _as_given,
     "public_body": _as_given,

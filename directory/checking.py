@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from directory.contacts import contact_point
 from directory.contacts import url as web_address
 from directory.freshness import CAPACITY_EXPIRES_AFTER
+from directory.organisations import names_a_person
 from directory.problems import InvalidInput
 from directory.values import (
     Capacity,
@@ -162,6 +163,17 @@ def territory(given: str, field: str) -> str:
     if not (text.isascii() and _TERRITORY.fullmatch(text)):
         raise InvalidInput(field, "territory")
     return text
+
+
+def organisation_name(given: str, field: str) -> str:
+    """Return the name of an organisation; reason "private-person" where it is a person's.
+
+    Private persons are never listed: volunteers appear through their organisation.
+    """
+    name = short_text(given, field)
+    if names_a_person(name):
+        raise InvalidInput(field, "private-person")
+    return name
 
 
 def topic_code(given: str, field: str) -> str:

@@ -246,6 +246,16 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "Diese Fassung ist beschlossen und ändert sich nicht mehr: bitte eine neue entwerfen.",
         "en": "This version is decided and never changes: please draft a new one.",
     },
+    "private-person": {
+        "de": (
+            "„{field}“: Privatpersonen werden nicht gelistet. Bitte den Namen der Organisation angeben; "
+            "Ehrenamtliche erscheinen über ihre Organisation."
+        ),
+        "en": (
+            "“{field}”: private persons are not listed. Please give the name of the organisation; "
+            "volunteers appear through theirs."
+        ),
+    },
     "ages-order": {
         "de": "„{field}“ liegt unter dem Mindestalter.",
         "en": "“{field}” is below the lowest age.",
