@@ -29,6 +29,7 @@ from graphapi.connecting import key_store, master_key_text
 from graphapi.context import Services
 from graphapi.endpoint import GraphQLEndpoint, log_unexpected
 from graphapi.feed_route import feed_of
+from graphapi.formats.lists import routes as lists_of
 from graphapi.formats.routes import routes as formats_of
 from graphapi.health import Readiness, readiness
 from graphapi.hsds.face import ROOT as HSDS
@@ -233,6 +234,7 @@ def application(
             upkeep_page,
             answer_style,
             *formats_of(services),
+            *lists_of(services),
             feed_of(services),
             hsds,
         ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from datetime import UTC, date, datetime
 from uuid import UUID
 
 import msgspec
+import openpyxl
 import pytest
 from icalendar import Calendar, Component
 from pypdf import PdfReader
@@ -359,3 +361,50 @@ async def test_a_changed_entry_has_another_tag(api: Api, make: Maker, world: Wor
     after = await api.http.get(f"/services/{service}.pdf", headers={"if-none-match": before.headers["etag"]})
 
     assert (after.status_code, before.headers["etag"] == after.headers["etag"]) == (200, False)
+
+
+async def sheet(api: Api, **filters: object) -> list[dict[str, str]]:
+    """Read the list as CSV and as XLSX; both say the same."""
+    text = await api.http.get("/services.csv", params=filters)
+    book = await api.http.get("/services.xlsx", params=filters)
+    assert (text.status_code, book.status_code) == (200, 200), text.text
+    assert text.content.startswith(b"\xef\xbb\xbf"), "offices open it with its umlauts"
+    rows = list(csv.reader(io.StringIO(text.content.decode("utf-8-sig")), delimiter=";"))
+    workbook = openpyxl.load_workbook(io.BytesIO(book.content), read_only=True)
+    same = [["" if cell is None else cell for cell in row] for row in workbook.worksheets[0].values]
+    assert [[cell.lstrip("'") for cell in row] for row in rows] == [
+        [str(cell).lstrip("'") for cell in row] for row in same
+    ]
+    workbook.close()
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+
+
+async def test_a_filtered_list_is_a_spreadsheet_of_what_is_published(
+    api: Api, make: Maker, world: World
+) -> None:
+    await make.service(world.partner, "Deutsch für Eltern")
+    await make.service(world.other_partner, "Anderswo")
+    await make.service(world.partner, "Noch nicht", published=False)
+
+    rows = await sheet(api, partner=str(world.partner), kind="QUALIFICATION")
+
+    assert len(rows) == 1
+    assert "Deutsch für Eltern" in rows[0].values()
+    assert await sheet(api, partner=str(world.partner), kind="MONITORING") == []
+    assert await sheet(api, municipality="999999999999") == []
+
+
+@pytest.mark.parametrize("title", ["=1+1", "+49", "-x", "@SUM(A1)", "\t=1"])
+async def test_no_cell_of_a_list_is_a_formula(api: Api, make: Maker, world: World, title: str) -> None:
+    await make.service(world.partner, f"{title} Kurs")
+
+    text = (await api.http.get("/services.csv", params={"partner": str(world.partner)})).text
+
+    cells = [cell for row in csv.reader(io.StringIO(text), delimiter=";") for cell in row]
+    assert any("Kurs" in cell for cell in cells)
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "NONSENSE"}, {"municipality": "12"}, {"partner": "x"}])
+async def test_a_wrong_filter_is_refused(api: Api, wrong: dict[str, str]) -> None:
+    assert (await api.http.get("/services.csv", params=wrong)).status_code == 400
