@@ -38,6 +38,7 @@ from strawberry.utils.aio import aclosing
 from directory.actors import ANONYMOUS, Actor, Role
 from directory.problems import InvalidInput, NotAllowed, NotSignedIn, Problem
 from graphapi.access_map import first_refusal
+from graphapi.addresses import client_address, unit_of
 from graphapi.context import Context, Services
 from graphapi.endpoint import Authenticate, Schema, is_unavailable, log_unexpected, without_values
 from graphapi.limits import Documents, Refused, Unreadable
@@ -69,12 +70,16 @@ _encoder: Final = msgspec.json.Encoder()
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """What one connection may do at most; ``connections`` per member and server process.
 
-    ``silence_seconds``: a connection that has said nothing for so long, not even a pong, is closed.
+    ``silence_seconds``: a connection that has said nothing for so long, not even a pong, or taken nothing, is
+    closed. ``unsigned``, ``unsigned_in_total``: connections that have not signed in yet, of one client
+    address and of all, per server process.
     ``judge_seconds``: how often it is asked anew who the connection stands for.
     """
 
     connections: int = 10
     subscriptions: int = 20
+    unsigned: int = 20
+    unsigned_in_total: int = 500
     messages_per_minute: int = 120
     init_seconds: float = 10.0
     ping_seconds: float = 20.0
@@ -139,6 +144,10 @@ class _Connection:
         self.heard: float = time.monotonic()
         self.judged: float = time.monotonic()
         self.code: int | None = None
+        self.counted: bool = False
+        client = socket.scope.get("client")
+        proxies = face.services.trusted_proxies
+        self.address: Final = unit_of(client_address(client[0] if client else None, socket.headers, proxies))
         self._minute: tuple[int, int] = (0, 0)
         self._closed = asyncio.Event()
         self._sending = asyncio.Lock()
@@ -192,9 +201,12 @@ class _Connection:
         if self._closed.is_set():
             raise WebSocketDisconnected
         try:
-            async with self._sending:
+            # whoever reads nothing holds neither the lock nor the connection for ever
+            async with asyncio.timeout(self.face.bounds.silence_seconds), self._sending:
                 await self.socket.send_data(_encoder.encode(message).decode(), mode="text")
-        except (WebSocketDisconnect, RuntimeError, OSError):
+        except (WebSocketDisconnect, RuntimeError, OSError) as error:  # TimeoutError is an OSError
+            if isinstance(error, TimeoutError):
+                self.code = TIMED_OUT
             self._closed.set()
             raise WebSocketDisconnected from None
 
@@ -205,7 +217,8 @@ class _Connection:
         self._closed.set()
         self.code = code
         with suppress(WebSocketDisconnect, RuntimeError, OSError):
-            await self.socket.close(code=code, reason=_REASONS.get(code, reason)[:100])
+            async with asyncio.timeout(self.face.bounds.silence_seconds):
+                await self.socket.close(code=code, reason=_REASONS.get(code, reason)[:100])
 
     # --- who it is
 
@@ -457,6 +470,7 @@ class SubscriptionsFace:
         self.bounds: Final = bounds or Bounds()
         self._schema = schema
         self._open: Counter[UUID] = Counter()
+        self._unsigned: Counter[str] = Counter()
         self._let_in: set[_Connection] = set()
 
     def let_in(self, connection: _Connection) -> bool:
@@ -466,7 +480,15 @@ class SubscriptionsFace:
             return False
         self._open[member_id] += 1
         self._let_in.add(connection)
+        self._signed(connection)
         return True
+
+    def _signed(self, connection: _Connection) -> None:
+        """Count a connection no longer among those that have not signed in."""
+        if connection.counted:
+            connection.counted = False
+            self._unsigned[connection.address] -= 1
+            self._unsigned += Counter()  # without those that are none
 
     async def serve(self, socket: WebSocket[Any, Any, Any]) -> None:
         """Serve one connection until it ends."""
@@ -475,8 +497,22 @@ class SubscriptionsFace:
             await socket.accept()
             await socket.close(code=NOT_ACCEPTABLE, reason="Subprotocol not acceptable")
             return
-        await socket.accept(subprotocols=GRAPHQL_TRANSPORT_WS_PROTOCOL)
         connection = _Connection(socket, self)
+        if (
+            self._unsigned[connection.address] >= self.bounds.unsigned
+            or self._unsigned.total() >= self.bounds.unsigned_in_total
+        ):
+            await socket.close(code=TRY_LATER)  # before it is accepted: the handshake is refused
+            return
+        self._unsigned[connection.address] += 1
+        connection.counted = True
+        try:
+            await socket.accept(subprotocols=GRAPHQL_TRANSPORT_WS_PROTOCOL)
+            await self._speak(connection)
+        finally:
+            self._signed(connection)
+
+    async def _speak(self, connection: _Connection) -> None:
         handler = _Handler(connection, self._schema)
         keeping = asyncio.create_task(connection.keep())
         began = time.monotonic()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from typing import Any
 from uuid import uuid4
@@ -13,11 +16,17 @@ import pytest
 from directory.database import Database
 from directory.values import Capacity
 from directory.vocabulary import CapacityState
+from graphapi.app import application
+from graphapi.context import Services
 from graphapi.limits import Limits
 from graphapi.relay import global_id
+from graphapi.subscriptions import Bounds
+from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
-from tests.graphapi.conftest import make_partner, served
+from tests.graphapi.conftest import MANY, make_partner, served
 from tests.graphapi.exchanging import ACCEPTANCE, RECORD, REPORT_BACK, Town, days, make_town
+from tests.graphapi.test_subscriptions import living
+from tests.graphapi.watcher import PROTOCOL
 
 
 @pytest.fixture(scope="module")
@@ -448,3 +457,106 @@ class TestBeforeDataAreEntered:
         wrong = {**told, "recipientId": town.service}
         found = await town.do("staff", "createClient", identity={"familyName": "B"}, section87Notice=wrong)
         assert refused(found)[0] == "section87Notice.recipientId"
+
+
+# --- The socket ---------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def narrow(app_url: str, reader_url: str, keys: KeyStore) -> AsyncIterator[Any]:
+    """An application whose connections are few and patient for half a second."""
+    bounds = Bounds(unsigned=3, init_seconds=30, ping_seconds=0.1, silence_seconds=0.5, judge_seconds=30)
+    services = Services(database=Database(app_url, reader_url, pool_size=3), limits=MANY, keys=keys)
+    app = application(services, watching_bounds=bounds)
+    async with living(app):
+        yield app
+
+
+def handshake(client: str) -> dict[str, Any]:
+    return {
+        "type": "websocket",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "scheme": "ws",
+        "path": "/graphql/ws",
+        "raw_path": b"/graphql/ws",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"test")],
+        "subprotocols": [PROTOCOL],
+        "client": (client, 1),
+        "server": ("127.0.0.1", 2),
+    }
+
+
+async def test_who_takes_nothing_is_let_go(app_url: str, reader_url: str, keys: KeyStore, town: Town) -> None:
+    """The reader has signed in, and then its window is full: whoever sends waits, and must not for ever."""
+    init = {"type": "connection_init", "payload": {"authorization": f"Bearer {town.token('staff')}"}}
+    coming = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": json.dumps(init)}]
+    taken: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        if coming:
+            return coming.pop(0)
+        await asyncio.sleep(0.05)  # it speaks on, so it is not silent
+        return {"type": "websocket.receive", "text": '{"type": "pong"}', "bytes": None}
+
+    async def send(message: dict[str, Any]) -> None:
+        if len(taken) == 2:
+            await asyncio.Event().wait()
+        taken.append(message["type"])
+
+    async with narrow(app_url, reader_url, keys) as app:
+        await asyncio.wait_for(app(handshake("192.0.2.1"), receive, send), 10)
+    assert taken == ["websocket.accept", "websocket.send"]
+
+
+async def test_few_wait_without_signing_in(app_url: str, reader_url: str, keys: KeyStore, town: Town) -> None:
+    """Of one address; a /64 is one. Who has signed in, and who has gone, does not count."""
+
+    async def open_(client: str, *, token: str | None = None) -> tuple[asyncio.Task[None], list[Any]]:
+        coming = [{"type": "websocket.connect"}]
+        if token is not None:
+            init = {"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}}
+            coming.append({"type": "websocket.receive", "text": json.dumps(init)})
+        sent: list[Any] = []
+        enough = asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            if coming:
+                return coming.pop(0)
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message["type"])
+            if len(sent) == 2 or token is None:
+                enough.set()
+
+        task = asyncio.create_task(app(handshake(client), receive, send))
+        await asyncio.wait_for(enough.wait(), 10)
+        return task, sent
+
+    async with narrow(app_url, reader_url, keys) as app:
+        tasks = []
+        for number in range(3):
+            task, sent = await open_(f"2001:db8::{number}")
+            tasks.append(task)
+            assert sent == ["websocket.accept"]
+        task, sent = await open_("2001:db8::9")
+        assert sent == ["websocket.close"]
+        for client in ("2001:db8:0:1::1", "192.0.2.1"):
+            task, sent = await open_(client)
+            tasks.append(task)
+            assert sent == ["websocket.accept"]
+        for _ in range(5):
+            task, sent = await open_("192.0.2.2", token=town.token("other_staff"))
+            assert sent == ["websocket.accept", "websocket.send"]
+            tasks.append(task)
+        tasks[0].cancel()
+        await asyncio.gather(tasks[0], return_exceptions=True)
+        task, sent = await open_("2001:db8::9")
+        assert sent == ["websocket.accept"]
+        for one in (*tasks, task):
+            one.cancel()
+        await asyncio.gather(*tasks, task, return_exceptions=True)
