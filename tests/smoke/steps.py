@@ -258,7 +258,7 @@ TABLE: Final = (
         "ServiceSaved",
         "service",
     ),
-    Step("browse-stale-translations", "course_provider", nothing),
+    Step("browse-stale-translations", "course_provider", nothing, "none"),
     # what is there already, what it was, and back to that
     Step(
         "find-duplicates",

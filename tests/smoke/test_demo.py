@@ -189,7 +189,7 @@ def kept(step: Step, answer: Any) -> Any:
     """Return the thing in an answer: of a payload with one field, that field."""
     if step.expected in {"-", "none"}:
         return answer
-    fields = [value for name, value in answer.items() if name != "__typename"]
+    fields = [value for name, value in answer.items() if name not in {"__typename", "possibleDuplicates"}]
     return fields[0] if len(fields) == 1 and isinstance(fields[0], dict) else answer
 
 
