@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 
 from directory.actors import Role
 from directory.database import Database
+from directory.freshness import ZONE
 from tests.graphapi.asking import Api
 
 SAVED = '... on PartnerSaved { partner { id name version state note description(language: "ti") { text } } }'
@@ -184,7 +186,9 @@ class TestServices:
             "partner": {"name": "Träger A"},
         }
 
-    async def test_publish_assure_capacity_hide(self, api: Api, world: Any, make: Any) -> None:
+    async def test_publish_assure_capacity_hide(
+        self, api: Api, database: Database, world: Any, make: Any
+    ) -> None:
         key = await make.service(world.partner, published=False)
         id_ = world.id("Service", key)
         published = await api.change(
@@ -204,7 +208,12 @@ class TestServices:
             SERVICE,
             token=world.staff,
         )
-        assert room["service"]["capacity"] == {"state": "OPEN", "places": 5, "expiresOn": None}
+        last = database.clock().astimezone(ZONE).date() + timedelta(days=27)
+        assert room["service"]["capacity"] == {
+            "state": "OPEN",
+            "places": 5,
+            "expiresOn": last.isoformat(),  # what is said without an end counts for four weeks
+        }
         hidden = await api.change(
             "hideService", {"id": id_, "expectedVersion": 4}, SERVICE, token=world.staff
         )

@@ -652,7 +652,7 @@ TABLE: Final = (
         },
         "ChangeRequestSaved",
     ),
-    Step("browse-entries-due", "coordinator", nothing, "none"),
+    Step("browse-entries-due", "coordinator", nothing),
     Step(
         "suggest-correction",
         None,
