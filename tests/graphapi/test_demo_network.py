@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from directory import checking
+from directory.courses import is_open, next_run
+from directory.eligibility import Profile, judge_rules
 from directory.hours import parse_hours
 from directory.network import LocationEntry, NetworkFile, PartnerEntry, ServiceEntry, decoder
 from directory.values import OpeningHours
@@ -21,6 +23,7 @@ from directory.vocabulary import (
     CefrLevel,
     ContactKind,
     DataProtectionLaw,
+    Gender,
     InterpretingMode,
     LegalCircle,
     PartnerKind,
@@ -185,6 +188,42 @@ def test_rules_cover_every_status_and_say_why() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "person", "expected"),
+    [
+        ("sozialamt-asylblg", Profile(legal_circles=(LegalCircle.ASYLBLG,)), Answer.FITS),
+        ("sozialamt-asylblg", Profile(status=ResidenceStatus.SECTION_60A), Answer.FITS),
+        ("sozialamt-asylblg", Profile(), Answer.ASK),
+        ("frauengruppe-arabisch", Profile(gender=Gender.MAN), Answer.DOES_NOT_FIT),
+        (
+            "frauengruppe-arabisch",
+            Profile(gender=Gender.WOMAN, status=ResidenceStatus.SECTION_104C),
+            Answer.FITS,
+        ),
+        ("jmd-begleitung", Profile(age=28), Answer.DOES_NOT_FIT),
+        ("jmd-begleitung", Profile(age=27), Answer.FITS),
+        ("wohnungslotsen", Profile(residence="120710000000"), Answer.ASK),
+        (
+            "wohnungslotsen",
+            Profile(residence="120520000000", status=ResidenceStatus.SECTION_104C),
+            Answer.FITS,
+        ),
+    ],
+)
+def test_rules_by_more_than_the_status(key: str, person: Profile, expected: Answer) -> None:
+    assert judge_rules(service(key).eligibility, person, WRITTEN_ON).answer is expected
+
+
+def test_a_course_repeats_as_runs() -> None:
+    """One has ended, one can be applied for, one is planned."""
+    course = service("frauen-b1-kinder").course
+
+    assert course is not None
+    assert course.women_only
+    assert course.repeats
+    assert [is_open(run, WRITTEN_ON) for run in course.runs] == [False, True, True]
+
+
+@pytest.mark.parametrize(
     ("status", "expected"),
     [
         (ResidenceStatus.SECTION_104C, Answer.FITS),
@@ -304,12 +343,13 @@ def test_assurance_and_capacity_are_of_this_autumn() -> None:
 def test_courses() -> None:
     """More than fifteen, and some for whoever starts the demo later."""
     courses = [one.course for one in services() if one.course is not None]
-    starts = sorted(course.starts_on for course in courses if course.starts_on is not None)
-    ends = [course.ends_on for course in courses if course.ends_on is not None]
+    runs = [run for course in courses for run in course.runs]
+    starts = sorted(run.starts_on for run in runs if run.starts_on is not None)
+    ends = [run.ends_on for run in runs if run.ends_on is not None]
 
     assert len(courses) >= 15
-    assert len(starts) == len(ends) == len(courses)
-    assert starts[0] >= date(2026, 9, 1)
+    assert len(starts) == len(ends) == len(runs) > len(courses)
+    assert starts[0] >= date(2026, 8, 1)
     assert max(ends) <= date(2028, 6, 30)
     assert sum(start >= date(2027, 8, 1) for start in starts) >= 3
     levels = {course.level_to for course in courses}
@@ -324,8 +364,10 @@ def test_b1_courses_that_fit_a_woman_with_104c_until_june(key: str, women_only: 
 
     assert one.course is not None
     assert (one.course.level_from, one.course.level_to) == (CefrLevel.A2, CefrLevel.B1)
-    assert one.course.starts_on is not None and one.course.starts_on >= date(2027, 1, 1)
-    assert one.course.ends_on is not None and one.course.ends_on <= date(2027, 5, 31)
+    run = next_run(one.course, WRITTEN_ON)
+    assert run is not None
+    assert run.starts_on is not None and run.starts_on >= date(2027, 1, 1)
+    assert run.ends_on is not None and run.ends_on <= date(2027, 5, 31)
     assert one.course.childcare is True
     assert one.course.women_only is women_only
     assert one.capacity.state is CapacityState.OPEN
@@ -345,11 +387,12 @@ def test_b1_courses_that_fail_do_so_for_one_reason_each() -> None:
     for one in (too_late, none_for_children, begun, for_others, full):
         assert one.course is not None
         assert one.course.level_to is CefrLevel.B1
-        assert one.course.starts_on is not None
-        assert one.course.ends_on is not None
-        assert (one.course.ends_on > date(2027, 6, 30)) == (one is too_late), one.key
+        (run,) = one.course.runs
+        assert run.starts_on is not None
+        assert run.ends_on is not None
+        assert (run.ends_on > date(2027, 6, 30)) == (one is too_late), one.key
         assert (one.course.childcare is False) == (one is none_for_children), one.key
-        assert (one.course.starts_on < WRITTEN_ON) == (one is begun), one.key
+        assert (run.starts_on < WRITTEN_ON) == (one is begun), one.key
         does_not_fit = answer(one.key, ResidenceStatus.SECTION_104C) is Answer.DOES_NOT_FIT
         assert does_not_fit == (one is for_others), one.key
         assert (one.capacity.state is CapacityState.NONE) == (one is full), one.key
