@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Annotated, Final, NoReturn, TypeVar
 from uuid import UUID
 
+import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory import membership
 from directory.actors import SYSTEM, Role
+from directory.checking import language as language_tag
 from directory.database import Database, Unavailable
+from directory.exporting import EXPORTS, ExportRefused, Format, export_directory
+from directory.exporting.run import OBJECTS
+from directory.importing import Reading
 from directory.importing.report import ImportRefused
 from directory.models import Municipality, Partner
 from directory.problems import Problem
@@ -41,6 +45,7 @@ from graphapi.logs import configure_logging
 from graphapi.mailing import Mail, mail_of
 from graphapi.messages import message_for
 from graphapi.opening import Opening
+from graphapi.progress import shown
 from graphapi.settings import SettingsRefused, read_settings
 from referrals.personal_data.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
 from referrals.personal_data.register import as_json as register_as_json
@@ -53,7 +58,13 @@ from referrals.printing import render
 
 T = TypeVar("T")
 
-PHASES: Final = {"READ": "Reading", "STAGE": "Staging", "TAKE_OVER": "Taking over", "CLEAN": "Cleaning up"}
+PHASES: Final = {
+    "CONTINUE": "Going on",
+    "READ": "Reading",
+    "STAGE": "Staging",
+    "TAKE_OVER": "Taking over",
+    "CLEAN": "Cleaning up",
+}
 
 cli = typer.Typer(
     name="spurwechsel",
@@ -99,7 +110,7 @@ async def _jobs(addresses: Addresses, mail: Mail | None, keys: KeyStore, links: 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await run_jobs(addresses.app, addresses.reader, stop, mail, keys, links)
+    await run_jobs(addresses.app, addresses.reader, stop, keys=keys, mail=mail, links=links)
 
 
 @cli.command(name="demo", epilog="Example: `spurwechsel demo --port 8010 --data /tmp/demo --json`")
@@ -124,33 +135,47 @@ def migrate() -> None:
 @cli.command(name="import", epilog="Example: `spurwechsel import network.json --publish`")
 def import_(
     source: Annotated[
-        Path, typer.Argument(exists=True, help="A network file (JSON) or an HSDS 1.1 package.")
+        list[Path],
+        typer.Argument(
+            exists=True,
+            help="A network file; HSDS 3 as JSON, NDJSON or a package; an HSDS 1.1 package; a spreadsheet"
+            " (CSV, XLSX); the folder of a Services Advisor; Ohana files, all of them.",
+        ),
     ],
     municipality: Annotated[
         str | None, typer.Option(help="ARS key of the municipality the entries belong to.")
     ] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Publish the entries at once.")] = False,
+    withdraw_missing: Annotated[
+        bool, typer.Option("--withdraw-missing", help="Hide entries that the source had and has no more.")
+    ] = False,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the source: the same name means the same entries.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence, where the source does not say it.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of HSDS 3 texts (BCP 47); English unless said.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Load partners and services; importing the same twice changes nothing."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
+    """Load partners and services; importing the same twice changes nothing.
+
+    An import that was ended in the middle (killed, Ctrl-C) goes on where it was when it is run again.
+    """
+    reading = Reading(
+        name=name, licence=licence, language=None if language is None else language_tag(language, "language")
     )
-    with bar:
-        tasks: dict[str, TaskID] = {}
-
-        def show(phase: str, done: int, total: int | None) -> None:
-            if phase not in tasks:
-                tasks[phase] = bar.add_task(PHASES.get(phase, phase), total=total)
-            bar.update(tasks[phase], completed=done, total=total)
-
+    with shown(PHASES) as show:
         report = _with_keys(
             lambda database, keys: import_network(
-                database, keys, source, municipality=municipality, publish=publish, progress=show
+                database,
+                keys,
+                source,
+                municipality=municipality,
+                publish=publish,
+                withdraw_missing=withdraw_missing,
+                reading=reading,
+                progress=lambda phase, done, total: show(phase.value, done, total),
             )
         )
     if json:
@@ -158,6 +183,44 @@ def import_(
     else:
         for table in tables_of(report):
             Console().print(table)
+
+
+@cli.command(epilog="Example: `spurwechsel export partners.xlsx --format xlsx`")
+def export(
+    path: Annotated[Path, typer.Argument(help="File, or for packages a folder or .zip, that is written.")],
+    format_: Annotated[
+        Format,
+        typer.Option("--format", help="; ".join(f"{name}: {said}" for name, said in EXPORTS.items()) + "."),
+    ],
+    of: Annotated[str, typer.Option(help=f"What a JSON export is of: {', '.join(OBJECTS)}.")] = "all",
+    source: Annotated[str | None, typer.Option(help="Only what was imported from this source.")] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Languages of texts, the first that there is; may be repeated.")
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="JSON with the German profile: everything the directory knows.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Write what is published to a file; it appears whole at the end, or not at all."""
+    languages = tuple(language_tag(tag, "language") for tag in language or ())
+    with shown({"EXPORT": "Writing"}) as show:
+        report = _with_database(
+            lambda database: export_directory(
+                database,
+                path,
+                format_,
+                of=of,
+                source=source,
+                languages=languages,
+                profile=profile,
+                progress=lambda done, total: show("EXPORT", done, total),
+            )
+        )
+    if json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    else:
+        typer.echo(f"{report.path}: {report.partners} partners, {report.services} services.")
 
 
 @cli.command(epilog="Example: `spurwechsel schema > graphql/schema.graphql`")
@@ -354,7 +417,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"settings: {refused}", 2)
     except Unavailable:
         _fail("the database cannot be reached. Does it run, and is DATABASE_URL right?", 3)
-    except (BackupFailed, ImportRefused, KeyStoreOutdated, MasterKeyWrong, RotationRefused) as refused:
+    except (
+        BackupFailed,
+        ExportRefused,
+        ImportRefused,
+        KeyStoreOutdated,
+        MasterKeyWrong,
+        RotationRefused,
+    ) as refused:
         _fail(str(refused), 1)
     except EmbeddedError as failed:
         _fail(f"{failed.message} {failed.hint}", 1)

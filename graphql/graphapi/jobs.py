@@ -52,15 +52,16 @@ QUIET: Final = timedelta(seconds=5)
 def register(
     queue: PgQueuer,
     database: Database,
+    *,
+    keys: KeyStore,
     mail: Mail | None = None,
-    keys: KeyStore | None = None,
     links: Guard | None = None,
 ) -> None:
     """Tell the queue which job is done by which function.
 
     Without ``mail`` notices are not sent, without ``links`` no websites are looked at.
     """
-    mailer = Mailer(database, mail, partial(answer_code, master=keys.master if keys else None))
+    mailer = Mailer(database, mail, partial(answer_code, master=keys.master))
     retried = partial(
         DatabaseRetryEntrypointExecutor,
         max_attempts=ATTEMPTS,
@@ -89,23 +90,20 @@ def register(
     async def _send_notices_again(schedule: Schedule) -> None:
         await mailer.send_due()
 
-    if keys is not None:
-        store = keys
+    @queue.entrypoint(erasing.JOB, on_failure="hold", executor_factory=retried)
+    async def _destroy_key(job: Job) -> None:
+        await erasing.destroy_key(database, keys, msgspec.json.decode(job.payload or b"", type=UUID))
 
-        @queue.entrypoint(erasing.JOB, on_failure="hold", executor_factory=retried)
-        async def _destroy_key(job: Job) -> None:
-            await erasing.destroy_key(database, store, msgspec.json.decode(job.payload or b"", type=UUID))
+    @queue.schedule("sweep_orphan_keys", "17 3 * * *")
+    async def _sweep_orphan_keys(schedule: Schedule) -> None:
+        swept = await erasing.sweep_orphans(database, keys)
+        if swept:
+            log.info("keys of persons who were never taken in were deleted", keys=swept)
 
-        @queue.schedule("sweep_orphan_keys", "17 3 * * *")
-        async def _sweep_orphan_keys(schedule: Schedule) -> None:
-            swept = await erasing.sweep_orphans(database, store)
-            if swept:
-                log.info("keys of persons who were never taken in were deleted", keys=swept)
-
-        @queue.schedule("delete_due", "41 2 * * *")
-        async def _delete_due(schedule: Schedule) -> None:
-            proof = await run_deletion(database, store)
-            log.info("what was due is deleted", rows=sum(line.deleted for line in proof.lines))
+    @queue.schedule("delete_due", "41 2 * * *")
+    async def _delete_due(schedule: Schedule) -> None:
+        proof = await run_deletion(database, keys)
+        log.info("what was due is deleted", rows=sum(line.deleted for line in proof.lines))
 
     @queue.schedule("run_the_clock", "* * * * *")
     async def _run_the_clock(schedule: Schedule) -> None:
@@ -161,8 +159,9 @@ async def run_jobs(
     app_url: str,
     reader_url: str,
     stop: asyncio.Event,
+    *,
+    keys: KeyStore,
     mail: Mail | None = None,
-    keys: KeyStore | None = None,
     links: Guard | None = None,
 ) -> None:
     """Run jobs until ``stop`` is set; a lost database is waited for, and nothing is lost meanwhile.
@@ -179,7 +178,7 @@ async def run_jobs(
         while not stop.is_set():
             try:
                 await opening.ensure()
-                await _run_queue(database, app_url, stop, mail, keys, links)
+                await _run_queue(database, app_url, stop, keys, mail, links)
                 pause = 1.0
             except (OSError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("jobs wait for the database", error=type(error).__name__, seconds=pause)
@@ -187,8 +186,7 @@ async def run_jobs(
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
     finally:
-        if keys is not None:
-            await keys.stop()
+        await keys.stop()
         await database.stop()
 
 
@@ -196,14 +194,14 @@ async def _run_queue(
     database: Database,
     app_url: str,
     stop: asyncio.Event,
+    keys: KeyStore,
     mail: Mail | None,
-    keys: KeyStore | None,
     links: Guard | None,
 ) -> None:
     connection = await asyncpg.connect(app_url, timeout=5)
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
-        register(queue, database, mail, keys, links)
+        register(queue, database, keys=keys, mail=mail, links=links)
 
         async def stop_the_queue() -> None:
             await stop.wait()

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import ProgrammingError
 
 from directory.database import Database, utc_now
 from graphapi import backing_up
 from graphapi.backing_up import KEEP_DAYS, BackedUp, BackupFailed, Restored, check_apart, delete_old
 from graphapi.connecting import Addresses, key_store, master_key_text, reached_database
+from graphapi.progress import Shown, shown
 from graphapi.settings import Settings, SettingsRefused, read_settings
 from referrals.personal_data import rotation
 from referrals.personal_data.erasing import agree
@@ -51,7 +48,7 @@ def rotate() -> None:
     settings = read_settings()
     current = MasterKey.parse(master_key_text(settings))
     new = _parsed(settings.new_master_key)
-    with reached_database(settings) as addresses, _shown() as show:
+    with reached_database(settings) as addresses, shown(PHASES) as show:
         done = asyncio.run(rotation.rotate(_keys_owner(addresses, "rotate"), current, new, show))
     typer.echo(
         f"{done.wrapped} keys were wrapped anew, {done.proven} keys were opened with the new master key"
@@ -93,7 +90,7 @@ def backup(
     settings = read_settings()
     if keys is not None:
         check_apart(folder, keys)
-    with reached_database(settings) as addresses, _shown() as show:
+    with reached_database(settings) as addresses, shown(PHASES) as show:
         if addresses.backup is None:
             raise SettingsRefused("DATABASE_BACKUP_URL must be set to back up a database of your own")
         now = utc_now()
@@ -125,7 +122,7 @@ def restore(
 ) -> None:
     """Restore a backup into an empty database; whoever was erased since is erased in it before it serves."""
     settings = read_settings()
-    with reached_database(settings, migrated=False) as addresses, _shown() as show:
+    with reached_database(settings, migrated=False) as addresses, shown(PHASES) as show:
         if addresses.owner is None:
             raise SettingsRefused("DATABASE_OWNER_URL must be set to restore into a database of your own")
         done = asyncio.run(_restored(settings, addresses, file, keys, _tables(show)))
@@ -188,30 +185,6 @@ def _keys_owner(addresses: Addresses, to: str) -> str:
     if addresses.keys_owner is None:
         raise SettingsRefused(f"KEYS_DATABASE_OWNER_URL must be set to {to} with a key database of your own")
     return addresses.keys_owner
-
-
-Shown = Callable[[str, int, int | None], None]
-
-
-@contextmanager
-def _shown() -> Iterator[Shown]:
-    """Show on a terminal how far each phase has come."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-    )
-    tasks: dict[str, TaskID] = {}
-
-    def show(phase: str, done: int, total: int | None) -> None:
-        if phase not in tasks:
-            tasks[phase] = bar.add_task(PHASES[phase], total=total)
-        bar.update(tasks[phase], completed=done, total=total)
-
-    with bar:
-        yield show
 
 
 def _tables(show: Shown) -> backing_up.Progress:

@@ -14,6 +14,7 @@ from pgqueuer import PgQueuer
 from directory.database import Database
 from graphapi.jobs import register
 from referrals.clock import end_of, morning_of
+from referrals.personal_data.keystore import KeyStore
 from referrals.states import add_working_days
 from referrals.ticking import run_the_clock
 from tests.graphapi.asking import Api
@@ -163,13 +164,13 @@ async def test_consents_that_end_within_30_days_are_listed_for_their_controller_
 
 
 async def test_the_jobs_process_runs_the_clock_each_minute(
-    town: Town, database: Database, app_url: str
+    town: Town, database: Database, keys: KeyStore, app_url: str
 ) -> None:
     sent = await town.sent(priority="URGENT")
     connection = await asyncpg.connect(app_url)
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
-        register(queue, database)
+        register(queue, database, keys=keys)
         scheduled: dict[str, tuple[Any, Any]] = {
             str(key.entrypoint): (key, run) for key, run in queue.sm.registry.items()
         }

@@ -16,6 +16,7 @@ from directory.models import Municipality, Partner
 from directory.vocabulary import PartnerKind, PublicationState
 from graphapi.embedded import APP, READER, Access
 from graphapi.jobs import run_jobs
+from referrals.personal_data.keystore import KeyStore
 
 MANY = 2 * CHUNK + 100
 
@@ -65,9 +66,10 @@ async def queued(database: Database) -> int:
         return int(await session.scalar(text("SELECT count(*) FROM pgqueuer")) or 0)
 
 
-async def run_until_done(cluster: Access, name: str, database: Database) -> None:
+async def run_until_done(cluster: Access, name: str, database: Database, keys: KeyStore) -> None:
     stop = asyncio.Event()
-    running = asyncio.create_task(run_jobs(cluster.dsn(APP, name), cluster.dsn(READER, name), stop))
+    own = KeyStore(keys.master, keys._url)  # the jobs close theirs when they end
+    running = asyncio.create_task(run_jobs(cluster.dsn(APP, name), cluster.dsn(READER, name), stop, keys=own))
     async with asyncio.timeout(30):
         while await queued(database):  # noqa: ASYNC110 - the queue lives in another connection
             await asyncio.sleep(0.05)
@@ -76,18 +78,18 @@ async def run_until_done(cluster: Access, name: str, database: Database) -> None
 
 
 async def test_what_thousands_of_documents_show_is_rewritten_in_chunks_by_a_job(
-    cluster: Access, empty_database: Database, empty_database_name: str
+    cluster: Access, empty_database: Database, empty_database_name: str, keys: KeyStore
 ) -> None:
     partner_id = await partner_with_many_services(empty_database)
     assert sum((await names_shown(empty_database, partner_id)).values()) == CHUNK
-    await run_until_done(cluster, empty_database_name, empty_database)
+    await run_until_done(cluster, empty_database_name, empty_database, keys)
     assert await names_shown(empty_database, partner_id) == {"Träger": MANY}
 
     async with empty_database.work(SYSTEM) as work:
         partner = await work.session.get_one(Partner, partner_id)
         partner.name, partner.version = "Neuer Träger", partner.version + 1
         work.touch_partner(partner_id)
-    await run_until_done(cluster, empty_database_name, empty_database)
+    await run_until_done(cluster, empty_database_name, empty_database, keys)
 
     assert await names_shown(empty_database, partner_id) == {"Neuer Träger": MANY}
 

@@ -394,15 +394,16 @@ async def test_a_reminder_carries_a_link_with_which_it_can_be_answered(
 ) -> None:
     town = desk.town
     if stage == "waitlisted":
-        waits = await sent(desk)
-        await desk.as_(town.provider.member, lambda w: answering.waitlist(w, waits.id, waits.version, TODAY))
+        one = await sent(desk)
+        await desk.as_(town.provider.member, lambda w: answering.waitlist(w, one.id, one.version, TODAY))
     else:
-        await getattr(desk, stage)(await desk.client(), town.provider)
+        one = await getattr(desk, stage)(await desk.client(), town.provider)
 
     async with at(desk.database, desk.database.clock() + timedelta(days=days)):
         await run_the_clock(desk.database)
         await office.deliver(desk.database)
-        (mail,) = [mail for mail in office.mails if subject in mail["Subject"]]
+        wanted = f"{subject} ({reference_of(one.id)})"
+        (mail,) = [mail for mail in office.mails if mail["Subject"] == wanted]
         assert answer in await offered(desk, mail)
 
 
@@ -682,7 +683,8 @@ async def test_the_jobs_process_sends_what_was_promised(
 ) -> None:
     stop = asyncio.Event()
     app, reader = (cluster.dsn(role, post_database_name) for role in (APP, READER))
-    running = asyncio.create_task(run_jobs(app, reader, stop, office.mail))
+    own = KeyStore(desk.keys.master, desk.keys._url)  # the jobs close theirs when they end
+    running = asyncio.create_task(run_jobs(app, reader, stop, keys=own, mail=office.mail))
     try:
         await sent(desk)
         await asyncio.wait_for(office.taken.wait(), 15)
