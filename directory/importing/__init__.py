@@ -1,4 +1,4 @@
-"""Bringing directories in: one importer for the network file and for packages of other systems."""
+"""Bringing directories in: one importer for the network file and for what other systems and offices have."""
 
 from directory.importing.report import (
     WHAT_TO_DO,
@@ -12,7 +12,7 @@ from directory.importing.report import (
     Rejection,
     Repair,
 )
-from directory.importing.run import import_source
+from directory.importing.run import Reading, import_source
 
 __all__ = [
     "WHAT_TO_DO",
@@ -22,6 +22,7 @@ __all__ = [
     "Outcome",
     "Phase",
     "Progress",
+    "Reading",
     "Refusal",
     "Rejection",
     "Repair",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.table import Table
@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from directory.actors import SYSTEM
 from directory.database import Database
-from directory.importing import import_source
+from directory.importing import Reading, import_source
 from directory.importing.report import ImportReport, Progress
 from directory.models import Partner
 from directory.problems import InvalidInput
@@ -23,10 +23,12 @@ NO_CLIENTS = b"[]"
 async def import_network(
     database: Database,
     keys: KeyStore,
-    path: Path,
+    path: Path | Sequence[Path],
     *,
     municipality: str | None = None,
     publish: bool = False,
+    withdraw_missing: bool = False,
+    reading: Reading | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Take a source into the directory, and the clients that a network file brings into the exchange.
@@ -35,7 +37,13 @@ async def import_network(
     be taken, and InvalidInput when the clients cannot; nothing of them was written then.
     """
     report = await import_source(
-        database, path, municipality=municipality, publish=publish, progress=progress
+        database,
+        path,
+        municipality=municipality,
+        publish=publish,
+        withdraw_missing=withdraw_missing,
+        reading=reading,
+        progress=progress,
     )
     if bytes(report.clients).strip() == NO_CLIENTS:
         return report
@@ -76,3 +84,14 @@ def tables_of(report: ImportReport) -> Iterator[Table]:
         outcome = getattr(report, name)
         entries.add_row(name, str(outcome.new), str(outcome.changed), str(outcome.unchanged))
     yield entries
+    if report.missing.partners or report.missing.services:
+        hidden = (
+            "hidden now" if report.missing.withdrawn else "left as they are (--withdraw-missing hides them)"
+        )
+        missing = Table("no more in the source", "id there", title=f"missing: {hidden}")
+        for one in report.missing.first[:20]:
+            missing.add_row(one.kind.lower(), one.foreign_id)
+        more = report.missing.partners + report.missing.services - 20
+        if more > 0:
+            missing.add_row("…", f"{more} more")
+        yield missing

@@ -1,0 +1,344 @@
+"""The plain spreadsheet: out as German offices read it, in as they write it, and nothing in it ever runs."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import zipfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openpyxl import Workbook, load_workbook
+from sqlalchemy import select, text
+
+from directory.actors import SYSTEM
+from directory.database import Database
+from directory.exporting import Format, export_directory
+from directory.exporting.files import LEADING, guarded, unguarded, whole_file, whole_folder
+from directory.importing import ImportRefused, ImportReport, Refusal, import_source
+from directory.importing.report import ROW_ADVICE
+from directory.importing.sheet import sheet_rows
+from directory.models import Municipality, Partner, Service
+from directory.sheets import column_of
+
+ARS = "120520000000"
+
+ROWS = [
+    ["Partner", "Telefon", "Angebot (de)", "Angebot (en)", "Straße", "PLZ", "Stadt", "Breite", "Länge",
+     "Kosten (Euro)", "Öffnungszeiten", "Sprachen", "Beginn", "Freie Plätze", "Lieblingsfarbe"],
+    ["Büro Süd", "0355 612-0", "Beratung", "Advice", "Straße 1", "03046", "Cottbus", "51,7606", "14,3342", "",
+     "Mo-Fr 09:00-17:00", "Deutsch, ar (dolmetscht)", "", "", "blau"],
+    ["Büro Süd", "", "Kurs B1", "", "", "", "", "", "", "1.234,50", "", "", "01.03.2027", "5", ""],
+    ["Nur Partner", "", "", "", "", "", "", "", "", "", "", "", "", "", ""],
+]  # fmt: skip
+
+
+def as_csv(rows: list[list[str]] = ROWS, delimiter: str = ";") -> str:
+    return "\r\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+
+
+def as_xlsx(path: Path, rows: list[list[Any]] = ROWS) -> Path:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in rows:
+        sheet.append(row)
+    book.save(path)
+    return path
+
+
+async def add_town(database: Database) -> None:
+    async with database.work(SYSTEM) as work:
+        work.session.add(Municipality(ars=ARS, name={"de": "Stadt"}, kind_labels={}))
+
+
+async def take(database: Database, path: Path, **options: Any) -> ImportReport:
+    return await import_source(database, path, municipality=ARS, publish=True, **options)
+
+
+async def services(database: Database) -> dict[str, Service]:
+    async with database.view(SYSTEM) as session:
+        return {one.title.get("de", ""): one for one in await session.scalars(select(Service))}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"),
+    [("utf-8", ";"), ("utf-8-sig", ";"), ("cp1252", ";"), ("utf-8", ","), ("utf-8", "\t"), ("utf-16", ";")],
+)
+async def test_office_files_are_read_whatever_their_dialect(
+    empty_database: Database, tmp_path: Path, encoding: str, delimiter: str
+) -> None:
+    await add_town(empty_database)
+    path = tmp_path / "angebote.csv"
+    path.write_bytes(as_csv(delimiter=delimiter).encode(encoding))
+    report = await take(empty_database, path)
+    assert (report.partners.new, report.services.new, report.source) == (2, 2, "angebote")
+    assert report.ignored_files == ["angebote.csv: Lieblingsfarbe"]
+    found = await services(empty_database)
+    assert found["Beratung"].title == {"de": "Beratung", "en": "Advice"}
+    assert [one.value for one in found["Beratung"].contact_points] == ["+493556120"]
+    assert [(one.language, one.interpreted) for one in found["Beratung"].languages] == [
+        ("de", False),
+        ("ar", True),
+    ]
+    course = found["Kurs B1"]
+    assert course.course is not None
+    assert (course.course.cost_cents, course.course.runs[0].starts_on) == (123450, date(2027, 3, 1))
+    assert course.capacity.places == 5
+
+
+async def test_a_workbook_is_read_and_comes_again_unchanged(empty_database: Database, tmp_path: Path) -> None:
+    await add_town(empty_database)
+    path = as_xlsx(tmp_path / "angebote.xlsx")
+    report = await take(empty_database, path)
+    assert (report.partners.new, report.services.new) == (2, 2)
+    async with empty_database.view(SYSTEM) as session:
+        place = (await session.execute(text("SELECT street, latitude, longitude FROM location"))).one()
+    assert tuple(place) == ("Straße 1", 51.7606, 14.3342)
+    again = await take(empty_database, path)
+    assert (again.partners.unchanged, again.services.unchanged) == (2, 2)
+
+
+WRONG = [
+    ("Breite", "abc", "NUMBER_UNREADABLE"),
+    ("Breite", "95", "COORDINATE_OUT_OF_BOUNDS"),
+    ("Telefon", "12", "PHONE_UNREADABLE"),
+    ("Beginn", "31.02.2027", "DATE_UNREADABLE"),
+    ("Öffnungszeiten", "immer", "HOURS_UNREADABLE"),
+    ("Sprachen", "Klingonisch", "LANGUAGE_UNKNOWN"),
+    ("Partner", "", "FIELD_MISSING"),
+    ("Freie Plätze", "viele", "NUMBER_UNREADABLE"),
+]
+
+
+@pytest.mark.parametrize(("heading", "cell", "reason"), WRONG)
+async def test_a_wrong_cell_is_named_and_nothing_is_written(
+    empty_database: Database, tmp_path: Path, heading: str, cell: str, reason: str
+) -> None:
+    await add_town(empty_database)
+    rows = [list(row) for row in ROWS]
+    rows[1][ROWS[0].index(heading)] = cell
+    path = tmp_path / "angebote.csv"
+    path.write_text(as_csv(rows), encoding="utf-8")
+    with pytest.raises(ImportRefused) as refused:
+        await take(empty_database, path)
+    assert refused.value.reason is Refusal.ROWS_INVALID
+    assert f"angebote.csv, row 2, column {heading}: {reason}. {ROW_ADVICE[reason]}" in str(refused.value)
+    async with empty_database.view(SYSTEM) as session:
+        for table in ("partner", "service", "import_row", "import_staging"):
+            assert await session.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+
+
+DANGEROUS = [
+    "=1+1",
+    "+49 (0)",
+    "-2",
+    "@SUM(A1)",
+    "\tx",
+    "\rx",
+    "'=1+1",
+    "''+x",
+    "'quoted'",
+    "=cmd|' /C calc'!A0",
+]
+
+
+@pytest.mark.parametrize("cell", DANGEROUS)
+def test_no_cell_runs_and_each_is_read_back_as_it_was(cell: str) -> None:
+    assert not guarded(cell).startswith(LEADING)
+    assert unguarded(guarded(cell)) == cell
+
+
+@given(st.text(alphabet="'=+-@\t\rab", max_size=8))
+def test_guarding_loses_nothing(cell: str) -> None:
+    assert unguarded(guarded(cell)) == cell
+    assert not guarded(cell).startswith(LEADING)
+
+
+@pytest.mark.parametrize("kind", [Format.CSV, Format.XLSX])
+async def test_an_export_is_guarded_and_changes_nothing_when_it_comes_back(
+    empty_database: Database, tmp_path: Path, kind: Format
+) -> None:
+    await add_town(empty_database)
+    rows = [list(row) for row in ROWS]
+    rows[1][2] = "=HYPERLINK(1)"
+    rows[1][0] = rows[2][0] = "@Büro"
+    (tmp_path / "angebote.csv").write_text(as_csv(rows), encoding="utf-8")
+    await take(empty_database, tmp_path / "angebote.csv")
+    path = tmp_path / f"out.{kind.value}"
+
+    report = await export_directory(empty_database, path, kind)
+
+    assert (report.partners, report.services) == (2, 2)
+    if kind is Format.CSV:
+        raw = path.read_bytes()
+        assert raw.startswith(b"\xef\xbb\xbf")
+        cells = [
+            cell for row in csv.reader(raw.decode("utf-8-sig").splitlines(), delimiter=";") for cell in row
+        ]
+        assert "51,7606" in cells
+    else:
+        sheet = load_workbook(path, read_only=True).worksheets[0]
+        found = [cell for row in sheet.iter_rows() for cell in row if cell.value is not None]
+        assert {cell.data_type for cell in found} == {"s"}
+        cells = [str(cell.value) for cell in found]
+    assert not [cell for cell in cells if cell.startswith(LEADING)]
+    assert "'=HYPERLINK(1)" in cells
+    again = await take(empty_database, path)
+    assert (again.partners.new, again.services.new) == (0, 0), "its rows are entries here"
+    assert (again.partners.changed, again.services.changed) == (0, 0)
+    async with empty_database.view(SYSTEM) as session:
+        sources = await session.scalars(select(Partner.provenance["source"].astext).distinct())
+        assert sources.all() == ["angebote"], "it stays where it came from"
+
+
+async def test_what_is_changed_in_an_export_changes_that_and_nothing_else(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    await add_town(empty_database)
+    (tmp_path / "angebote.csv").write_text(as_csv(), encoding="utf-8")
+    await take(empty_database, tmp_path / "angebote.csv")
+    async with empty_database.work(SYSTEM) as work:
+        service = (
+            await work.session.scalars(select(Service).where(Service.title["en"].astext == "Advice"))
+        ).one()
+        service.note, service.title, service.version = "internal", {**service.title, "tr": "Danışma"}, 2
+        work.touch_service(service.id)
+    path = tmp_path / "out.csv"
+    await export_directory(empty_database, path, Format.CSV)
+    path.write_text(
+        path.read_text(encoding="utf-8-sig").replace("Beratung", "Beratung neu"), encoding="utf-8"
+    )
+
+    report = await take(empty_database, path)
+
+    assert (report.services.changed, report.partners.changed) == (1, 0)
+    changed = (await services(empty_database))["Beratung neu"]
+    assert changed.title == {"de": "Beratung neu", "en": "Advice", "tr": "Danışma"}
+    assert (changed.note, changed.provenance and changed.provenance.source) == ("internal", "angebote")
+
+
+# no trust in files
+
+
+def bomb(path: Path) -> Path:
+    """A workbook whose parts say they are huge."""
+    as_xlsx(path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("xl/big.bin", "w") as part:
+        for _ in range(520):
+            part.write(bytes(1 << 20))
+    return path
+
+
+def replaced(path: Path, change: Any) -> Path:
+    """A workbook whose sheet was changed by hand."""
+    as_xlsx(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["xl/worksheets/sheet1.xml"] = change(parts["xl/worksheets/sheet1.xml"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return path
+
+
+ENTITIES = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;"><!ENTITY f SYSTEM "file:///etc/passwd">]>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("formula.xlsx", lambda p: as_xlsx(p, [["Partner"], ["=1+1"]]), Refusal.FORMULA),
+        ("entities.xlsx", lambda p: replaced(p, lambda s: ENTITIES + s), Refusal.INVALID),
+        (
+            "late.xlsx",
+            lambda p: replaced(p, lambda s: b"<!--" + b"x" * 70_000 + b"-->" + ENTITIES + s),
+            Refusal.INVALID,
+        ),
+        ("utf16.xlsx", lambda p: replaced(p, lambda s: s.decode().encode("utf-16")), Refusal.INVALID),
+        ("broken.xlsx", lambda p: replaced(p, lambda s: s[:-20]), Refusal.UNREADABLE),
+        ("none.xlsx", lambda p: p.write_bytes(b"hello") and p, Refusal.UNREADABLE),
+        ("wide.csv", lambda p: p.write_text("Partner" + ";x" * 1_000_000) and p, Refusal.TOO_LARGE),
+        ("cell.csv", lambda p: p.write_text('Partner\n"' + "x" * 40_000 + '"') and p, Refusal.TOO_LARGE),
+        ("giant.csv", lambda p: p.write_text('Partner\n"' + "x" * 140_000 + '"') and p, Refusal.CSV_BROKEN),
+        ("open.csv", lambda p: p.write_text('Partner\n"x') and p, Refusal.CSV_BROKEN),
+        ("empty.csv", lambda p: p.write_text("") or p, Refusal.FILE_EMPTY),
+        ("other.csv", lambda p: p.write_text("a;b\n1;2") and p, Refusal.COLUMN_MISSING),
+    ],
+)
+async def test_files_that_mean_harm_or_nothing_are_refused_quickly(
+    empty_database: Database, tmp_path: Path, name: str, content: Any, reason: Refusal
+) -> None:
+    await add_town(empty_database)
+    path = tmp_path / name
+    content(path)
+    async with asyncio.timeout(20):
+        with pytest.raises(ImportRefused) as refused:
+            await take(empty_database, path)
+    assert refused.value.reason is reason
+
+
+async def test_a_workbook_that_unpacks_to_half_a_gigabyte_is_refused(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    await add_town(empty_database)
+    with pytest.raises(ImportRefused) as refused:
+        await take(empty_database, bomb(tmp_path / "bomb.xlsx"))
+    assert refused.value.reason is Refusal.TOO_LARGE
+
+
+async def test_nul_and_hidden_characters_do_not_reach_the_database(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    await add_town(empty_database)
+    path = tmp_path / "nul.csv"
+    path.write_bytes(b"Partner;Angebot (de)\nB\0uero;Rat\n")
+    report = await take(empty_database, path)
+    assert report.partners.new == 1
+    async with empty_database.view(SYSTEM) as session:
+        assert (await session.scalars(select(Partner.name))).all() == ["Buero"]
+
+
+def test_rows_of_a_sheet_are_numbered_as_the_program_shows_them(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("Partner\n\nB\n")
+    assert [number for number, _ in sheet_rows(path)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("heading", "key"),
+    [
+        ("PLZ", "postcode"),
+        ("strasse", "street"),
+        ("Service (en)", "title:en"),
+        ("E-Mail", "email"),
+        ("", None),
+    ],
+)
+def test_headings_in_german_and_english(heading: str, key: str | None) -> None:
+    assert column_of(heading) == key
+
+
+# whole or not at all
+
+
+def test_an_interrupted_export_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("before")
+    with pytest.raises(KeyboardInterrupt), whole_file(path) as part:
+        part.write_text("half")
+        raise KeyboardInterrupt
+    assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
+    assert path.read_text() == "before"
+
+
+@pytest.mark.parametrize("name", ["package", "package.zip"])
+def test_an_interrupted_package_leaves_nothing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / name) as folder:
+        (folder / "services.csv").write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
