@@ -8,13 +8,13 @@ entry at which something goes wrong holds up no other. What a step tells whom is
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import TextClause, delete, select, text
+from sqlalchemy import TextClause, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,7 +35,15 @@ from directory.freshness import (
     next_step,
     round_of,
 )
-from directory.models import Partner, PartnerDocumentRow, Service, ServiceDocumentRow, Upkeep, UpkeepLink
+from directory.models import (
+    ChangeRequest,
+    Partner,
+    PartnerDocumentRow,
+    Service,
+    ServiceDocumentRow,
+    Upkeep,
+    UpkeepLink,
+)
 from directory.paging import check_size, cursor_of, place_of
 from directory.problems import NotSignedIn
 from directory.sources import Page
@@ -49,6 +57,9 @@ BATCH: Final = 200
 
 MOST: Final = 100
 """Largest page of entries that are due."""
+
+REMARKS_KEPT: Final = timedelta(days=180)
+"""How long the remark of a suggestion is kept that nobody decides on: what people write may name somebody."""
 
 
 class Told(Value, frozen=True, kw_only=True):
@@ -140,12 +151,23 @@ async def run_upkeep(database: Database, tell: Tell, *, batch: int = BATCH) -> K
             steps += len(made)
             hidden += UpkeepStep.HIDE in made
     async with database.work(SYSTEM) as work:
-        await work.session.execute(
-            delete(UpkeepLink)
-            .where(UpkeepLink.expires_at < work.now)
-            .execution_options(synchronize_session=False)
-        )
+        await _sweep(work)
     return Kept(looked_at=looked_at, steps=steps, hidden=hidden, failed=failed)
+
+
+async def _sweep(work: Work) -> None:
+    """Delete links that are over, and remarks that nobody has decided on for long."""
+    await work.session.execute(
+        delete(UpkeepLink)
+        .where(UpkeepLink.expires_at < work.now)
+        .execution_options(synchronize_session=False)
+    )
+    await work.session.execute(
+        update(ChangeRequest)
+        .where(ChangeRequest.remark.is_not(None), ChangeRequest.opened_at < work.now - REMARKS_KEPT)
+        .values(remark=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _each(database: Database, candidates: TextClause, batch: int) -> AsyncIterator[UUID]:

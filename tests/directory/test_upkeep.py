@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
-from directory import sources
+from directory import sources, upkeep_links
 from directory.actors import ANONYMOUS, SYSTEM, Role
 from directory.catalogue import (
     PartnerChange,
@@ -23,13 +24,21 @@ from directory.catalogue import (
     publish_service,
     set_capacity,
 )
+from directory.corrections import Suggestion, suggest
 from directory.database import Database, Work
 from directory.documents import DocumentKind
 from directory.problems import NotSignedIn
 from directory.upkeep import Kept, Told, advance, date_entries, entries_due, run_upkeep
 from directory.values import Capacity, ContactPoint, CourseFacts
-from directory.vocabulary import CapacityState, ContactKind, DataKind, PublicationState, UpkeepStep
-from tests.directory.towns import Town, found_town
+from directory.vocabulary import (
+    CapacityState,
+    ChangeField,
+    ContactKind,
+    DataKind,
+    PublicationState,
+    UpkeepStep,
+)
+from tests.directory.towns import Counted, Town, found_town
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 DUE = datetime(2026, 9, 2, 8, 0, tzinfo=UTC)
@@ -377,6 +386,44 @@ class TestTheQueue:
                 await entries_due(session, ANONYMOUS, DUE)
 
         assert {entry.id for entry in page.nodes} == {elsewhere.coordination_id}
+
+
+async def test_what_is_over_is_deleted(year: Year) -> None:
+    """Links past their end, and remarks that nobody decided on for half a year; the suggestion stays."""
+    partner = await year.town.partner()
+    async with year.database.work(SYSTEM) as work:
+        await upkeep_links.issue(work, partner.id, b"x" * 32)
+        said = Suggestion(field=ChangeField.PHONE, value="0355 12345", remark="Fragen Sie Frau Muster.")
+        await suggest(work, partner.id, None, said)
+
+    async def kept() -> list[object]:
+        async with year.database.view(SYSTEM) as session:
+            row = await session.execute(
+                text("SELECT (SELECT count(*) FROM upkeep_link), remark, state FROM change_request")
+            )
+            return list(row.one())
+
+    await year.on(START + timedelta(days=59))
+    before = await kept()
+    await year.on(START + timedelta(days=181))
+
+    assert before == [1, "Fragen Sie Frau Muster.", "OPEN"]
+    assert await kept() == [0, None, "OPEN"]
+
+
+async def test_the_queue_is_one_statement(counted: Counted, new_town: Callable[[], Awaitable[Town]]) -> None:
+    town = await new_town()
+    partner = await town.partner()
+    for number in range(3):
+        await town.service(partner.id, f"Angebot {number}")
+    later = town.database.clock() + timedelta(days=400)
+    async with counted.database.view(town.coordinator) as session:
+        async with counted.expecting(1):
+            page = await entries_due(session, town.coordinator, later, first=2)
+        async with counted.expecting(2):
+            await entries_due(session, town.coordinator, later, first=2, with_total=True)
+
+    assert len(page.nodes) == 2
 
 
 async def test_an_unknown_entry_is_left_alone(year: Year) -> None:
