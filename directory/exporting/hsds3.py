@@ -15,6 +15,7 @@ from directory.hsds import reading as hsds_reading
 from directory.hsds.ids import derived_id
 from directory.hsds.parts import Reading
 from directory.hsds.tables import ALONE, COLUMNS, NESTED, OBJECT_OF, REFERENCES, link_column
+from directory.hsds.terms import VOCABULARIES, source_key, taxonomy_id
 from directory.hsds.writing import full_organization, full_service
 from directory.importing.entries import source_namespace
 from directory.values import Capacity, LocationValue
@@ -159,6 +160,8 @@ def at_locations(service: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 # tables
 
+_OURS: Final = frozenset(taxonomy_id(vocabulary.key) for vocabulary in VOCABULARIES)
+
 Row = tuple[str, dict[str, Any]]
 
 
@@ -177,6 +180,14 @@ class Flattening:
     def next_organization(self) -> None:
         """Forget the rows of the organisation before."""
         self._seen.clear()
+
+    def _our_taxonomy(self, term: Mapping[str, Any]) -> Iterator[Row]:
+        """Yield the taxonomy of a term that our own writing names without its row."""
+        id_ = str(term.get("taxonomy_id", ""))
+        name = str(term.get("taxonomy", ""))
+        if ("taxonomies", id_) not in self._alone and id_ in {*_OURS, taxonomy_id(source_key(name))}:
+            self._alone.add(("taxonomies", id_))
+            yield "taxonomies", {"id": id_, "name": name or id_, "description": name or id_}
 
     def rows(
         self, table: str, record: Mapping[str, Any], parent: tuple[str, str] | None = None
@@ -217,6 +228,11 @@ class Flattening:
                         ),
                         inner,
                     )
+        if table == "metadata":  # nothing stood there before, which the table's schema has no word for
+            for name in ("previous_value", "replacement_value"):
+                row.setdefault(name, "–")
+        if table == "taxonomy_terms":
+            yield from self._our_taxonomy(row)
         yield table, row
         for nested in NESTED[table]:
             held = record.get(nested.member)

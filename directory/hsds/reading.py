@@ -59,6 +59,7 @@ _ISO_639_3: Final = {
     "spa": "es", "tir": "ti", "tur": "tr", "ukr": "uk", "urd": "ur", "vie": "vi", "amh": "am", "hin": "hi",
     "zho": "zh", "chi": "zh", "sqi": "sq", "alb": "sq", "srp": "sr", "hrv": "hr", "bos": "bs", "bul": "bg",
 }  # fmt: skip
+_HOME: Final = OpeningHours().timezone
 _DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 _PARAGRAPHS: Final = (
@@ -325,8 +326,12 @@ class _Reach:
     def phones(self, phones: Iterable[shapes.Phone], label: str = "") -> None:
         for phone in phones:
             extension = "" if phone.extension is None else f"{phone.extension:.0f}"[:10]
+            description = phone.description
             if isinstance(phone, GermanPhone) and phone.extension_text:
                 extension = phone.extension_text[:10]
+                # our own writing says it in words too, where the number alone would lose its zeros
+                said_too = rf"\s*\(?[^\s()]+ {re.escape(phone.extension_text)}\)?$"
+                description = re.sub(said_too, "", description or "")
             written = phone.number.strip().strip('"').strip()[:60]
             reached, how = repairs.phone(written, extension, self.region)
             if reached is None:
@@ -334,7 +339,7 @@ class _Reach:
                 continue
             for code in how:
                 self.note("phones", code)
-            said = _text(phone.description, NAME_MAXIMUM, "phones", self.note) or label
+            said = _text(description, NAME_MAXIMUM, "phones", self.note) or label
             self._add(ContactKind.PHONE, *reached, said)
 
     def mail(self, address: str | None, label: str = "") -> None:
@@ -421,16 +426,17 @@ def _hours(schedules: Iterable[shapes.Schedule], zone: str | None, note: Note) -
         periods=tuple(OpeningPeriod(weekday=d, opens=o, closes=c) for d, o, c in sorted(periods)[:200]),
         by_appointment=by_appointment,
         closed_on_holidays=closed_on_holidays,
-        timezone=zone,
+        timezone=_HOME if zone == _HOME else zone,  # the default itself, which is left out when stored
     )
+
+
+_WALL: Final = re.compile(r"([0-9]{2}:[0-9]{2})(:[0-9]{2})?(\.[0-9]+)?\s*(Z|[+-][0-9]{2}:?[0-9]{2})?")
 
 
 def _wall(given: str) -> str:
-    return (
-        re.sub(r"(:[0-9]{2})?(\.[0-9]+)?\s*(Z|[+-][0-9]{2}:?[0-9]{2})?$", "", given.strip())
-        if re.match(r"[0-9]{2}:[0-9]{2}:[0-9]{2}|[0-9]{2}:[0-9]{2}(Z|[+-])", given.strip())
-        else given
-    )
+    """Return a time without seconds and offset; other writings as they are."""
+    found = _WALL.fullmatch(given.strip())
+    return given if found is None else found[1]
 
 
 def place_id(namespace: UUID, organization: str, location: str) -> UUID:
@@ -521,7 +527,8 @@ def read_organization(
         reach.contacts(place.contacts)
         spoken += place.languages
     description = _description(record, language, (), note)
-    if isinstance(record, GermanOrganization) and record.translations:
+    if isinstance(record, GermanOrganization) and record.municipality_key is not None:
+        # our own export, which describes by the kind where there is no description
         description = dict(record.translations.get("description", {}))
     return PartnerGiven(
         id=entry_id(namespace, "partner", record.id),

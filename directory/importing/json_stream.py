@@ -40,6 +40,9 @@ def elements(
     begin = head.removeprefix(b"\xef\xbb\xbf")[:_PART].lstrip(_BLANK)
     if not begin:
         raise ImportRefused(Refusal.FILE_EMPTY, name)
+    if begin[:1] not in (b"{", b"["):
+        _decoded(begin, name, "")  # which says why, where it is no JSON at all
+        raise ImportRefused(Refusal.INVALID, f"{name}: not an object or a list")
     if len(head) <= LARGEST_ELEMENT and begin[:1] == b"{":
         whole = _decoded(head.removeprefix(b"\xef\xbb\xbf"), name, "")
         told(len(head))
