@@ -13,7 +13,6 @@ from sqlalchemy import text
 from directory import sources
 from directory.actors import ANONYMOUS, SYSTEM
 from directory.catalogue import LocationDraft, add_location
-from directory.corrections import MOST_OPEN
 from directory.database import Database
 from directory.documents import DocumentKind
 from directory.models import Service
@@ -22,13 +21,19 @@ from directory.vocabulary import CapacityState, ContactKind
 from graphapi.limits import Limits
 from graphapi.relay import global_id
 from tests.graphapi.asking import Api
-from tests.graphapi.conftest import Maker, World, served
+from tests.graphapi.conftest import Maker, World, make_world, served
 
 REQUEST = "changeRequest { id version state }"
 QUEUE = """query($source: ChangeSource, $field: ChangeField, $state: ChangeRequestState) {
   changeRequests(source: $source, field: $field, state: $state, first: 100) { totalCount nodes {
     id version field fieldLabel source sourceLabel proposed before language locationId remark times state
     serviceId partnerId service { id } partner { name } decisionReason } } }"""
+
+
+@pytest.fixture(scope="module")
+async def world(database: Database) -> World:
+    """One town for all tests of this module: each has a service of its own."""
+    return await make_world(database)
 
 
 @pytest.fixture
@@ -57,11 +62,13 @@ async def suggest(
     return (await api(SUGGEST, {"input": given}, token=token)).data["suggestCorrection"]
 
 
-async def queue(api: Api, token: str, **wanted: Any) -> list[Any]:
+async def queue(api: Api, token: str, of: UUID | None = None, **wanted: Any) -> list[Any]:
+    """Return the requests that somebody decides on, about one service or all."""
     nodes: list[Any] = (await api(QUEUE, {"state": "OPEN", **wanted}, token=token)).data["changeRequests"][
         "nodes"
     ]
-    return nodes
+    wanted_id = None if of is None else global_id("Service", of)
+    return [node for node in nodes if wanted_id is None or node["serviceId"] == wanted_id]
 
 
 async def decide(api: Api, token: str, request: Any, *, accept: bool = True, **more: Any) -> Any:
@@ -95,7 +102,7 @@ async def test_what_anybody_suggests_is_written_when_it_is_accepted(
     taken = await suggest(api, service, field, remark="Stand so am Aushang.", **said)
     assert (taken["__typename"], taken["about"]) == ("CorrectionTaken", field)
     unchanged = await sources.service(database, ANONYMOUS, service)
-    [request] = await queue(api, world.staff, field=field)
+    [request] = await queue(api, world.staff, service, field=field)
 
     saved = await decide(api, world.staff, request, entryVersion=2)
 
@@ -107,7 +114,7 @@ async def test_what_anybody_suggests_is_written_when_it_is_accepted(
     assert after is not None
     assert read(after) == proposed
     assert after.version == 3
-    [decided] = await queue(api, world.staff, field=field, state="ACCEPTED")
+    [decided] = await queue(api, world.staff, service, field=field, state="ACCEPTED")
     assert (decided["remark"], decided["decisionReason"]) == (None, "ENTRY_UPDATED")
 
 
@@ -115,7 +122,7 @@ async def test_a_replaced_number_keeps_its_label_and_the_others_stay(
     api: Api, database: Database, world: World, service: UUID
 ) -> None:
     await suggest(api, service, "PHONE", value="0355 2222")
-    [request] = await queue(api, world.staff)
+    [request] = await queue(api, world.staff, service)
     await decide(api, world.coordinator, request, entryVersion=2)
 
     found = await sources.service(database, ANONYMOUS, service)
@@ -127,23 +134,28 @@ async def test_a_replaced_number_keeps_its_label_and_the_others_stay(
 
 
 async def test_opening_hours_of_a_partners_place_and_its_name(
-    api: Api, database: Database, world: World
+    api: Api, database: Database, make: Maker, world: World
 ) -> None:
+    partner = await make.partner(world.municipality, "Träger Alt")
     async with database.work(SYSTEM) as work:
         place, saved = await add_location(
-            work, world.partner, LocationDraft(name="Haus", hours="Mo 09:00-10:00"), expected_version=2
+            work, partner, LocationDraft(name="Haus", hours="Mo 09:00-10:00"), expected_version=2
         )
     located = global_id("Location", place)
-    await suggest(api, world.partner, "HOURS", kind="Partner", value="Tu 14:00-18:00", locationId=located)
-    await suggest(api, world.partner, "TITLE", kind="Partner", value="Träger Neu")
-    requests = {one["field"]: one for one in await queue(api, world.staff)}
+    await suggest(api, partner, "HOURS", kind="Partner", value="Tu 14:00-18:00", locationId=located)
+    await suggest(api, partner, "TITLE", kind="Partner", value="Träger Neu")
+    requests = {
+        one["field"]: one
+        for one in await queue(api, world.coordinator)
+        if one["partnerId"] == global_id("Partner", partner)
+    }
     assert requests["HOURS"]["before"] == "Mo 09:00-10:00"
     assert (requests["HOURS"]["locationId"], requests["HOURS"]["serviceId"]) == (located, None)
 
-    await decide(api, world.staff, requests["HOURS"], entryVersion=saved.version)
-    await decide(api, world.staff, requests["TITLE"], entryVersion=saved.version + 1)
+    await decide(api, world.coordinator, requests["HOURS"], entryVersion=saved.version)
+    await decide(api, world.coordinator, requests["TITLE"], entryVersion=saved.version + 1)
 
-    found = await sources.partner(database, ANONYMOUS, world.partner)
+    found = await sources.partner(database, ANONYMOUS, partner)
     assert found is not None
     assert found.name == "Träger Neu"
     assert found.locations[0].hours is not None
@@ -154,7 +166,7 @@ async def test_what_does_not_exist_any_more_is_hidden_when_accepted(
     api: Api, database: Database, world: World, service: UUID
 ) -> None:
     await suggest(api, service, "EXISTENCE", remark="Das Büro ist geschlossen.")
-    [request] = await queue(api, world.coordinator, field="EXISTENCE")
+    [request] = await queue(api, world.coordinator, service, field="EXISTENCE")
     needs = await decide(api, world.coordinator, request)
     await decide(api, world.coordinator, request, entryVersion=2)
 
@@ -166,7 +178,7 @@ async def test_a_suggestion_without_a_value_is_settled_by_who_changes_the_entry(
     api: Api, world: World, service: UUID
 ) -> None:
     await suggest(api, service, "ELIGIBILITY", remark="Nehmen auch Menschen mit Duldung.")
-    [request] = await queue(api, world.staff)
+    [request] = await queue(api, world.staff, service)
     saved = await decide(api, world.staff, request)
 
     assert request["proposed"] is None
@@ -178,10 +190,10 @@ async def test_a_rejected_one_changes_nothing_and_may_come_again(
 ) -> None:
     before = await sources.service(database, ANONYMOUS, service)
     await suggest(api, service, "PHONE", value="0355 2222")
-    [request] = await queue(api, world.staff)
+    [request] = await queue(api, world.staff, service)
     await decide(api, world.staff, request, accept=False)
     await suggest(api, service, "PHONE", value="0355 2222")
-    [again] = await queue(api, world.staff)
+    [again] = await queue(api, world.staff, service)
 
     assert await sources.service(database, ANONYMOUS, service) == before
     assert again["id"] != request["id"]
@@ -194,7 +206,7 @@ async def test_the_same_suggestion_is_counted_not_doubled_another_stands_beside(
     for value in ("0355 2222", "+49 355 2222", "0355 3333"):
         await suggest(api, service, "PHONE", value=value)
 
-    found = {one["proposed"]: one["times"] for one in await queue(api, world.staff)}
+    found = {one["proposed"]: one["times"] for one in await queue(api, world.staff, service)}
     assert found == {"+493552222": 2, "+493553333": 1}
 
 
@@ -202,7 +214,7 @@ async def test_who_was_slower_is_told_and_nothing_is_written(
     api: Api, database: Database, world: World, service: UUID
 ) -> None:
     await suggest(api, service, "PHONE", value="0355 2222")
-    [request] = await queue(api, world.staff)
+    [request] = await queue(api, world.staff, service)
     stale = await decide(api, world.staff, request, entryVersion=1)
     twice = [await decide(api, world.staff, request, entryVersion=2) for _ in range(2)]
 
@@ -229,7 +241,8 @@ async def test_what_is_not_public_is_not_there_for_anybody(
         ]
         assert len({(one["__typename"], one["message"]) for one in answers}) == 1
         assert answers[0]["__typename"] == "NotFoundProblem"
-    assert await queue(api, world.lead) == []
+    for hidden in (draft, below):
+        assert await queue(api, world.lead, hidden) == []
 
 
 @pytest.mark.parametrize(
@@ -258,18 +271,19 @@ async def test_what_cannot_be_stored_is_refused(
 
     assert (refused["__typename"], refused["field"]) == ("InvalidInputProblem", where)
     assert refused["reason"].lower().replace("_", "-") == reason
-    assert await queue(api, world.staff) == []
+    assert await queue(api, world.staff, service) == []
 
 
 async def test_a_flood_of_suggestions_waits(
-    api: Api, database: Database, world: World, service: UUID
+    api: Api, world: World, make: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(MOST_OPEN):
-        await suggest(api, service, "PHONE", value=f"0355 {20_000 + number}")
-    refused = await suggest(api, service, "PHONE", value="0355 77777")
+    monkeypatch.setattr("directory.corrections.MOST_OPEN", 3)
+    partner = await make.partner(world.municipality, "Vielbeachtet")
+    service = await make.service(partner)
+    found = [await suggest(api, service, "PHONE", value=f"0355 {20_000 + number}") for number in range(4)]
 
-    assert refused["__typename"] == "InvalidInputProblem"
-    assert len(await queue(api, world.staff)) == MOST_OPEN
+    assert [one["__typename"] for one in found] == [*["CorrectionTaken"] * 3, "InvalidInputProblem"]
+    assert len(await queue(api, world.coordinator, service)) == 3
 
 
 async def test_how_often_one_address_suggests_something_is_limited(database: Database, service: UUID) -> None:
@@ -290,10 +304,11 @@ async def test_the_queue_is_filtered_and_foreign_ones_are_not_in_it(
     await suggest(api, service, "WEBSITE", value="https://neu.example.org/")
     await suggest(api, other, "PHONE", value="0355 2222")
 
-    assert len(await queue(api, world.coordinator)) == 3
-    assert len(await queue(api, world.coordinator, field="PHONE", source="PUBLIC")) == 2
-    assert await queue(api, world.coordinator, source="PARTNER") == []
-    assert len(await queue(api, world.staff)) == 2
+    assert len(await queue(api, world.coordinator, service)) == 2
+    assert len(await queue(api, world.coordinator, other, field="PHONE", source="PUBLIC")) == 1
+    assert await queue(api, world.coordinator, service, source="PARTNER") == []
+    assert len(await queue(api, world.staff, service)) == 2
+    assert await queue(api, world.staff, other) == []
     assert await queue(api, world.stranger) == []
     [foreign] = await queue(api, world.other_staff)
     refused = await decide(api, world.staff, foreign, entryVersion=2)

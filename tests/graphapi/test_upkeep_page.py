@@ -30,7 +30,7 @@ from graphapi.upkeeping import tell
 from referrals.codes import CodePurpose, hash_of, new_code
 from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
-from tests.graphapi.conftest import Maker, World, make_partner, make_service, served
+from tests.graphapi.conftest import Maker, make_municipality, make_partner, make_service, served
 from tests.graphapi.postoffice import post_office
 from tests.graphapi.test_answer_page import Page
 from tests.graphapi.unchanged import Digest
@@ -112,11 +112,17 @@ async def http(database: Database, keys: KeyStore) -> AsyncIterator[httpx.AsyncC
         yield client
 
 
+@pytest.fixture(scope="module")
+async def town(database: Database) -> UUID:
+    return await make_municipality(database)
+
+
 @pytest.fixture
-async def holder(database: Database, http: httpx.AsyncClient, world: World) -> Holder:
+async def holder(database: Database, http: httpx.AsyncClient, town: UUID) -> Holder:
+    partner = await make_partner(database, town, "Träger A")
     service = await make_service(
         database,
-        world.partner,
+        partner,
         f"Beratung {SCRIPT}",
         description={"de": f"Was wir tun {SCRIPT}"},
         capacity=Capacity(state=CapacityState.FEW),
@@ -124,7 +130,7 @@ async def holder(database: Database, http: httpx.AsyncClient, world: World) -> H
     async with database.work(SYSTEM) as work:
         saved = await change_partner(
             work,
-            world.partner,
+            partner,
             PartnerChange(
                 contact_points=(
                     ContactPoint(kind=ContactKind.PHONE, value=PHONE, label={"de": "Empfang"}),
@@ -136,11 +142,11 @@ async def holder(database: Database, http: httpx.AsyncClient, world: World) -> H
         )
         await add_location(
             work,
-            world.partner,
+            partner,
             LocationDraft(name="Haus 1", hours="Mo-Fr 09:00-12:00"),
             expected_version=saved.version,
         )
-    return Holder(http, database, world.partner, service, await issue(database, world.partner))
+    return Holder(http, database, partner, service, await issue(database, partner))
 
 
 class TestLooking:
@@ -264,14 +270,15 @@ class TestTheLink:
         assert (await holder.get()).status == 404
 
     async def test_it_is_for_its_partners_entries_alone(
-        self, holder: Holder, world: World, make: Maker
+        self, holder: Holder, town: UUID, make: Maker
     ) -> None:
-        foreign = await make.service(world.other_partner)
+        neighbour = await make.partner(town, "Träger B")
+        foreign = await make.service(neighbour)
         found = await sources.service(holder.database, ANONYMOUS, foreign)
-        other = await sources.partner(holder.database, ANONYMOUS, world.other_partner)
+        other = await sources.partner(holder.database, ANONYMOUS, neighbour)
         assert found is not None
         assert other is not None
-        hidden = await make.service(world.partner, "Verborgen")
+        hidden = await make.service(holder.partner, "Verborgen")
         async with holder.database.work(SYSTEM) as work:
             version = (await hide_service(work, hidden, expected_version=2)).version
 
@@ -290,7 +297,7 @@ class TestTheLink:
                 assert page.status == 404, (do, entries)
         assert await holder.requests() == []
 
-    async def test_the_rows_themselves_are_closed_to_who_holds_it(self, holder: Holder, world: World) -> None:
+    async def test_the_rows_themselves_are_closed_to_who_holds_it(self, holder: Holder) -> None:
         hashed = hash_of(holder.path.rpartition("/")[2], CodePurpose.UPKEEP)
         async with holder.database.work(ANONYMOUS) as work:
             await work.session.execute(
