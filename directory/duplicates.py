@@ -213,15 +213,12 @@ def keys_of_partner(document: PartnerDocument) -> tuple[str, ...]:
 
 
 def keys_of_service(document: ServiceDocument) -> tuple[str, ...]:
-    """Return the keys of a service's document: of its name and website, not of where it is offered.
+    """Return the keys of a service's document: of its name only.
 
-    Services of one house share its address and number, and are no candidates for that.
+    Services of one house share its address, number and website, and are no candidates for that.
     """
-    named = service_traits(document)
-    return keys(
-        _names_of(document.title),
-        Traits(names=named.names, websites=named.websites, phones=named.phones, mails=named.mails),
-    )
+    names = _names_of(document.title)
+    return keys(names, Traits(names=()))
 
 
 def _names_of(texts: Mapping[str, str]) -> list[str]:

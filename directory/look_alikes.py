@@ -38,7 +38,7 @@ from directory.duplicates import (
     traits,
 )
 from directory.problems import InvalidInput
-from directory.values import ContactPoint, LocationValue, Value
+from directory.values import ContactPoint, LocationValue, PartnerSummary, Value
 from directory.vocabulary import ContactKind, Likeness
 
 CANDIDATES: Final = 60
@@ -161,45 +161,79 @@ class Pair(Value, frozen=True, kw_only=True):
     reasons: tuple[Likeness, ...]
 
 
-_SET: Final = 200
+_SET: Final = 1_000
+_COMMON: Final = 100
+"""A key that more entries of a municipality share tells nothing."""
+_FEWER: Final = 30
+"""How many candidates an import compares with each new entry."""
 
+
+class _Compared(msgspec.Struct):
+    """What of a stored document is compared, so that an import need not decode the rest."""
+
+    name: str = ""
+    title: dict[str, str] = {}
+    contact_points: tuple[ContactPoint, ...] = ()
+    website: str | None = None
+    locations: tuple[LocationValue, ...] = ()
+    partner: PartnerSummary | None = None
+
+
+_compared: Final = msgspec.json.Decoder(_Compared)
+
+
+def _traits_of(public: str) -> Traits:
+    given = _compared.decode(public)
+    return traits(
+        given.title.values() or [given.name],
+        given.contact_points,
+        given.website,
+        given.locations,
+        partner_id=given.partner.id if given.partner else None,
+        partner_name=given.partner.name if given.partner else None,
+    )
+
+
+# Keys are joined with keys: an index of arrays that has just been filled is slow to ask a thousand times.
 _PAIRS: Final = """
-SELECT one.id AS one_id, other.id AS other_id, one.public AS one_public, other.public AS other_public
-FROM {table} one CROSS JOIN LATERAL (
-  SELECT d.id, d.public FROM {table} d
-  WHERE d.likeness && one.likeness AND d.municipality_id = one.municipality_id AND d.id <> one.id
-  LIMIT {candidates}) other
-WHERE one.id = ANY (CAST(:ids AS uuid[])) AND cardinality(one.likeness) > 0"""
+WITH every AS (
+  SELECT d.id, d.municipality_id, k.key,
+    count(*) OVER (PARTITION BY d.municipality_id, k.key) AS shared
+  FROM {table} d, unnest(d.likeness) AS k(key)
+  WHERE d.municipality_id IN (SELECT o.municipality_id FROM {table} o
+    WHERE o.id = ANY (CAST(:ids AS uuid[])))
+), rare AS (SELECT id, municipality_id, key FROM every WHERE shared BETWEEN 2 AND :common),
+pairs AS (
+  SELECT a.id AS one, b.id AS other, row_number() OVER (PARTITION BY a.id ORDER BY count(*) DESC, b.id) AS n
+  FROM rare a JOIN rare b ON b.key = a.key AND b.municipality_id = a.municipality_id AND b.id <> a.id
+  WHERE a.id = ANY (CAST(:ids AS uuid[])) GROUP BY a.id, b.id
+)
+SELECT one, other FROM pairs WHERE n <= :most ORDER BY one, other"""
 
 
 async def pairs_among(database: Database, kind: DocumentKind, ids: Sequence[UUID]) -> AsyncIterator[Pair]:
     """Yield each pair of these entries with any entry of the municipality that may be the same, once.
 
-    For the import, which sees everything; chunk by chunk, so that memory does not grow.
+    For the import, which sees everything; chunk by chunk, so that memory does not grow. A key that very many
+    share (a service called "Beratung" a hundred times) makes no candidates.
     """
     table = "partner_document" if kind is DocumentKind.PARTNER else "service_document"
-    statement = text(_PAIRS.format(table=table, candidates=CANDIDATES))
     given = set(ids)
     for begin in range(0, len(ids), _SET):
+        some = list(ids[begin : begin + _SET])
         async with database.view(SYSTEM) as session:
-            rows = (await session.execute(statement, {"ids": list(ids[begin : begin + _SET])})).all()
-        known: dict[UUID, Traits] = {}
-        for row in rows:
-            if row.other_id in given and row.other_id < row.one_id:
-                continue  # that pair comes, or came, the other way round
-            for id_, public in ((row.one_id, row.one_public), (row.other_id, row.other_public)):
-                if id_ not in known:
-                    known[id_] = (
-                        partner_traits(partner_decoder.decode(public))
-                        if kind is DocumentKind.PARTNER
-                        else service_traits(service_decoder.decode(public))
-                    )
-            judged = score(known[row.one_id], known[row.other_id])
+            found = await session.execute(
+                text(_PAIRS.format(table=table)), {"ids": some, "common": _COMMON, "most": _FEWER}
+            )
+            # a pair of two given ones comes twice, or in two chunks: it is looked at once
+            pairs = [(one, other) for one, other in found if other not in given or one < other]
+            wanted = list({id_ for pair in pairs for id_ in pair})
+            rows = await session.execute(
+                text(f"SELECT id, public FROM {table} WHERE id = ANY (CAST(:ids AS uuid[]))"),  # noqa: S608
+                {"ids": wanted},
+            )
+            known = {id_: _traits_of(public) for id_, public in rows}
+        for one, other in pairs:
+            judged = score(known[one], known[other])
             if judged.points >= POSSIBLE:
-                yield Pair(
-                    kind=kind,
-                    first=row.one_id,
-                    second=row.other_id,
-                    points=judged.points,
-                    reasons=judged.reasons,
-                )
+                yield Pair(kind=kind, first=one, second=other, points=judged.points, reasons=judged.reasons)
