@@ -26,7 +26,7 @@ import structlog
 
 from directory import upkeep_links
 from directory.actors import SYSTEM
-from directory.database import Database, Work
+from directory.database import Database, Unavailable, Work
 from directory.problems import NotFound
 from graphapi import mail_texts
 from graphapi.relay import global_id
@@ -40,6 +40,7 @@ from referrals.moving import local_day
 from referrals.outbox import Claimed, reference_of
 from referrals.personal_data.sealing import MasterKey
 from referrals.problems import TransitionNotAllowed
+from referrals.troubles import kind_of
 from referrals.vocabulary import NoticeAbout
 
 log: Final = structlog.get_logger("mail")
@@ -240,7 +241,7 @@ class Mailer:
         try:
             async with _connected(self._mail.server) as server:
                 while waiting and (time.monotonic() < until or len(waiting) == len(claimed)):
-                    await self._send(server, self._mail, waiting[0], tally)
+                    await self._send_or_put_off(server, self._mail, waiting[0], tally)
                     waiting.pop(0)
         except _OutOfReach as error:
             # Not one of them is lost: they stay in the outbox until the server is back.
@@ -254,6 +255,24 @@ class Mailer:
                 await outbox.release(work, waiting)
             return True
         return seen == self._batch
+
+    async def _send_or_put_off(self, server: aiosmtplib.SMTP, mail: Mail, one: Claimed, tally: Tally) -> None:
+        """Send one notice; one that cannot be written for whatever reason stops no other."""
+        try:
+            await self._send(server, mail, one, tally)
+        except (_OutOfReach, Unavailable):
+            raise
+        except Exception as error:
+            log.error("a notice cannot be sent", notice=str(one.id), error=kind_of(error))
+            await self._put_off(one, None, tally, for_good=False)
+
+    async def _put_off(self, one: Claimed, code: int | None, tally: Tally, *, for_good: bool) -> None:
+        async with self._database.work(SYSTEM) as work:
+            if for_good or not await outbox.again(work, one, code):
+                await outbox.bounced(work, one, code)
+                tally.bounced += 1
+            else:
+                tally.put_off += 1
 
     async def _send(self, server: aiosmtplib.SMTP, mail: Mail, one: Claimed, tally: Tally) -> None:
         code: str | None = None
@@ -271,12 +290,7 @@ class Mailer:
             await _hand_over(server, message)
         except _Refused as refused:
             log.warning("notice refused", notice=str(one.id), code=refused.code, for_good=refused.for_good)
-            async with self._database.work(SYSTEM) as work:
-                if refused.for_good or not await outbox.again(work, one, refused.code):
-                    await outbox.bounced(work, one, refused.code)
-                    tally.bounced += 1
-                else:
-                    tally.put_off += 1
+            await self._put_off(one, refused.code, tally, for_good=refused.for_good)
             return
         async with self._database.work(SYSTEM) as work:
             await outbox.sent(work, one)

@@ -14,16 +14,17 @@ import asyncpg
 import pytest
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
 from directory.actors import ANONYMOUS, SYSTEM, Actor
-from directory.database import Database
+from directory.database import Database, Work
 from directory.models import Partner, Service
 from directory.values import ContactPoint
 from directory.vocabulary import ContactKind
 from graphapi import mail_texts
 from graphapi.embedded import APP, OWNER, READER, Access
 from graphapi.jobs import run_jobs
-from graphapi.mailing import Mailer
+from graphapi.mailing import Mailer, answer_code
 from referrals import answering, approvals, exchange, notices, outbox
 from referrals.answer_links import LinkNote, look
 from referrals.bookings import BookingGiven, confirm_booking, request_booking
@@ -488,6 +489,26 @@ async def test_a_superior_is_found_in_a_free_text_and_gets_no_link_to_answer(
     (mail,) = office.to("leitung@traeger.example.org")
     assert "als vorgesetzte Stelle" in mail.get_content()
     assert "/answer/" not in mail.get_content()
+
+
+async def test_a_notice_that_cannot_be_written_stops_no_other(desk: Desk, office: PostOffice) -> None:
+    bad, good = await sent(desk), await sent(desk)
+
+    async def code_for(work: Work, referral_id: UUID) -> str | None:
+        if referral_id == bad.id:
+            raise LookupError("Kanarienvogelsang")
+        return await answer_code(work, referral_id)
+
+    with capture_logs() as logged:
+        tally = await Mailer(desk.database, office.mail, code_for).send_due()
+
+    assert (tally.sent, tally.put_off) == (1, 1)
+    (mail,) = office.mails
+    assert reference_of(good.id) in mail["Subject"]
+    (said,) = [line for line in logged if line["event"] == "a notice cannot be sent"]
+    assert (said["error"], "Kanarienvogelsang" in repr(logged)) == ("LookupError", False)
+    async with later(desk, days=1):
+        assert (await Mailer(desk.database, office.mail, answer_code).send_due()).sent == 1
 
 
 async def test_a_partner_is_written_to_in_its_language(desk: Desk, office: PostOffice) -> None:
