@@ -337,7 +337,7 @@ class HsdsFace:
 
         if asked.ndjson or asked.all_at_once:
             chunks = pages.services_in_chunks(self.database, wanted)
-            rows = ([shown(row) for row in chunk] async for chunk in chunks)
+            rows = (map(shown, chunk) async for chunk in chunks)  # one at a time, not a chunk
             return await self._streamed(asked, rows, headers)
         page, per_page = _paging(asked)
         found = await pages.services(self.database, wanted, page=page, per_page=per_page)
@@ -360,7 +360,7 @@ class HsdsFace:
 
         if asked.ndjson:
             chunks = pages.at_locations_in_chunks(self.database, wanted)
-            rows = ([shown(row) for row in chunk] async for chunk in chunks)
+            rows = (map(shown, chunk) async for chunk in chunks)  # one at a time, not a chunk
             return await self._streamed(asked, rows, headers)
         page, per_page = _paging(asked)
         found = await pages.at_locations(self.database, wanted, page=page, per_page=per_page)
@@ -460,7 +460,7 @@ class HsdsFace:
         found = [one for one in given if not words or _says(one, words)]
         if asked.ndjson:
 
-            async def rows() -> AsyncIterator[list[Row]]:
+            async def rows() -> AsyncIterator[Iterable[Row]]:
                 yield list(found)
 
             return await self._streamed(asked, rows(), [])
@@ -468,7 +468,7 @@ class HsdsFace:
         return _page(found[(page - 1) * per_page : page * per_page], len(found), page, per_page, None, [])
 
     async def _streamed(
-        self, asked: Asked, rows: AsyncIterator[list[Row]], headers: list[tuple[bytes, bytes]]
+        self, asked: Asked, rows: AsyncIterator[Iterable[Row]], headers: list[tuple[bytes, bytes]]
     ) -> Answer:
         """Return a stream: lines, or one page of everything whose totals stand at its end."""
         if self._streams >= STREAMS:
@@ -611,12 +611,12 @@ def _says(one: shapes.Taxonomy | shapes.TaxonomyTerm, words: Sequence[str]) -> b
 async def _each(
     chunks: AsyncIterator[list[PartnerDocument]],
     shown: Callable[[Sequence[PartnerDocument]], Awaitable[list[Row]]],
-) -> AsyncIterator[list[Row]]:
+) -> AsyncIterator[Iterable[Row]]:
     async for chunk in chunks:
         yield await shown(chunk)
 
 
-async def _lines(rows: AsyncIterator[list[Row]]) -> AsyncGenerator[bytes, None]:
+async def _lines(rows: AsyncIterator[Iterable[Row]]) -> AsyncGenerator[bytes, None]:
     """Yield one JSON object a line, in pieces."""
     piece = bytearray()
     async for chunk in rows:
@@ -630,7 +630,7 @@ async def _lines(rows: AsyncIterator[list[Row]]) -> AsyncGenerator[bytes, None]:
         yield bytes(piece)
 
 
-async def _one_page(rows: AsyncIterator[list[Row]]) -> AsyncGenerator[bytes, None]:
+async def _one_page(rows: AsyncIterator[Iterable[Row]]) -> AsyncGenerator[bytes, None]:
     """Yield one page of everything; its totals come last, when they are known."""
     piece = bytearray(b'{"contents":[')
     count = 0
