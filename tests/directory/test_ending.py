@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -32,6 +33,7 @@ from directory.ending import (
 )
 from directory.feed import Changed
 from directory.history import entry_history
+from directory.importing import import_source
 from directory.models import Member, Partner
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, Problem, StaleVersion
 from directory.vocabulary import ServiceKind
@@ -285,3 +287,56 @@ async def test_what_has_ended_is_hidden_from_who_did_not_keep_it(
             await entry_history(session, actor, P, partner.id)
         async with refused(NotFound), database.work(actor) as work:
             await restore_partner(work, partner.id, 1, expected_version=3, guard=GUARD)
+
+
+async def test_an_import_brings_nothing_back(empty_database: Database) -> None:
+    """What was deleted here stays so; what was merged is looked for at the survivor."""
+    source = Path(__file__).parents[2] / "graphql" / "graphapi" / "demo" / "network.json"
+    first = await import_source(empty_database, source, publish=True)
+    async with empty_database.view(SYSTEM) as session:
+        rows = (
+            await session.execute(
+                text(
+                    "SELECT p.id, p.version, (SELECT count(*) FROM service s WHERE s.partner_id = p.id)"
+                    " FROM partner p WHERE NOT p.coordinates ORDER BY p.id LIMIT 3"
+                )
+            )
+        ).all()
+    (gone, gone_version, lost), (merged, merged_version, moved), (survivor, survivor_version, _) = rows
+    async with empty_database.work(SYSTEM) as work:
+        await delete_partner(work, gone, expected_version=gone_version, guard=GUARD, reason="weg")
+        await merge_partners(
+            work,
+            survivor,
+            merged,
+            expected_version=survivor_version,
+            merged_expected_version=merged_version,
+            guard=GUARD,
+            reason="doppelt",
+            same_legal_body=True,
+        )
+    before = await everything(empty_database)
+
+    again = await import_source(empty_database, source, publish=True)
+
+    assert (again.partners.ended, again.services.ended) == (2, lost)
+    assert (again.partners.new, again.services.new) == (0, 0)
+    assert await sources.partner(empty_database, SYSTEM, gone) is None
+    after = await everything(empty_database)
+    assert [row for row in after if row[0] in {gone, merged}] == [
+        row for row in before if row[0] in {gone, merged}
+    ]
+    services = {owner: [row[0] for row in after if row[1] == owner != row[0]] for owner in (gone, merged)}
+    assert (len(services[gone]), services[merged], moved > 0) == (lost, [], True)
+    assert first.partners.ended == 0
+
+
+async def everything(database: Database) -> list[tuple[UUID, UUID, int, bool]]:
+    async with database.view(SYSTEM) as session:
+        rows = await session.execute(
+            text(
+                "SELECT id, id, version, ended_at IS NOT NULL FROM partner"
+                " UNION ALL SELECT id, partner_id, version, ended_at IS NOT NULL FROM service ORDER BY 1"
+            )
+        )
+    return [tuple(row) for row in rows]

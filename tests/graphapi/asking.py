@@ -78,4 +78,9 @@ class Api:
 INPUTS = {
     **dict.fromkeys(("publishPartner", "hidePartner", "assurePartner"), "PartnerVersionInput"),
     **dict.fromkeys(("publishService", "hideService", "assureService"), "ServiceVersionInput"),
+    **dict.fromkeys(("restorePartner", "restoreService"), "RestoreEntryInput"),
+    **dict.fromkeys(("deletePartner", "deleteService"), "DeleteEntryInput"),
+    **dict.fromkeys(
+        ("confirmPartnerTranslation", "confirmServiceTranslation"), "ConfirmTranslationInput"
+    ),
 }
