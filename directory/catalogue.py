@@ -522,6 +522,8 @@ async def change_partner(
         # nobody would answer there any more
         values["state"] = PublicationState.HIDDEN
         await _hide_documents(work, partner_id)
+    if values.get("active") is False:
+        values["hidden_because"] = None  # no assurance shows it again: it is hidden for another reason now
     changed = _assign(partner, values, work.now)
     if not changed:
         return Saved(partner.id, partner.version)

@@ -147,6 +147,21 @@ async def test_one_assurance_shows_a_hidden_entry_again(year: Year) -> None:
     assert len(year.told) == before
 
 
+async def test_no_assurance_shows_a_partner_again_that_has_given_up(year: Year) -> None:
+    partner = await year.town.partner()
+    await year.days(DUE, 80)
+    async with year.database.work(year.town.coordinator) as work:
+        given_up = await change_partner(
+            work,
+            partner.id,
+            PartnerChange(active=False),
+            expected_version=await version(year, "partner", partner.id),
+        )
+        await assure_partner(work, partner.id, expected_version=given_up.version)
+
+    assert await year.hidden_because("partner", partner.id) == ("HIDDEN", None)
+
+
 async def test_an_assurance_before_the_end_stops_the_chain(year: Year) -> None:
     partner = await year.town.partner()
     await year.days(DUE, 50)

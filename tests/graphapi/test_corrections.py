@@ -24,10 +24,10 @@ from tests.graphapi.asking import Api
 from tests.graphapi.conftest import Maker, World, make_world, served
 
 REQUEST = "changeRequest { id version state }"
-QUEUE = """query($source: ChangeSource, $field: ChangeField, $state: ChangeRequestState) {
-  changeRequests(source: $source, field: $field, state: $state, first: 100) { totalCount nodes {
-    id version field fieldLabel source sourceLabel proposed before language locationId remark times state
-    serviceId partnerId service { id } partner { name } decisionReason } } }"""
+QUEUE = """query($source: ChangeSource, $field: ChangeField, $state: ChangeRequestState, $partnerId: ID) {
+  changeRequests(source: $source, field: $field, state: $state, partnerId: $partnerId, first: 100) {
+    totalCount nodes { id version field fieldLabel source sourceLabel proposed before language locationId
+    remark times state serviceId partnerId service { id } partner { name } decisionReason } } }"""
 
 
 @pytest.fixture(scope="module")
@@ -309,6 +309,8 @@ async def test_the_queue_is_filtered_and_foreign_ones_are_not_in_it(
     assert await queue(api, world.coordinator, service, source="PARTNER") == []
     assert len(await queue(api, world.staff, service)) == 2
     assert await queue(api, world.staff, other) == []
+    of_other = await queue(api, world.coordinator, partnerId=global_id("Partner", world.other_partner))
+    assert {one["partnerId"] for one in of_other} == {global_id("Partner", world.other_partner)}
     assert await queue(api, world.stranger) == []
     [foreign] = await queue(api, world.other_staff)
     refused = await decide(api, world.staff, foreign, entryVersion=2)

@@ -10,8 +10,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
+from pgqueuer import PgQueuer
 from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
@@ -21,9 +23,12 @@ from directory.catalogue import LocationDraft, PartnerChange, add_location, chan
 from directory.database import Database
 from directory.documents import DocumentKind, PartnerDocument, ServiceDocument
 from directory.models import Partner, Service
+from directory.reaching import Guard
 from directory.upkeep import run_upkeep
 from directory.values import Capacity, ContactPoint
 from directory.vocabulary import CapacityState, ContactKind
+from graphapi.embedded import APP, Access
+from graphapi.jobs import register
 from graphapi.limits import Limits
 from graphapi.mailing import Mailer
 from graphapi.upkeeping import tell
@@ -542,3 +547,26 @@ async def test_the_typed_code_leads_to_the_page(http: httpx.AsyncClient, api: Ap
 
     assert entry.status_code == 200
     assert (typed.status_code, typed.headers["location"]) == (303, "/upkeep/ABCDEFGHJK")
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_the_jobs_process_keeps_entries_and_looks_at_websites_only_when_it_is_told_to(
+    empty_database: Database, empty_database_name: str, keys: KeyStore, cluster: Access, asked: bool
+) -> None:
+    partner = await make_partner(empty_database, await Maker(empty_database).municipality(), "Träger A")
+    start = empty_database.clock()
+    empty_database.clock = lambda: start + timedelta(days=200)
+    connection = await asyncpg.connect(cluster.dsn(APP, empty_database_name))
+    try:
+        queue = PgQueuer.from_asyncpg_connection(connection)
+        register(queue, empty_database, keys=keys, links=Guard() if asked else None)
+        scheduled: dict[str, Any] = {str(key.entrypoint): run for key, run in queue.sm.registry.items()}
+        await scheduled["keep_entries_fresh"].parameters.func(None)
+        told = await connection.fetchval(
+            "SELECT progress #>> '{ENTRY,step}' FROM upkeep WHERE entry_id = $1", partner
+        )
+    finally:
+        await connection.close()
+
+    assert told == "REMIND"
+    assert ("check_links" in scheduled) is asked
