@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,17 +14,19 @@ from directory import catalogue, ending
 from directory.actors import SYSTEM, Actor
 from directory.catalogue import ServiceDraft
 from directory.database import Database
-from directory.models import Partner, Service
+from directory.models import Change, Partner, Service
 from directory.problems import NotAllowed, NotFound
-from directory.vocabulary import InterpretingMode, ServiceKind
+from directory.values import ContactPoint
+from directory.vocabulary import ContactKind, InterpretingMode, ServiceKind
 from referrals.clients import create_client
 from referrals.consent.consents import withdraw_consent
 from referrals.inbox import ReferralView, view_referral
 from referrals.merging import Exchange, StillUnderWay, UnderWay
 from referrals.models import Booking, Referral
 from referrals.personal_data.keystore import KeyStore
+from referrals.personal_data.retention import run_deletion
 from referrals.vocabulary import BookingState, Channel, ReferralState
-from tests.referrals.town import Organisation, Town, draft, give_consent, sent_referral
+from tests.referrals.town import Organisation, Town, draft, give_consent, make_town, sent_referral
 
 GUARD = Exchange()
 
@@ -223,3 +225,49 @@ async def test_nothing_new_begins_at_a_service_that_ends_at_this_very_moment(
         )
     with pytest.raises(NotFound):
         await sent_referral(database, keys, town, client_id, consent, town.provider)
+
+
+async def test_a_year_after_its_end_only_name_and_tombstone_remain(
+    empty_database: Database, keys: KeyStore
+) -> None:
+    """Until then an entry can come back; the history of living entries stays as it is."""
+    begun = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    empty_database.clock = lambda: begun
+    town = await make_town(empty_database)
+    service = await second_service(empty_database, town.provider)
+    async with empty_database.work(town.lead) as work:
+        await catalogue.change_partner(
+            work,
+            town.provider.id,
+            catalogue.PartnerChange(
+                contact_points=[ContactPoint(kind=ContactKind.EMAIL, value="frau.muster@example.org")],
+                note="intern",
+            ),
+            expected_version=1,
+        )
+    async with empty_database.work(town.lead) as work:
+        await ending.delete_partner(work, town.provider.id, expected_version=2, guard=GUARD, reason="weg")
+    kept = "SELECT count(*) FROM entry_version WHERE id = :id"
+
+    async def versions(id_: UUID) -> int:
+        async with empty_database.view(SYSTEM) as session:
+            return int(await session.scalar(text(kept), {"id": id_}) or 0)
+
+    async with empty_database.work(town.lead) as work:
+        await catalogue.change_partner(
+            work, town.counselling.id, catalogue.PartnerChange(note="bleibt"), expected_version=1
+        )
+    empty_database.clock = lambda: begun + timedelta(days=360)
+    await run_deletion(empty_database, keys)
+    assert (await versions(town.provider.id), await versions(service)) == (2, 2)
+
+    empty_database.clock = lambda: begun + timedelta(days=367)
+    await run_deletion(empty_database, keys)
+
+    assert (await versions(town.provider.id), await versions(service)) == (0, 0)
+    assert await versions(town.counselling.id) == 1
+    async with empty_database.view(SYSTEM) as session:
+        row = await session.get_one(Partner, town.provider.id)
+        tombstone = await session.get_one(Change, ("PARTNER", town.provider.id))
+        assert (row.name, row.contact_points, row.note) == ("provider", (), None)
+        assert (tombstone.tombstone, tombstone.version) == (True, 3)
