@@ -254,6 +254,10 @@ NOT_ASKED = {
     "members": "accounts of the own organisation",
     "entriesDue": "entries of the directory and when they were last confirmed; no referral stands behind it",
     "searchServices": "the public documents, as services shows them",
+    **dict.fromkeys(
+        ("entryHistory", "entryVersion", "possibleDuplicates", "staleTranslations"),
+        "what entries of the directory are and were; a referral takes or gives back a place openly only",
+    ),
     "booking": "asked as node; interpreters are no part of a referral",
 }
 
