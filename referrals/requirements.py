@@ -29,12 +29,14 @@ from referrals.package import Package, package_for
 from referrals.personal_data.keystore import KeyStore
 from referrals.policy import ClientFacts, must_work_with_people, see_client
 from referrals.problems import Erased
+from referrals.rule_sets import in_force, judgement_of, situation_of
 from referrals.useful_start import LatestUsefulStart, latest_useful_start, start_warnings
 from referrals.values import ConsentTerms, PurposeTerms
 from referrals.vocabulary import (
     OPEN_STATES,
     ConsentState,
     DataCategory,
+    JudgedAt,
     Purpose,
     ReferralState,
     ReportDepth,
@@ -49,7 +51,8 @@ class Requirements(Value, frozen=True, kw_only=True):
     ``terms``: the consent to put before the person, with the releases (§ 203 StGB) and the legal bases.
     ``section_87_notice``: the notice about § 87 AufenthG must be shown before data are entered.
     ``open_referral_id``: the person's open referral to this service, which makes another one a duplicate.
-    ``warnings``: whether it begins too late to be useful before the residence status ends.
+    ``warnings``: whether it begins too late to be useful before the residence status ends, and whether the
+    project's rule for its own support now says something else than when it was last judged.
     """
 
     recipient_partner_id: UUID
@@ -143,8 +146,29 @@ async def requirements(
         open_referral_id=open_referral,
         preview=preview,
         latest_useful_start=latest,
-        warnings=start_warnings(latest, ReferralState.DRAFT, local_day(at), planned=(begins,)),
+        warnings=(
+            *start_warnings(latest, ReferralState.DRAFT, local_day(at), planned=(begins,)),
+            *(
+                (Warned.SUPPORT_ANSWER_CHANGED,)
+                if await _judged_otherwise(session, client, sender, at)
+                else ()
+            ),
+        ),
     )
+
+
+async def _judged_otherwise(
+    session: AsyncSession, client: Client, sender: Partner, at: datetime
+) -> tuple[Warned, ...]:
+    """Warn if the project's rule says something else of a person today than what was judged last."""
+    if not client.judged:
+        return ()
+    today = local_day(at)
+    rules = await in_force(session, sender.municipality_id, today)
+    verdict, _ = judgement_of(rules, situation_of(client), today, JudgedAt.SENDING)
+    last = client.judged[-1]
+    same = (last.answer, last.advice) == (verdict.answer, verdict.advice)
+    return () if same else (Warned.SUPPORT_ANSWER_CHANGED,)
 
 
 async def _closest(

@@ -252,6 +252,7 @@ class Warned(StrEnum):
     LATEST_USEFUL_START_PASSED = "LATEST_USEFUL_START_PASSED"
     START_AFTER_LATEST_USEFUL = "START_AFTER_LATEST_USEFUL"
     ANSWER_OVERDUE = "ANSWER_OVERDUE"
+    SUPPORT_ANSWER_CHANGED = "SUPPORT_ANSWER_CHANGED"
 
 
 class NextStepKind(StrEnum):
@@ -768,6 +769,10 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(Warned.END_AFTER_STATUS_END): {
         "de": "Das Angebot endet erst nach dem Ende des Aufenthaltsstatus.",
         "en": "The service ends only after the residence status does.",
+    },
+    _key(Warned.SUPPORT_ANSWER_CHANGED): {
+        "de": "die Projektregel sagt inzwischen etwas anderes als bei der letzten Prüfung; es endet nichts",
+        "en": "the project's rule now says something else than when it was last judged; nothing ends by it",
     },
     _key(Warned.LATEST_USEFUL_START_PASSED): {
         "de": "Der späteste sinnvolle Beginn ist vorbei: Das Ergebnis kommt voraussichtlich zu spät.",

@@ -17,6 +17,7 @@ from referrals.clients import ClientChange, change_client, create_client, view_c
 from referrals.clock import local_day
 from referrals.eligibility import SupportRule
 from referrals.personal_data.keystore import KeyStore
+from referrals.requirements import requirements
 from referrals.rule_sets import (
     change_rule_set,
     checked,
@@ -27,10 +28,10 @@ from referrals.rule_sets import (
     preview_rule_set,
     rule_set,
 )
-from referrals.vocabulary import JudgedAt, RuleSetState, SupportAdvice
+from referrals.vocabulary import JudgedAt, ReportDepth, RuleSetState, SupportAdvice, Warned
 from tests.referrals.desk import Desk
 from tests.referrals.test_clients import draft
-from tests.referrals.town import Town
+from tests.referrals.town import ORDINARY, Town
 
 TEXTS = {"de": "Neue Zielgruppe", "en": "New target group"}
 S24 = SupportRule(
@@ -221,3 +222,30 @@ async def test_it_is_judged_at_intake_and_at_sending_and_a_change_ends_nothing(d
         (JudgedAt.SENDING, Status.SECTION_81, Answer.FITS, "provisional-supported"),
     ]
     assert all(one.rule_set is not None for one in file.judged)
+
+
+async def test_a_change_after_intake_warns_before_sending(desk: Desk) -> None:
+    """Whoever had § 104c at intake and has another status now: the sender is told, and sends all the same."""
+    town, database, keys = desk.town, desk.database, desk.keys
+    async with database.work(town.coordinator) as work:
+        client_id = await create_client(work, keys, replace(draft(), residence_status=Status.SECTION_104C))
+    warned = []
+    for version, status in ((None, None), (1, Status.OTHER)):
+        if version is not None:
+            async with database.work(town.coordinator) as work:
+                await change_client(work, keys, client_id, version, ClientChange(residence_status=status))
+        async with database.view(town.coordinator) as session:
+            asked = await requirements(
+                session,
+                town.coordinator,
+                keys,
+                client_id=client_id,
+                service_id=town.school.service,
+                categories=ORDINARY,
+                report_depth=ReportDepth.NOTHING,
+                at=database.clock(),
+            )
+        warned.append(Warned.SUPPORT_ANSWER_CHANGED in asked.warnings)
+
+    assert warned == [False, True]
+    assert (await desk.sent(client_id, town.school)).state.value == "SENT"
