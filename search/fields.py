@@ -110,7 +110,7 @@ def _labels(*members: StrEnum | None) -> list[tuple[str, str]]:
     ]
 
 
-def _sections(service: ServiceDocument, vocabulary: Vocabulary) -> dict[str, list[tuple[str, str]]]:
+def sections_of(service: ServiceDocument, vocabulary: Vocabulary) -> dict[str, list[tuple[str, str]]]:
     """Return the (language, text) pairs of each section."""
     labels = _labels(service.kind, service.partner.kind)
     for topic in service.topics:
@@ -196,7 +196,7 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
     made.add_integer("version", service.version)
     made.add_integer("rank", rank_of(service))
     found_by: set[str] = set()
-    for section, texts in _sections(service, vocabulary).items():
+    for section, texts in sections_of(service, vocabulary).items():
         kept = forms(texts)
         found_by |= kept.found_by
         made.add_text(f"{section}_words", " ".join(kept.words))

@@ -2,28 +2,70 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 
 from directory.database import Database
-from search.engine import FollowingEngine
+from search.engine import FollowingEngine, SearchUnavailable
+from search.folder import IndexFolder
 from search.local import LocalEngine
+from search.meili.engine import MeiliEngine
+from tests.search.meili import ABSENT, OwnServer, program
 from tests.search.samples import Directory
 
 
-@pytest.fixture(params=["local"])
-def new_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], FollowingEngine]]:
-    """Make engines that share one index; a second engine joins the contract by another parameter."""
-    made: list[LocalEngine] = []
+class Reached(NamedTuple):
+    """Where a Meilisearch server is."""
 
-    def make() -> LocalEngine:
-        made.append(LocalEngine(tmp_path / "index"))
-        return made[-1]
+    url: str
+    key: str | None
+
+
+@pytest.fixture(scope="session")
+def meili(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reached]:
+    """A Meilisearch server for all tests; skips where there is none."""
+    url = os.environ.get("MEILI_URL")
+    if url:
+        yield Reached(url, os.environ.get("MEILI_KEY"))
+        return
+    if program() is None:
+        pytest.skip(ABSENT)
+    own = OwnServer(tmp_path_factory.mktemp("meilisearch"))
+    own.start()
+    yield Reached(own.url, own.key)
+    own.kill()
+
+
+@pytest.fixture(params=["local", "meilisearch"])
+def new_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], FollowingEngine]]:
+    """Make engines that share one index; another engine joins the contract by another parameter."""
+    made: list[FollowingEngine] = []
+    if request.param == "local":
+
+        def make() -> FollowingEngine:
+            made.append(LocalEngine(tmp_path / "index"))
+            return made[-1]
+
+    else:
+        server: Reached = request.getfixturevalue("meili")
+        prefix = f"test-{uuid4().hex}"
+
+        def make() -> FollowingEngine:
+            lock = IndexFolder(tmp_path / "lock", "-")
+            made.append(MeiliEngine(server.url, server.key, lock, prefix=prefix))
+            return made[-1]
 
     yield make
     for engine in made:
+        if isinstance(engine, MeiliEngine):
+            with suppress(SearchUnavailable):
+                engine.server.drop_later(engine.index)
         engine.resign()
 
 

@@ -1,0 +1,360 @@
+"""The engine on a Meilisearch server, for directories and hosts beyond what a local index serves.
+
+A batch is one task of the server: the services, and what is no longer there as bare ids without content, and
+the position of the follower, so that what searches see and how far it has come change together. One follower
+writes: the lock says which (``search.leading``).
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from directory.documents import ServiceDocument
+from search.engine import (
+    Batch,
+    Position,
+    SearchQuery,
+    SearchResult,
+    SearchUnavailable,
+    Vocabulary,
+)
+from search.meili.fields import SHAPE, settings, settings_fingerprint, to_documents
+from search.meili.filters import SERVICES, Judged, Known, is_one
+from search.meili.searching import Search
+from search.meili.server import Server, TaskFailed
+from search.policy import may_be_found
+
+log = structlog.get_logger(__name__)
+
+POSITION: Final = "position"
+WHOLE: Final = "whole"
+GONE: Final = "gone"
+PAGE: Final = 1_000
+OUTDATED_DAYS: Final = 7
+"""After so many days without a change, an index of another shape belongs to no release that still runs."""
+
+_position_decoder: Final = msgspec.msgpack.Decoder(Position)
+
+
+class Lock(Protocol):
+    """Says who writes."""
+
+    def lead(self) -> bool:
+        """Try to become, or stay, the one that writes; never waits."""
+
+    def resign(self) -> None:
+        """Let another write."""
+
+
+class MeiliEngine:
+    """Searches an index on a server, and keeps it up where its process leads.
+
+    ``name`` of the index begins with ``prefix``: installations that share a server need different ones.
+    """
+
+    name = "meilisearch"
+
+    def __init__(self, url: str, key: str | None, lock: Lock, *, prefix: str = "spurwechsel") -> None:
+        self.server = Server(url, key)
+        self._lock = lock
+        self._prefix = f"{prefix}-services"
+        self.index = f"{self._prefix}-{SHAPE}"
+        self._writing = threading.Lock()
+        self._judged: tuple[str, Judged] | None = None
+
+    # --- searching
+
+    def search(self, query: SearchQuery) -> SearchResult:
+        """Answer a checked query; raises SearchUnavailable when the server or the index is away."""
+        try:
+            return Search(self.server, self.index, query, self.known).result()
+        except (KeyError, TypeError, msgspec.MsgspecError) as error:
+            raise SearchUnavailable(type(error).__name__) from error  # an answer of another shape
+
+    def known(self, tick: str) -> Judged:
+        """Return the values that conditions are judged on, as of a commit; read once for each."""
+        judged = self._judged
+        if judged is None or judged[0] != tick:
+            judged = (tick, Judged(self._read_known()))
+            self._judged = judged
+        return judged[1]
+
+    def _read_known(self) -> Known:
+        (counted,) = self.server.searches(
+            [
+                {
+                    "indexUid": self.index,
+                    "q": "",
+                    "filter": SERVICES,
+                    "facets": ["run", "point", "course_exam"],
+                    "limit": 0,
+                }
+            ]
+        )
+        values: Mapping[str, Mapping[str, int]] = counted["facetDistribution"]
+        rules = [
+            (document["id"].removeprefix("rules-"), document["stored"])
+            for document in self._all(is_one("meta", "rules"), ["id", "stored"])
+        ]
+        return Known(
+            rules=tuple(rules),
+            run=tuple(values.get("run", ())),
+            point=tuple(values.get("point", ())),
+            exams=tuple(values.get("course_exam", ())),
+        )
+
+    def _all(self, condition: str, fields: list[str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.server.documents(
+                self.index, filter=condition, fields=fields, offset=len(found), limit=PAGE
+            )
+            found += page
+            if len(page) < PAGE:
+                return found
+
+    # --- following
+
+    def lead(self) -> bool:
+        """Try to become, or stay, the process that writes."""
+        return self._lock.lead()
+
+    def resign(self) -> None:
+        """Let another process write, and close the connections; they open again when they are needed."""
+        self._lock.resign()
+        self.server.close()
+
+    def position(self) -> Position | None:
+        """Return how far the index has come; None when it is missing, not whole, or set up otherwise.
+
+        Raises SearchUnavailable when the server does not answer: what is out of reach is not gone.
+        """
+        kept = self._kept()
+        return None if kept is None else kept[0]
+
+    def _kept(self) -> tuple[Position, dict[str, Any]] | None:
+        """Return the position, and the document that keeps it."""
+        try:
+            found = self.server.documents(self.index, ids=[POSITION, WHOLE], limit=2)
+        except SearchUnavailable as error:
+            if error.args == ("index_not_found",):
+                return None
+            raise
+        documents = {document["id"]: document for document in found}
+        position, whole = documents.get(POSITION), documents.get(WHOLE)
+        # An index that the server made by itself, for documents that came after its end, has no WHOLE.
+        if position is None or whole is None or position.get("made") != whole.get("made"):
+            return None
+        try:
+            kept = _position_decoder.decode(base64.b64decode(position["stored"]))
+        except (KeyError, ValueError, msgspec.MsgspecError):
+            return None
+        if position.get("settings") != whole.get("settings") or whole.get("declared") != _declared():
+            return None
+        return kept, position
+
+    def versions(self, ids: Sequence[UUID] | None = None) -> dict[UUID, int]:
+        """Return the versions that are indexed, of these services or of all."""
+        fields = ["id", "meta", "version"]
+        try:
+            if ids is None:
+                found = self._all(SERVICES, fields)
+            else:
+                found = []
+                for start in range(0, len(ids), PAGE):
+                    some = [str(id_) for id_ in ids[start : start + PAGE]]
+                    found += self.server.documents(self.index, ids=some, fields=fields, limit=PAGE)
+        except SearchUnavailable as error:
+            if error.args == ("index_not_found",):
+                return {}
+            raise
+        return {
+            UUID(document["id"]): document["version"]
+            for document in found
+            if document.get("meta") == "service"
+        }
+
+    def apply(self, batch: Batch, vocabulary: Vocabulary) -> Mapping[UUID, str]:
+        """Apply a batch in one task with its position; an older version of a service changes nothing."""
+        with self._writing:
+            kept = self._kept()
+            if kept is None:
+                raise SearchUnavailable("there is no index")
+            known = {} if batch.forced else self.versions([service.id for service in batch.documents])
+            newer = [service for service in batch.documents if service.version > known.get(service.id, 0)]
+            writer = _Writer(self.server, self.index, vocabulary, kept[1]["made"], kept[1]["settings"])
+            refused = writer.write(newer, batch.removed, batch.position, position_too=True)
+            self._sweep(batch)
+            return refused
+
+    def _sweep(self, batch: Batch) -> None:
+        """Delete the bare ids of what is gone; they are never found, so it need not be the same commit."""
+        if batch.removed or batch.documents:
+            try:
+                self.server.delete(self.index, is_one("meta", GONE))
+            except (SearchUnavailable, TaskFailed) as error:
+                log.warning("search.sweep_waits", trouble=str(error))
+
+    def rebuild(self, vocabulary: Vocabulary) -> MeiliRebuild:
+        """Begin a new index beside the one that serves."""
+        with self._writing:
+            self._drop_leftovers()
+            try:
+                return MeiliRebuild(self, f"{self.index}-new-{token_hex(4)}", vocabulary)
+            except TaskFailed as failed:
+                raise SearchUnavailable(failed.code) from failed
+
+    def _drop_leftovers(self) -> None:
+        """Delete what crashed rebuilds left, and indexes of releases that no longer run."""
+        before = datetime.now(UTC) - timedelta(days=OUTDATED_DAYS)
+        for found in self.server.indexes():
+            uid = str(found["uid"])
+            ours = uid.startswith(f"{self._prefix}-")
+            left = uid.startswith(f"{self.index}-new-")
+            old = ours and uid != self.index and datetime.fromisoformat(found["updatedAt"]) < before
+            if left or old:
+                self.server.drop(uid)
+
+
+def _declared() -> str:
+    """Return the fingerprint of the settings as this release declares them, whatever the vocabulary."""
+    return settings_fingerprint(Vocabulary())
+
+
+class _Writer:
+    """Writes services with the position into one index."""
+
+    def __init__(self, server: Server, index: str, vocabulary: Vocabulary, made: str, set_up: str) -> None:
+        self._server = server
+        self._index = index
+        self._vocabulary = vocabulary
+        self._made = made
+        self._settings = set_up
+
+    def write(
+        self,
+        services: Sequence[ServiceDocument],
+        removed: Sequence[UUID],
+        position: Position,
+        *,
+        position_too: bool,
+        refused_before: Mapping[UUID, str] | None = None,
+    ) -> dict[UUID, str]:
+        """Write in one task; return what cannot be indexed, with the kind of error."""
+        refused: dict[UUID, str] = {}
+        made: dict[str, list[dict[str, Any]]] = {}
+        for service in services:
+            if not may_be_found(service):
+                made[str(service.id)] = [_gone(service.id)]
+                continue
+            try:
+                made[str(service.id)] = to_documents(service, self._vocabulary)
+            except Exception as error:  # one bad document must not stop the others
+                refused[service.id] = type(error).__name__
+                made[str(service.id)] = [_gone(service.id)]
+        for id_ in removed:
+            made.setdefault(str(id_), [_gone(id_)])
+
+        def last() -> list[dict[str, Any]]:
+            return [self._position(position, {**(refused_before or {}), **refused})] if position_too else []
+
+        try:
+            self._put(made, last())
+        except TaskFailed as failed:
+            # The server takes a task whole or not at all: find what it does not take, then go on without it.
+            log.warning("search.task_failed", code=failed.code, services=len(made))
+            refused |= self._one_by_one(made)
+            self._put({}, last())
+        return refused
+
+    def _put(self, made: Mapping[str, list[dict[str, Any]]], last: Sequence[dict[str, Any]]) -> None:
+        documents = {one["id"]: one for several in made.values() for one in several}
+        everything = [*documents.values(), *last]
+        if everything:
+            self._server.put(self._index, everything)
+
+    def _one_by_one(self, made: Mapping[str, list[dict[str, Any]]]) -> dict[UUID, str]:
+        """Put ever smaller parts; return what is refused even alone, which is then not in the index."""
+        if len(made) <= 1:
+            for id_ in made:
+                try:
+                    self._put(made, [])
+                except TaskFailed as failed:
+                    self._put({id_: [_gone(UUID(id_))]}, [])
+                    return {UUID(id_): failed.code}
+            return {}
+        entries = list(made.items())
+        refused: dict[UUID, str] = {}
+        for half in (entries[: len(entries) // 2], entries[len(entries) // 2 :]):
+            part = dict(half)
+            try:
+                self._put(part, [])
+            except TaskFailed:
+                refused |= self._one_by_one(part)
+        return refused
+
+    def _position(self, position: Position, refused: Mapping[UUID, str]) -> dict[str, Any]:
+        kept = msgspec.structs.replace(position, set_aside={**position.set_aside, **refused})
+        return {
+            "id": POSITION,
+            "meta": "position",
+            "made": self._made,
+            "settings": self._settings,
+            "tick": token_hex(8),
+            "stored": base64.b64encode(msgspec.msgpack.encode(kept)).decode(),
+        }
+
+
+def _gone(id_: UUID) -> dict[str, Any]:
+    return {"id": str(id_), "meta": GONE}
+
+
+class MeiliRebuild:
+    """A new index that is being filled; nobody searches it before ``finish``."""
+
+    def __init__(self, engine: MeiliEngine, index: str, vocabulary: Vocabulary) -> None:
+        self._engine = engine
+        self._server = engine.server
+        self._index = index
+        self._position: Position | None = None
+        self._refused: dict[UUID, str] = {}
+        made, set_up = token_hex(8), settings_fingerprint(vocabulary)
+        self._writer = _Writer(self._server, index, vocabulary, made, set_up)
+        self._server.create(index)
+        self._server.set_up(index, settings(vocabulary))
+        whole = {"id": WHOLE, "meta": WHOLE, "made": made, "settings": set_up, "declared": _declared()}
+        self._server.put(index, [whole])
+
+    def apply(self, batch: Batch) -> Mapping[UUID, str]:
+        """Add documents; return those that could not be added."""
+        refused = self._writer.write(batch.documents, batch.removed, batch.position, position_too=False)
+        self._refused |= refused
+        self._position = batch.position
+        return refused
+
+    def finish(self) -> None:
+        """Let the new index serve; raises SearchUnavailable if this process no longer leads."""
+        if self._position is None:
+            raise ValueError("A rebuild needs at least one batch: it brings the position.")
+        try:
+            self._server.delete(self._index, is_one("meta", GONE))
+            self._writer.write([], [], self._position, position_too=True, refused_before=self._refused)
+            if not self._engine.lead():
+                raise SearchUnavailable("another process writes")
+            self._server.swap(self._index, self._engine.index)
+        except TaskFailed as failed:
+            raise SearchUnavailable(failed.code) from failed
+        self._server.drop_later(self._index)  # the former index, which now has this name
+
+    def abandon(self) -> None:
+        """Throw the new index away; what is left of it goes at the next rebuild."""
+        self._server.drop_later(self._index)

@@ -1,0 +1,316 @@
+"""What a Meilisearch index keeps of a published service, and how the index is set up.
+
+The same forms of words as in the local index (``search.text``) are filterable values, so that both engines
+find the same. The texts themselves are searchable by Meilisearch's own rules: it picks by them which hits of
+a very wide search are looked at first, and searches from elsewhere (a browser with a tenant token) use them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, Final
+
+import msgspec
+
+from directory.documents import SHAPE as DOCUMENT_SHAPE
+from directory.documents import ServiceDocument
+from directory.eligibility import LEVELS, territory
+from directory.values import EligibilityRule
+from directory.vocabulary import CapacityState, Responsibility
+from search.days import day_number
+from search.engine import Vocabulary
+from search.fields import SECTIONS, prefixes, run_term, sections_of
+from search.fields import point as point_term
+from search.lexicon import STOP_WORDS
+from search.text import NORMALISER, forms, words_of
+
+REMOTE_SHAPE: Final = 1
+"""Number of the fields below and their meaning; an index of another shape is not read."""
+
+SHAPE: Final = f"{REMOTE_SHAPE}-{NORMALISER}-{DOCUMENT_SHAPE}"
+
+SERVICE: Final = "service"
+BUCKETS: Final = 64
+"""Fields that the weights of words are spread over: a search reads those of its own words only."""
+
+MOST_VALUES: Final = 65_000
+MOST_HITS: Final = 10_000_000
+LONGEST_VALUE: Final = 400
+"""Bytes of a filterable value; Meilisearch compares no more than 468."""
+
+_USUAL: Final = {"title": 8.0, "name": 12.0, "label": 40.0, "body": 160.0}
+"""Usual number of words of a section; longer ones count a bit less per word (BM25)."""
+
+_K1: Final = 1.2
+_B: Final = 0.75
+ORDER_BITS: Final = 42
+_DAY_BITS: Final = 20
+
+
+def bucket(word: str) -> str:
+    """Return the name of the field that keeps a word's weights."""
+    return f"w{zlib.crc32(word.encode()) % BUCKETS}"
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """What orders equal hits: the last assured first, then those with room, then by id."""
+
+    assured: int
+    room: int
+    order: int
+
+    @property
+    def rank(self) -> int:
+        """The same as one number, lower first; fits in 63 bits."""
+        later = 2**_DAY_BITS - 1 - self.assured
+        return (((later << 1) | (1 - self.room)) << ORDER_BITS) | self.order
+
+    @classmethod
+    def of_rank(cls, rank: int) -> Place:
+        """Return the place that has this rank."""
+        order = rank & (2**ORDER_BITS - 1)
+        rest = rank >> ORDER_BITS
+        return cls(2**_DAY_BITS - 1 - (rest >> 1), 1 - (rest & 1), order)
+
+
+def place_of(service: ServiceDocument) -> Place:
+    """Return where a service stands among equal hits."""
+    assured = service.assured_at.date().toordinal() if service.assured_at is not None else 0
+    room = int(service.capacity.state in {CapacityState.OPEN, CapacityState.FEW})
+    return Place(assured, room, service.id.int >> (128 - ORDER_BITS))
+
+
+def _weights(sections: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
+    """Return the filterable forms of words, and what each word counts for in this service."""
+    weight: dict[str, float] = {}
+    where: Counter[str] = Counter()
+    stems_of: dict[str, list[str]] = {}
+    for number, (section, texts) in enumerate(sections.items()):
+        kept = forms(texts)
+        _, of_stems, of_parts = SECTIONS[section]
+        for factor, words in ((of_stems, kept.stems), (of_parts, kept.parts)):
+            length = len(words) / _USUAL[section]
+            for word, times in Counter(words).items():
+                counts = factor * times * (_K1 + 1) / (times + _K1 * (1 - _B + _B * length))
+                weight[word] = weight.get(word, 0.0) + counts
+        for word in kept.found_by:
+            where[word] |= 1 << number
+        for word in set(kept.words):
+            where[word] |= 1 << (number + 4)
+        stems_of[section] = list(dict.fromkeys(kept.parts))
+    made: dict[str, Any] = {
+        "stems": list(dict.fromkeys(stem for stems in stems_of.values() for stem in stems)),
+        "words": sorted(where),
+        "backwards": sorted(word[::-1] for word in where),
+        "title_stems": stems_of["title"],
+        "name_stems": stems_of["name"],
+    }
+    spread: dict[str, list[str]] = {}
+    for word, found in weight.items():
+        spread.setdefault(bucket(word), []).append(f"{word}={found:.4g}")
+    for word, mask in where.items():
+        spread.setdefault(bucket(word), []).append(f"{word}:{mask}")
+    return made | {name: " ".join(entries) for name, entries in spread.items()}
+
+
+rules_encoder: Final = msgspec.json.Encoder()
+
+
+def rules_key(rules: tuple[EligibilityRule, ...]) -> tuple[str, bytes]:
+    """Return a short name of a rule set and what it decides by, without its texts."""
+    bare = [msgspec.structs.replace(rule, reason={}, legal_basis=None) for rule in rules]
+    text = rules_encoder.encode(bare)
+    return hashlib.sha256(text).hexdigest()[:24], text
+
+
+def to_documents(service: ServiceDocument, vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    """Return what the index keeps of a published service: the service, and its rule set where it has one."""
+    place = place_of(service)
+    sections = sections_of(service, vocabulary)
+    topics: dict[str, list[str]] = {}
+    for topic in service.topics:
+        for language, name in topic.labels.items():
+            topics.setdefault(language, []).append(name)
+    made: dict[str, Any] = {
+        "id": str(service.id),
+        "meta": SERVICE,
+        "version": service.version,
+        "assured": place.assured,
+        "room": place.room,
+        "order": place.order,
+        "title": dict(service.title),
+        "partner": service.partner.name,
+        "topics": {language: " · ".join(names) for language, names in topics.items()},
+        "description": dict(service.description),
+        "labels": sorted({text for _, text in (*sections["label"], *sections["name"])}),
+        "partner_kind": service.partner.kind,
+        "topic": [topic.code for topic in service.topics],
+        "municipality": service.municipality.ars,
+        "territory": prefixes(service.municipality.ars),
+        **_weights(sections),
+    }
+    if service.kind is not None:
+        made["kind"] = service.kind
+    made["topic_or_above"] = _distinct(
+        code for topic in service.topics for code in vocabulary.with_those_above(topic.code)
+    )
+    spoken = [offered.language for offered in service.languages]
+    if service.interpreting is not None:
+        spoken += [mediated.language for mediated in service.interpreting.languages]
+    made["language"] = _distinct(spoken)
+    made["speaks"] = _distinct([*spoken, *(tag.split("-")[0] for tag in spoken)])
+    if service.responsibility is Responsibility.BY_RESIDENCE and service.area:
+        areas = [territory(area) for area in service.area]
+        made["duty"] = _distinct(
+            ["by-residence"]
+            + [f"covers:{area}" for area in areas]
+            + [f"part:{part}" for area in areas for part in prefixes(area)]
+        )
+    points = [
+        (place_.latitude, place_.longitude)
+        for place_ in service.locations
+        if place_.latitude is not None and place_.longitude is not None
+    ]
+    if points:
+        made["_geo"] = {"lat": points[0][0], "lng": points[0][1]}
+        made["points"] = len(points)
+    if len(points) > 1:
+        # _geo holds one point only; of the few services with several, each is a value of its own.
+        made["point"] = [point_term(*one) for one in points]
+    state = service.capacity.state
+    if state is not CapacityState.UNKNOWN:
+        made["capacity"] = state
+        if state is CapacityState.NONE and service.capacity.waiting_weeks is None:
+            made["full"] = "no-waiting-list"
+        until = service.capacity.expires_on
+        made["capacity_until"] = day_number(until if until is not None else date.max)
+    made |= _course(service)
+    if service.recognition is not None and service.recognition.occupations:
+        made["occupation"] = ["some", *(f"esco:{uri}" for uri in service.recognition.occupations)]
+    if not service.eligibility:
+        return [made]
+    key, rules = rules_key(service.eligibility)
+    made["rules"] = key
+    return [made, {"id": f"rules-{key}", "meta": "rules", "stored": rules.decode()}]
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _course(service: ServiceDocument) -> dict[str, Any]:
+    course = service.course
+    if course is None:
+        return {}
+    made: dict[str, Any] = {}
+    about = ["course"]
+    codes: list[str] = []
+    for field, level in (("level_from", course.level_from), ("level_to", course.level_to)):
+        if level is not None:
+            made[field] = LEVELS[level]
+            codes.append(level)
+    reached = course.level_to or course.level_from
+    if reached is not None:
+        made["course_level"] = reached
+    if course.runs and not course.repeats:
+        about.append("dated")
+    made["run"] = _distinct(run_term(run) for run in course.runs)
+    for field, known in (("course_childcare", course.childcare), ("course_women_only", course.women_only)):
+        if known is not None:
+            made[field] = "yes" if known else "no"
+    if course.format is not None:
+        made["course_format"] = course.format
+    if course.access:
+        about.append("access")
+        made["course_access"] = sorted(course.access)
+    if course.exam is not None:
+        made["course_exam"] = course.exam.casefold()
+        codes.append(course.exam)
+    if course.cost_cents is not None:
+        made["course_cost"] = course.cost_cents
+    return made | {"course": about, "codes": _distinct(codes)}
+
+
+_EQUAL: Final = (
+    "id", "meta", "stems", "title_stems", "name_stems", "rules", "kind", "partner_kind", "topic",
+    "topic_or_above", "language", "speaks",
+    "municipality", "territory", "duty", "point", "capacity", "full", "course", "course_level",
+    "course_format", "course_childcare", "course_women_only", "course_access", "course_exam", "run",
+    "occupation",
+)  # fmt: skip
+_COMPARED: Final = (
+    "assured", "room", "order", "level_from", "level_to", "course_cost", "capacity_until", "points",
+)  # fmt: skip
+_LOOKED_UP: Final = ("words", "backwards")
+_LOCALES: Final = {"de": "deu", "en": "eng", "ar": "ara", "fa": "pes", "fr": "fra", "ru": "rus", "uk": "ukr"}
+
+
+def settings(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return how the index is set up: declared here and nowhere else; a change means another index."""
+
+    def attributes(names: Iterable[str], **features: Any) -> dict[str, Any]:
+        equality, comparison = features["equality"], features["comparison"]
+        return {
+            "attributePatterns": list(names),
+            "features": {
+                "facetSearch": features["looked_up"],
+                "filter": {"equality": equality, "comparison": comparison},
+            },
+        }
+
+    return {
+        "searchableAttributes": ["title", "topics", "partner", "labels", "codes", "description"],
+        "filterableAttributes": [
+            attributes(_EQUAL, equality=True, comparison=False, looked_up=False),
+            attributes(_COMPARED, equality=True, comparison=True, looked_up=False),
+            attributes(_LOOKED_UP, equality=True, comparison=True, looked_up=True),
+            "_geo",
+        ],
+        "sortableAttributes": ["_geo", "assured", "room", "order"],
+        # What filters leave is ordered by words first; distance only where a search sorts by it; then
+        # freshness, capacity, and the id, so that equal hits never change places.
+        "rankingRules": [
+            "words", "typo", "proximity", "attribute", "exactness", "sort",
+            "assured:desc", "room:desc", "order:asc",
+        ],
+        "synonyms": synonyms(vocabulary),
+        "stopWords": sorted(STOP_WORDS),
+        "localizedAttributes": [
+            # German compounds are split by Meilisearch's own dictionary.
+            {"attributePatterns": ["partner", "labels", *(f"*.{tag}" for tag in ("de", "de-x-leicht"))],
+             "locales": ["deu"]},
+            *({"attributePatterns": [f"*.{tag}"], "locales": [locale]}
+              for tag, locale in _LOCALES.items() if tag != "de"),
+        ],
+        "typoTolerance": {
+            "enabled": True,
+            "minWordSizeForTypos": {"oneTypo": 4, "twoTypos": 8},
+            "disableOnNumbers": True,  # § 104c is not § 104a
+            "disableOnAttributes": ["codes"],
+        },
+        "faceting": {"maxValuesPerFacet": MOST_VALUES, "sortFacetValuesBy": {"*": "count"}},
+        "pagination": {"maxTotalHits": MOST_HITS},
+        "searchCutoffMs": 1_500,
+    }  # fmt: skip
+
+
+def synonyms(vocabulary: Vocabulary) -> dict[str, list[str]]:
+    """Return the words people use for a topic and its labels, each as synonyms of the others."""
+    made: dict[str, set[str]] = {}
+    for words in vocabulary.topics.values():
+        for language in {*words.labels, *words.synonyms}:
+            label = words.labels.get(language)
+            alike = {" ".join(words_of(text)) for text in (label or "", *words.synonyms.get(language, ()))}
+            alike.discard("")
+            for text in alike:
+                made.setdefault(text, set()).update(alike - {text})
+    return {text: sorted(others) for text, others in sorted(made.items()) if others}
+
+
+def settings_fingerprint(vocabulary: Vocabulary) -> str:
+    """Return a short text that changes when the settings do."""
+    return hashlib.sha256(msgspec.json.encode(settings(vocabulary), order="deterministic")).hexdigest()[:16]
