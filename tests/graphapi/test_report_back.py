@@ -97,7 +97,7 @@ class Laboratory:
     api: Api
     clock: Clock
     office: PostOffice
-    stay_signed_in: Callable[[], None]
+    stay_signed_in: Callable[[], object]
     """Courses take longer than a token lives; signing in again is not what they are about."""
 
 
