@@ -33,6 +33,7 @@ from directory.values import (
     PartnerSummary,
     Provenance,
     ReferralFacts,
+    RequiredDocument,
     SourceTerm,
     TopicTerm,
 )
@@ -274,6 +275,31 @@ class TestTraps:
         ]
         assert found["url"] == "https://example.org/stra%C3%9Fe"
         assert [one["url"] for one in found["additional_urls"]] == ["https://example.org/zwei"]
+
+    def test_papers_and_steps_to_apply(self) -> None:
+        paper = RequiredDocument(name={"de": "Ausweis"}, url="https://example.org/formular")
+        facts = ReferralFacts(requirements=({"de": "Meldebescheinigung"},), required=True)
+        found = full(
+            service(
+                application_process={"de": "Bitte anrufen."},
+                required_documents=(paper,),
+                referral_facts=facts,
+            )
+        )
+        assert found["application_process"].splitlines() == [
+            "Bitte anrufen.",
+            "Nur mit Überweisung durch eine andere Stelle.",
+        ]
+        assert [(one["document"], one.get("uri")) for one in found["required_documents"]] == [
+            ("Ausweis", "https://example.org/formular"),
+            ("Meldebescheinigung", None),
+        ]
+
+    def test_a_stale_translation_says_so_in_the_profile(self) -> None:
+        german = Reading(today=WINTER, profile=True)
+        found = full(service(stale={"title": ("en",)}), german)
+        assert found["stale_translations"] == {"name": ["en"]}
+        assert found["translations"]["name"] == {"de": "Beratung", "en": "Counselling"}
 
     def test_texts_come_in_the_language_wanted(self) -> None:
         english = Reading(today=WINTER, languages=("en-GB",))
@@ -603,6 +629,11 @@ SERVICES = st.builds(
             requirements=TEXT_LISTS,
         )
     ),
+    application_process=TEXTS,
+    required_documents=st.lists(st.builds(RequiredDocument, name=TITLES, url=maybe(WEB)), max_size=2).map(
+        tuple
+    ),
+    stale=st.dictionaries(st.sampled_from(["title", "description"]), st.just(("en",)), max_size=1),
     state=st.just(PublicationState.PUBLISHED),
     assured_at=maybe(MOMENTS),
     provenance=maybe(PROVENANCES),
@@ -646,7 +677,7 @@ def ids_in(given: Any) -> list[str]:
 
 class TestWhateverAnEntrySays:
     @given(SERVICES, PARTNERS, READINGS)
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     def test_it_is_valid(self, document: ServiceDocument, owner: PartnerDocument, reading: Reading) -> None:
         of = profile_validator if reading.profile else validator
         whole = sent(writing.full_service(document, owner, reading))
@@ -662,7 +693,7 @@ class TestWhateverAnEntrySays:
         check(validator("service_list"), sent(writing.brief_service(document, owner, reading)))
 
     @given(SERVICES, READINGS)
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=30, deadline=None)
     def test_it_can_be_found_by_exactly_the_terms_it_shows(
         self, document: ServiceDocument, reading: Reading
     ) -> None:
@@ -672,7 +703,7 @@ class TestWhateverAnEntrySays:
         assert set(listing.service_listing(document)["terms"]) == terms_shown | taxonomies
 
     @given(SERVICES, READINGS)
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_no_two_things_have_one_id_and_no_id_depends_on_the_reader(
         self, document: ServiceDocument, reading: Reading
     ) -> None:
