@@ -197,6 +197,9 @@ async def add_member(work: Work, partner_id: UUID, draft: MemberDraft) -> Member
     """Add a member to an organisation; who may grant which role is the policy's."""
     organisation = await _organisation(work, partner_id)
     require_grant(work.actor, organisation.facts, draft.role)
+    if organisation.partner.ended_at is not None:
+        # what was closed there is read by those who were there, and by nobody else
+        raise NotAllowed(Rule.ORGANISATION_ENDED)
     name = check.short_text(draft.name, "name", maximum=200)
     organisation.require_deputy(draft.deputy_id, None)
     if len(organisation.members) >= MOST_MEMBERS:

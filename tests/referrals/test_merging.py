@@ -11,9 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from directory import catalogue, ending
-from directory.actors import SYSTEM, Actor
+from directory.actors import SYSTEM, Actor, Role
 from directory.catalogue import ServiceDraft
 from directory.database import Database
+from directory.membership import MemberDraft, add_member
 from directory.models import Change, Partner, Service
 from directory.problems import NotAllowed, NotFound
 from directory.values import ContactPoint
@@ -213,6 +214,12 @@ async def test_closed_referrals_stay_with_those_who_had_them(
         async with database.work(town.provider.member) as work:
             await create_client(work, keys, draft())
     assert refused.value.rule == "organisation-merged-or-deleted"
+    # nor does anybody join those who read: the lead could otherwise let the survivor's people in
+    for actor in (town.lead, town.provider.member):
+        with pytest.raises(NotAllowed) as refused:
+            async with database.work(actor) as work:
+                await add_member(work, town.provider.id, MemberDraft(name="Neu", role=Role.PARTNER_MEMBER))
+        assert refused.value.rule == "organisation-merged-or-deleted"
 
 
 async def test_nothing_new_begins_at_a_service_that_ends_at_this_very_moment(
