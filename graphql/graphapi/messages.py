@@ -92,6 +92,10 @@ PROBLEMS: Final[Mapping[str, Sentence]] = {
         "de": "Diese Daten wurden gelöscht und sind nicht mehr lesbar.",
         "en": "These data were erased and can no longer be read.",
     },
+    "EXPORT_REFUSED": {
+        "de": "Dorthin kann nichts geschrieben werden. Nennen Sie ein Ziel, das es noch nicht gibt.",
+        "en": "Nothing can be written there. Name a file or folder that does not exist yet.",
+    },
     "IMPORT_REFUSED": {
         "de": "Die Quelle kann nicht übernommen werden ({reason}, {where}).",
         "en": "The source cannot be taken over ({reason}, {where}).",

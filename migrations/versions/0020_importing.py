@@ -30,7 +30,6 @@ ACCESS = """
 GRANT SELECT, INSERT, UPDATE, DELETE ON import_original TO spurwechsel_app;
 GRANT SELECT ON import_original TO spurwechsel_reader;
 ALTER TABLE import_original ENABLE ROW LEVEL SECURITY;
-ALTER TABLE import_original FORCE ROW LEVEL SECURITY;
 CREATE POLICY import_original_app ON import_original TO spurwechsel_app USING (true) WITH CHECK (true);
 CREATE POLICY import_original_reader ON import_original FOR SELECT TO spurwechsel_reader USING (
   CASE kind

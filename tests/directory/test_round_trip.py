@@ -68,7 +68,8 @@ async def give(database: Database, folder: Path, of: str) -> list[Any]:
 
 def records_of(path: Path) -> list[Any]:
     given = json.loads(path.read_text())
-    return given["contents"] if "contents" in given else [given]
+    contents: list[Any] = given.get("contents", [given])
+    return contents
 
 
 @with_examples
@@ -153,6 +154,18 @@ async def test_no_name_of_a_person_is_kept_anywhere(empty_database: Database, tm
                 text(f"SELECT count(*) FROM {table} t WHERE t::text LIKE '%Persona%'")
             )
             assert found == 0, table
+
+
+@with_examples
+async def test_readers_see_originals_of_published_entries_only(empty_database: Database) -> None:
+    await add_town(empty_database)
+    await import_source(empty_database, EXAMPLES / "service_full.json", municipality=ARS)  # as drafts
+    count = "SELECT count(*) FROM import_original WHERE kind IN ('PARTNER', 'SERVICE')"
+    async with empty_database.reader.acquire() as connection:
+        assert await connection.fetchval(count) == 0
+    await take(empty_database, EXAMPLES / "service_full.json")
+    async with empty_database.reader.acquire() as connection:
+        assert await connection.fetchval(count) == 2
 
 
 @with_examples

@@ -148,14 +148,24 @@ def test_import_twice_changes_nothing_and_a_token_acts_for_the_coordination(
 
     first = spurwechsel("import", str(source), "--json")
     second = spurwechsel("import", str(source), "--json")
+    exported = spurwechsel("export", str(tmp_path / "out.csv"), "--format", "csv", "--json")
+    refused = spurwechsel("export", str(tmp_path / "nowhere" / "out.csv"), "--format", "csv")
     token = spurwechsel("token", "create", "--coordination", "120730000000", "--role", "LEAD")
     listed = spurwechsel("token", "list", "--coordination", "120730000000")
 
     assert first.returncode == 0, first.stderr
     assert json.loads(first.stdout)["services"]["new"] == 1
-    assert json.loads(second.stdout)["services"] == {"new": 0, "changed": 0, "unchanged": 1, "skipped": 0} | (
-        {"dependent": 0}
-    )
+    assert json.loads(second.stdout)["services"] == {
+        "new": 0,
+        "changed": 0,
+        "unchanged": 1,
+        "skipped": 0,
+        "ended": 0,
+    } | ({"dependent": 0})
+    assert json.loads(exported.stdout)["format"] == "csv", exported.stderr
+    assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    assert refused.returncode == 1
+    assert "There is no such folder" in refused.stderr
     assert token.stdout.startswith("spw_")
     assert token.stdout.strip() not in listed.stdout
     assert "command line" in listed.stdout
