@@ -191,6 +191,7 @@ STAGES: Final = (
     frozenset({"WAITLISTED"}),
     frozenset({"ACCEPTED"}),
     COURSE,
+    frozenset({"CONSENT_REVOKED"}),
 )
 
 
