@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -148,6 +148,7 @@ async def test_with_the_profile_everything_comes_into_another_directory(
         cluster.drop_database(name)
 
 
+@pytest.mark.slow
 async def test_the_tabular_package_is_valid_by_frictionless(filled: Database, tmp_path: Path) -> None:
     report = await export_directory(filled, tmp_path / "package", Format.HSDS_TABULAR)
     assert (report.rows["organizations"], report.rows["services"], report.rows["phones"]) == (2, 1, 1)
@@ -304,11 +305,13 @@ plain = st.recursive(
 records = st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), plain, max_size=4)
 
 
+@settings(max_examples=40)
 @given(records, records)
 def test_what_nobody_changed_comes_back_as_it_was(original: dict[str, Any], ours: dict[str, Any]) -> None:
     assert merged(original, ours, ours) == original
 
 
+@settings(max_examples=40)
 @given(records, records, records)
 def test_a_text_or_number_that_was_changed_here_stands(
     original: dict[str, Any], base: dict[str, Any], ours: dict[str, Any]
@@ -327,6 +330,7 @@ values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.dictionaries(texts, values, max_size=3), min_size=1, max_size=5),
     st.integers(1, 9),

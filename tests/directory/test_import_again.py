@@ -138,7 +138,13 @@ async def test_a_killed_import_goes_on_and_ends_as_if_it_had_never_been_killed(
     assert (left["change"], left["staged"]) == (1200, 0)
 
 
-@pytest.mark.parametrize("point", [pytest.param(("READ", "200"), marks=pytest.mark.slow), ("STAGE", "650")])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param(("READ", "200"), marks=pytest.mark.slow),
+        pytest.param(("STAGE", "650"), marks=pytest.mark.slow),
+    ],
+)
 async def test_the_run_after_a_kill_reports_what_an_undisturbed_one_reports(
     cluster: Access,
     empty_database: Database,
