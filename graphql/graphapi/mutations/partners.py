@@ -10,7 +10,6 @@ import strawberry
 from directory import catalogue
 from directory.database import Work
 from directory.documents import PartnerDocument
-from directory.look_alikes import look_alikes_of
 from directory.values import LocationValue
 from directory.vocabulary import DataProtectionLaw, PartnerKind
 from graphapi.context import Info
