@@ -380,19 +380,21 @@ async def list_links(
             .limit(100)
         )
     ).all()
-    if any(TAKEN & set(row.states) for row in rows):
-        view = await view_referral(session, actor, referral_id, at)
-        if view.outcome_withheld:
-            rows = [row for row in rows if not TAKEN & set(row.states)]
+    view = await view_referral(session, actor, referral_id, at) if rows else None
+    # once the recipient has taken the person, a newer link (of a reminder's mail, too) is not the sender's to
+    # know of: neither itself, nor that it ended the one before
+    over = view is not None and view.outcome_withheld and view.first_contact_on is not None
+    if over:
+        rows = [row for row in rows if not TAKEN & set(row.states)]
     return tuple(
         LinkView(
             id=row.id,
             issued_at=row.issued_at,
             expires_at=row.expires_at,
             used_at=row.used_at,
-            revoked_at=row.revoked_at,
+            revoked_at=None if over else row.revoked_at,
             issued_by=row.issued_by,
-            live=_lives(row, at),
+            live=not over and _lives(row, at),
         )
         for row in rows
     )
