@@ -233,6 +233,9 @@ class FollowingEngine(Engine, Protocol):
     def lead(self) -> bool:
         """Try to become, or stay, the one that writes; never waits, so it needs no thread."""
 
+    def ask(self) -> None:
+        """Ask the process that writes to step aside for this one; ask again until ``lead`` says yes."""
+
     def resign(self) -> None:
         """Let another process write."""
 

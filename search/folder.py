@@ -1,8 +1,9 @@
 """The index folder that the processes of one host share: who writes, which index serves, and is it sound.
 
-``lock`` is held (flock) by the one process that writes and free at once when it dies; ``current`` names the
-index that serves, "<shape> <name>", and is replaced in one step; ``index-<random>/`` is an index: another one
-is filled beside it and takes its place.
+``lock`` is held (flock) by the one process that writes and free at once when it dies; ``asked`` was touched
+a moment ago by a process that wants to write now, for which the one that does steps aside; ``current`` names
+the index that serves, "<shape> <name>", and is replaced in one step; ``index-<random>/`` is an index: another
+one is filled beside it and takes its place.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,9 @@ from typing import Final, TypeAlias
 
 Stamp: TypeAlias = tuple[int, int, int]
 """What changes when a file is replaced: inode, time and size."""
+
+ASKED_SECONDS: Final = 5.0
+"""How long a wish to write is one."""
 
 _FOOTER_MAGIC: Final = 1337
 _PARTS: Final = ("idx", "pos", "term", "store", "fast", "fieldnorm")
@@ -41,6 +46,7 @@ class IndexFolder:
         self.path = path
         self.shape = shape
         self._lock: int | None = None
+        self._asking = False
 
     @property
     def _lock_path(self) -> Path:
@@ -53,6 +59,9 @@ class IndexFolder:
 
     def lead(self) -> bool:
         """Take the lock if it is free, or see that it is still held; never waits."""
+        if not self._asking and self._is_asked():
+            self.resign()
+            return False
         if self._lock is not None:
             held = os.fstat(self._lock)
             with contextlib.suppress(OSError):
@@ -71,8 +80,23 @@ class IndexFolder:
         self._lock = taken
         return True
 
+    def ask(self) -> None:
+        """Ask whoever has the lock to give it back to this process."""
+        self._asking = True
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "asked").touch()
+
+    def _is_asked(self) -> bool:
+        try:
+            return time.time() - (self.path / "asked").stat().st_mtime < ASKED_SECONDS
+        except OSError:
+            return False
+
     def resign(self) -> None:
         """Give the lock back."""
+        if self._asking:
+            self._asking = False
+            (self.path / "asked").unlink(missing_ok=True)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -28,6 +28,7 @@ from search.engine import (
     TopicWords,
     Vocabulary,
 )
+from search.leading import DatabaseLock
 
 BATCH: Final = 500
 """Changes that are applied in one commit."""
@@ -125,7 +126,10 @@ async def read_published(reader: asyncpg.Pool, ids: Sequence[UUID]) -> Published
 
 
 class Follower:
-    """Follows the feed for one engine; ``listen_url`` is where its one connection outside the pools goes."""
+    """Follows the feed for one engine; ``listen_url`` is where its one connection outside the pools goes.
+
+    ``lock``: what the engine leads by, if it is held by a connection; it is kept while the follower runs.
+    """
 
     def __init__(
         self,
@@ -134,14 +138,22 @@ class Follower:
         listen_url: str,
         *,
         poll_seconds: float = POLL_SECONDS,
+        lock: DatabaseLock | None = None,
     ) -> None:
         self._engine = engine
+        self._lock = lock
         self._database = database
         self._listen_url = listen_url.replace("postgresql+asyncpg://", "postgresql://")
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
         self._lag = Lag()
+        self._reached = 0
         self._round = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        return self._engine.name
 
     def lag(self) -> Lag:
         """Return how far the index was behind when last looked at."""
@@ -153,6 +165,8 @@ class Follower:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen())
                 tasks.create_task(self._keep_up())
+                if self._lock is not None:
+                    tasks.create_task(self._lock.run())
         finally:
             self._engine.resign()
 
@@ -187,6 +201,15 @@ class Follower:
             applied = await self._rebuild(await read_vocabulary(self._database.reader), progress)
             await self._look(leading=True)
             return applied
+
+    async def take_over(self, seconds: float) -> None:
+        """Ask whoever writes to step aside, for a command; raises SearchUnavailable if that takes longer."""
+        until = time.monotonic() + seconds
+        while not self._engine.lead():
+            if time.monotonic() > until:
+                raise SearchUnavailable("another process writes")
+            self._engine.ask()
+            await asyncio.sleep(0.1)
 
     async def verify(self, *, repair: bool = False) -> Verification:
         """Compare every published document's version with the index, and repair what differs if asked.
@@ -241,7 +264,7 @@ class Follower:
 
     async def _follow(self, position: Position, vocabulary: Vocabulary) -> int:
         applied = 0
-        while changes := await self._changes(position.sequence):
+        while self._engine.lead() and (changes := await self._changes(position.sequence)):
             batch = await self._batch(changes, position)
             refused = await asyncio.to_thread(self._engine.apply, batch, vocabulary)
             position = _beyond(batch, refused)
@@ -297,20 +320,38 @@ class Follower:
     async def _look(self, leading: bool) -> None:
         """Note how far behind the index is."""
         position = await asyncio.to_thread(self._engine.position)
-        sequence = position.sequence if position is not None else 0
-        row = await self._database.reader.fetchrow(
-            "SELECT count(*) AS behind, coalesce(extract(epoch FROM clock_timestamp() - min(changed_at)), 0)"
-            "::float8 AS seconds FROM change WHERE sequence > $1",
-            sequence,
-        )
+        self._reached = position.sequence if position is not None else 0
+        behind, seconds = await self._behind()
         self._lag = Lag(
             searchable=position is not None,
             leading=leading,
-            behind=row["behind"] if row is not None else 0,
-            seconds=max(0.0, row["seconds"]) if row is not None else 0.0,
+            behind=behind,
+            seconds=seconds,
             set_aside=tuple(sorted(position.set_aside)) if position is not None else (),
             seen_at=time.monotonic(),
         )
+
+    async def _note(self, error: Exception) -> None:
+        """Note what is wrong, and how far behind the index is meanwhile, as far as that can be known."""
+        behind, seconds = self._lag.behind, self._lag.seconds
+        with contextlib.suppress(Exception):
+            behind, seconds = await self._behind()
+        self._lag = msgspec.structs.replace(
+            self._lag,
+            searchable=self._lag.searchable and not isinstance(error, SearchUnavailable),
+            behind=behind,
+            seconds=seconds,
+            trouble=type(error).__name__,
+        )
+
+    async def _behind(self) -> tuple[int, float]:
+        """Return how many changes are beyond what the index reached, and the age of the oldest."""
+        row = await self._database.reader.fetchrow(
+            "SELECT count(*) AS behind, coalesce(extract(epoch FROM clock_timestamp() - min(changed_at)), 0)"
+            "::float8 AS seconds FROM change WHERE sequence > $1",
+            self._reached,
+        )
+        return (row["behind"], max(0.0, row["seconds"])) if row is not None else (0, 0.0)
 
     # --- waiting
 
@@ -323,7 +364,7 @@ class Follower:
                 pause = 0.1
             except Exception as error:
                 # What is out of reach comes back; a bug must not end the following for good either.
-                self._lag = msgspec.structs.replace(self._lag, trouble=type(error).__name__)
+                await self._note(error)
                 log.warning(
                     "search.follower_waits",
                     trouble=type(error).__name__,
@@ -340,14 +381,20 @@ class Follower:
         leading = self._lag.leading
         until = time.monotonic() + self._poll_seconds
         while time.monotonic() < until:
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._wake.wait()
+            if self._wake.is_set():
                 await asyncio.sleep(GATHER_SECONDS)
                 return
             if self._engine.lead() != leading:
                 return
-            if leading and await asyncio.to_thread(self._engine.position) is None:
-                return
+            try:
+                if leading and await asyncio.to_thread(self._engine.position) is None:
+                    return
+            except SearchUnavailable:
+                return  # the next round says so
 
     async def _listen(self) -> None:
         """Hold the connection that NOTIFY arrives on; a lost one is opened again."""

@@ -203,6 +203,10 @@ class LocalEngine:
             self._writer = None
         return led
 
+    def ask(self) -> None:
+        """Ask the process that writes to step aside for this one."""
+        self._folder.ask()
+
     def resign(self) -> None:
         """Let another process write."""
         with self._writing:

@@ -46,6 +46,7 @@ from graphapi.mailing import Mail, mail_of
 from graphapi.messages import message_for
 from graphapi.opening import Opening
 from graphapi.progress import shown
+from graphapi.searching import search_cli
 from graphapi.settings import SettingsRefused, read_settings
 from referrals.personal_data.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
 from referrals.personal_data.register import as_json as register_as_json
@@ -55,6 +56,7 @@ from referrals.personal_data.register import register as register_of
 from referrals.personal_data.retention import run_deletion
 from referrals.personal_data.rotation import RotationRefused
 from referrals.printing import render
+from search.engine import SearchUnavailable
 
 T = TypeVar("T")
 
@@ -79,6 +81,7 @@ token_cli = typer.Typer(
 )
 cli.add_typer(token_cli, name="token")
 cli.add_typer(keeping.master_key_cli, name="master-key")
+cli.add_typer(search_cli, name="search")
 cli.command(epilog="Example: `spurwechsel backup /backup/data --keys /vault/keys`")(keeping.backup)
 cli.command(epilog="Example: `spurwechsel restore /backup/data/spurwechsel-20260301T020000Z.dump`")(
     keeping.restore
@@ -430,6 +433,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{failed.message} {failed.hint}", 1)
     except DemoFailed as failed:
         _fail(str(failed), 1)
+    except SearchUnavailable as away:
+        _fail(f"a search engine cannot do this now ({away}). Does it run, and is another one building?", 1)
     except Problem as problem:
         _fail(message_for(problem, "en"), 1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Annotated, Any, Final
 
@@ -40,6 +40,7 @@ from graphapi.migrating import newest_revision
 from graphapi.opening import Opening
 from graphapi.pages import STYLE, STYLE_PATH
 from graphapi.schema import schema
+from graphapi.searching import engines_of
 from graphapi.settings import Settings, SettingsRefused, read_settings
 from graphapi.subscriptions import Bounds, SubscriptionsFace
 from graphapi.types.answer_link import PATH
@@ -47,7 +48,6 @@ from graphapi.types.upkeep import UPKEEP
 from graphapi.upkeep_page import UpkeepPages
 from graphapi.watching import Watchers
 from search.follower import Follower
-from search.local import LocalEngine
 
 FOLLOW_AGAIN_SECONDS: Final = 5.0
 
@@ -103,26 +103,26 @@ def create_app(settings: Settings | None = None) -> Litestar:
         settings.database_reader_url.get_secret_value(),
         pool_size=settings.pool_size,
     )
-    engine = LocalEngine(settings.data / "search")
+    reader = settings.database_reader_url.get_secret_value()
+    kept = engines_of(settings, reader)
     services = Services(
         database=database,
         limits=limits_of(settings),
         keys=key_store(settings, settings.keys_database_url.get_secret_value()),
-        engines=(engine,),
+        engines=tuple(one.engine for one in kept),
         address_key=address_key(settings),
         trusted_proxies=networks(settings.trusted_proxies),
         public_url=settings.public_url,
     )
-    reader = settings.database_reader_url.get_secret_value()
-    return application(services, Follower(engine, database, reader))
+    return application(services, [one.follower(database, reader) for one in kept])
 
 
 def application(
-    services: Services, follower: Follower | None = None, *, watching_bounds: Bounds | None = None
+    services: Services, followers: Sequence[Follower] = (), *, watching_bounds: Bounds | None = None
 ) -> Litestar:
     """Return the application around services that are made but not started; tests bring their own.
 
-    ``follower`` keeps the search index up while the application runs.
+    ``followers`` keep the search indexes up while the application runs.
     """
     database = services.database
     newest = newest_revision()
@@ -187,7 +187,7 @@ def application(
             except Unavailable:  # no error at the start: a dead database may come back
                 stack.push_async_callback(_ended, asyncio.create_task(opening.keep_trying()))
             stack.push_async_callback(_ended, asyncio.create_task(watchers.run()))
-            if follower is not None:
+            for follower in followers:
                 stack.push_async_callback(_ended, asyncio.create_task(_following(follower)))
             yield
 
@@ -199,7 +199,8 @@ def application(
     @get("/health/ready")
     async def ready() -> Response[Readiness]:
         """Answer 200 when requests can be served, else 503 with the reasons."""
-        found = await readiness(database, newest, follower.lag if follower else None, opening)
+        lags = {follower.name: follower.lag() for follower in followers}
+        found = await readiness(database, newest, lags, opening)
         return Response(found, status_code=200 if found.ready else 503, headers={"cache-control": "no-store"})
 
     @get("/query", sync_to_thread=False)

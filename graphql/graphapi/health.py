@@ -6,7 +6,7 @@ Nothing is remembered between two questions, so it recovers by itself when the d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -28,11 +28,15 @@ log: Final = structlog.get_logger("health")
 
 
 class SearchLag(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How far the local search index is behind: changes not yet searchable, age of the oldest in seconds."""
+    """How far a search index is behind: changes not yet searchable, age of the oldest in seconds.
+
+    ``set_aside``: how many services could not be indexed; the log names each.
+    """
 
     searchable: bool
     behind: int
     seconds: float
+    set_aside: int
     trouble: str | None
 
 
@@ -49,21 +53,21 @@ class ClockState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Readiness(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether requests can be served; ``reasons`` are codes of what is wrong.
 
-    ``search`` tells how far the local index is behind, ``clock`` what it could not do: these are no reason to
-    stop serving.
+    ``search`` tells of each engine how far its index is behind, ``clock`` what it could not do: these are no
+    reason to stop serving.
     """
 
     ready: bool
     reasons: tuple[str, ...] = ()
     schema_revision: str | None = None
-    search: SearchLag | None = None
+    search: dict[str, SearchLag] = {}
     clock: ClockState | None = None
 
 
 async def readiness(
     database: Database,
     newest_revision: str,
-    search_lag: Callable[[], Lag] | None,
+    lags: Mapping[str, Lag],
     opening: Opening | None = None,
 ) -> Readiness:
     """Ask both roles' connections and compare the schema's revision with the one this release needs."""
@@ -97,7 +101,7 @@ async def readiness(
         ready=not reasons,
         reasons=tuple(reasons),
         schema_revision=revision,
-        search=None if search_lag is None else _lag(search_lag()),
+        search={name: _lag(lag) for name, lag in lags.items()},
         clock=clock,
     )
 
@@ -111,5 +115,9 @@ async def _clock(database: Database) -> ClockState:
 
 def _lag(lag: Lag) -> SearchLag:
     return SearchLag(
-        searchable=lag.searchable, behind=lag.behind, seconds=round(lag.seconds, 1), trouble=lag.trouble
+        searchable=lag.searchable,
+        behind=lag.behind,
+        seconds=round(lag.seconds, 1),
+        set_aside=len(lag.set_aside),
+        trouble=lag.trouble,
     )

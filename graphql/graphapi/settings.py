@@ -206,6 +206,22 @@ class Settings(BaseSettings):
         ),
     ] = ""
 
+    meili_url: Annotated[
+        str | None,
+        Field(
+            validation_alias="MEILI_URL",
+            description="Meilisearch server that answers searches (http(s)://host[:port]), kept up by one "
+            "host at a time. Unset, or while it does not answer: each host's local index does.",
+        ),
+    ] = None
+    meili_key: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="MEILI_KEY",
+            description="Its key with the rights to search, documents, indexes, settings and tasks; "
+            "needed with MEILI_URL in production.",
+        ),
+    ] = None
     check_links: Annotated[
         bool,
         Field(
@@ -277,7 +293,7 @@ class Settings(BaseSettings):
         except InvalidInput:
             raise ValueError("must be a mail address") from None
 
-    @field_validator("public_url")
+    @field_validator("public_url", "meili_url")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -304,6 +320,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
+        if (
+            self.environment is Environment.PRODUCTION
+            and self.meili_url is not None
+            and self.meili_key is None
+        ):
+            raise ValueError("MEILI_KEY must be set when MEILI_URL is, in production")
         if self.database_url is not None and self.database_reader_url is None:
             raise ValueError("DATABASE_READER_URL must be set when DATABASE_URL is")
         if self.database_url is not None and self.keys_database_url is None:

@@ -51,6 +51,9 @@ class Lock(Protocol):
     def lead(self) -> bool:
         """Try to become, or stay, the one that writes; never waits."""
 
+    def ask(self) -> None:
+        """Ask the one that writes to step aside for this one."""
+
     def resign(self) -> None:
         """Let another write."""
 
@@ -127,6 +130,10 @@ class MeiliEngine:
     def lead(self) -> bool:
         """Try to become, or stay, the process that writes."""
         return self._lock.lead()
+
+    def ask(self) -> None:
+        """Ask the process that writes to step aside for this one."""
+        self._lock.ask()
 
     def resign(self) -> None:
         """Let another process write, and close the connections; they open again when they are needed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -194,6 +195,33 @@ def test_a_revoked_token_is_nobodys(spurwechsel: Run, tmp_path: Path, variables:
     assert before.role is Role.LEAD
     assert revoked.returncode == 0
     assert asyncio.run(actor()) is None
+
+
+def test_the_search_index_is_built_compared_and_repaired(
+    spurwechsel: Run, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    (tmp_path / "network.json").write_text(json.dumps(NETWORK))
+    spurwechsel("import", str(tmp_path / "network.json"), "--publish")
+
+    without = spurwechsel("search", "verify", "--dry-run")
+    built = spurwechsel("search", "rebuild")
+    same = spurwechsel("search", "verify", "--dry-run")
+    shutil.rmtree(Path(variables["SPURWECHSEL_DATA"]) / "search")
+    again = spurwechsel("search", "verify", "--engine", "local")
+    nowhere = spurwechsel("search", "rebuild", "--engine", "meilisearch")
+
+    assert without.returncode == 1  # nothing is indexed yet, and nothing was repaired
+    assert (built.returncode, "0 set aside" in built.stdout) == (0, True), built.stderr
+    assert "Building the index of local" in built.stderr
+    assert (same.returncode, again.returncode) == (0, 0), again.stderr
+    assert nowhere.returncode == 2
+
+
+def test_a_server_that_is_away_is_said_in_one_line(spurwechsel: Run) -> None:
+    away = spurwechsel("search", "verify", "--engine", "meilisearch", MEILI_URL="http://127.0.0.1:1")
+
+    assert away.returncode == 1
+    assert "a search engine cannot do this now" in one_line(away)
 
 
 def test_migrating_a_migrated_database_changes_nothing(spurwechsel: Run) -> None:

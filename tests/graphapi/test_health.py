@@ -116,7 +116,7 @@ async def test_what_the_clock_had_to_set_aside_shows_in_the_health(api: Api, dat
 async def test_an_old_schema_is_not_ready(database: Database) -> None:
     from graphapi.health import readiness
 
-    found = await readiness(database, "9999_of_the_future", None)
+    found = await readiness(database, "9999_of_the_future", {})
 
     assert (found.ready, found.reasons) == (False, ("schema-not-newest",))
 

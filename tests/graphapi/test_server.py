@@ -101,7 +101,7 @@ async def test_a_server(server: tuple[str, Path], empty_database: Database) -> N
         assert nodes == [{"id": world.id("Service", key)}]
 
         ready = (await http.get("/health/ready")).json()
-        assert ready["search"]["searchable"]
+        assert ready["search"]["local"]["searchable"]
 
         large = await http.post(
             "/graphql", content=b"x" * 1_000_000, headers={"content-type": "application/json"}

@@ -56,6 +56,19 @@ def test_without_any_variable_the_settings_are_those_of_the_demo() -> None:
         ({"SPURWECHSEL_MAIL_FROM": "nobody"}, "SPURWECHSEL_MAIL_FROM", None),
         ({"SPURWECHSEL_MAIL_FROM": "a@example.org\r\nBcc: b@c.de"}, "SPURWECHSEL_MAIL_FROM", "Bcc"),
         ({"SPURWECHSEL_PUBLIC_URL": "ftp://example.org"}, "SPURWECHSEL_PUBLIC_URL", None),
+        ({"MEILI_URL": "meili:7700"}, "MEILI_URL", None),
+        (
+            {
+                "SPURWECHSEL_ENVIRONMENT": "production",
+                "DATABASE_URL": "postgresql://a@h/d",
+                "DATABASE_READER_URL": "postgresql://r@h/d",
+                "KEYS_DATABASE_URL": "postgresql://k@h/k",
+                "SPURWECHSEL_MASTER_KEY": KEY,
+                "MEILI_URL": "https://meili.example.org",
+            },
+            "MEILI_KEY",
+            None,
+        ),
         ({"SPURWECHSEL_ENVIRONMENT": "production"}, "DATABASE_URL", None),
         (
             {

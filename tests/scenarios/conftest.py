@@ -215,7 +215,7 @@ async def network(
         keys=keys,
     )
     follower = Follower(engine, database, cluster.dsn(READER, name))
-    app = application(services, follower)
+    app = application(services, [follower])
     async with (
         running(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http,  # type: ignore[arg-type]
@@ -252,5 +252,5 @@ def _index(factory: pytest.TempPathFactory) -> Path:
 
 
 def _searchable(answer: httpx.Response) -> bool:
-    search = answer.json()["search"]
+    search = answer.json()["search"]["local"]
     return answer.status_code == 200 and search["searchable"] and search["behind"] == 0

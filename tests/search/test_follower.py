@@ -340,6 +340,27 @@ async def test_the_next_process_takes_over(
         await until(lambda: total(second, "Schwimmen") == 1)
 
 
+async def test_a_command_takes_over_from_the_server(
+    local: LocalEngine, empty_database: Database, listen_url: str, directory: Directory, tmp_path: Path
+) -> None:
+    """It asks the process that writes to step aside, builds anew, and gives the place back."""
+    await directory.add("Deutschkurs")
+    server = Follower(local, empty_database, listen_url)
+    command_engine = LocalEngine(tmp_path / "index")
+    command = Follower(command_engine, empty_database, listen_url)
+    async with running(server):
+        await until(lambda: server.lag().leading and total(local, "Deutschkurs") == 1)
+
+        await command.take_over(5)
+        assert await command.rebuild() > 0
+        assert not local.lead()
+        command_engine.resign()
+
+        await until(lambda: server.lag().leading and local.lead())
+        await directory.add("Schwimmen")
+        await until(lambda: total(local, "Schwimmen") == 1)
+
+
 async def test_a_deleted_folder_is_rebuilt_by_itself(
     follower: Follower, local: LocalEngine, directory: Directory, tmp_path: Path
 ) -> None:

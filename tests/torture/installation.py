@@ -234,7 +234,7 @@ class Installation:
                 with suppress(httpx.TransportError):
                     answer = await http.get("/health/ready")
                     said = answer.text
-                    if answer.status_code == 200 and answer.json()["search"]["searchable"]:
+                    if answer.status_code == 200 and answer.json()["search"]["local"]["searchable"]:
                         return answer
                 await asyncio.sleep(0.1)
         raise AssertionError(f"not ready: {said}\n{self.server.log.read_text()[-3000:]}")

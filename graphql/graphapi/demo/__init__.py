@@ -229,7 +229,8 @@ def _not_ready(settings: Settings) -> str | None:
     """Say why the server or its search index is not ready (the first query to try is a search), if so."""
     try:
         with urlopen(f"{_address(settings)}/health/ready", timeout=2) as answer:  # noqa: S310
-            return None if json.load(answer)["search"]["searchable"] else "its search index is being built"
+            searchable = json.load(answer)["search"]["local"]["searchable"]
+            return None if searchable else "its search index is being built"
     except HTTPError as refused:
         return refused.read(1_000).decode(errors="replace")
     except OSError:
