@@ -577,7 +577,7 @@ class Upkeep(Base):
 
 
 class UpkeepLink(Base):
-    """A link with which a partner says that its entries are right, without an account; kept as a hash only."""
+    """A link with which a partner says, without an account, that its entries are right; kept as a hash."""
 
     __tablename__ = "upkeep_link"
     __table_args__ = (Index("upkeep_link_partner", "partner_id"),)

@@ -140,7 +140,9 @@ class Code(msgspec.Struct, frozen=True, kw_only=True, tag="Code", tag_field="kin
     language: str | None = None
 
 
-Single: TypeAlias = Title | Heading | Paragraph | Notice | Bullets | Rows | Choice | SignatureLine | PageBreak | Code
+Single: TypeAlias = (
+    Title | Heading | Paragraph | Notice | Bullets | Rows | Choice | SignatureLine | PageBreak | Code
+)
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True, tag="Beside", tag_field="kind"):

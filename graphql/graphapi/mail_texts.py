@@ -28,8 +28,8 @@ class MailText(msgspec.Struct, frozen=True):
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What stands around every text of a language.
 
-    ``due`` holds ``{day}``; ``link``, ``answer`` and ``keep`` hold ``{url}``; ``exchange`` is who asks when no
-    organisation does; ``superior`` begins a mail to a superior contact.
+    ``due`` holds ``{day}``; ``link``, ``answer`` and ``keep`` hold ``{url}``; ``exchange`` is who asks when
+    no organisation does; ``superior`` begins a mail to a superior contact.
     """
 
     greeting: str

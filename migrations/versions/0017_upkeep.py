@@ -1,4 +1,4 @@
-"""Upkeep: what of an entry was assured when, how far its chain has come, corrections, links, dead websites."""
+"""Upkeep: what was assured when, how far a chain has come, corrections, links, dead websites."""
 
 from alembic import op
 

@@ -159,7 +159,12 @@ class TestServices:
                 "responsibility": "BY_RESIDENCE",
                 "contactPoints": [{"kind": "EMAIL", "value": "kurs@example.org"}],
                 "capacity": {"state": "FEW", "places": 2, "expiresOn": "2999-01-01"},
-                "course": {"levelFrom": "A2", "levelTo": "B1", "childcare": True, "startsOn": "2999-01-01"},
+                "course": {
+                    "levelFrom": "A2",
+                    "levelTo": "B1",
+                    "childcare": True,
+                    "runs": [{"startsOn": "2999-01-01"}],
+                },
                 "interpreting": {"languages": [{"language": "ar"}], "modes": ["PHONE"]},
                 "note": "intern",
             },

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -190,7 +191,7 @@ def test_a_line_in_a_name_makes_no_property() -> None:
     assert str(read["TEL"]) == "tel:+49355123456;ext=007"
 
 
-def events(written: bytes) -> dict[str, Component]:
+def events(written: bytes) -> dict[str, Any]:
     return {str(event["UID"]): event for event in Calendar.from_ical(written).walk("VEVENT")}
 
 

@@ -529,12 +529,12 @@ async def test_a_move_takes_few_statements(desk: Desk, town: Town, client_id: UU
     finally:
         event.remove(engine, "before_cursor_execute", count)
 
-    # Who acts; lock; change; event; audit. Sending also reads both ends and the consent, stores the package,
-    # and promises the notice.
+    # Who acts; lock; change; event; audit. Sending also reads both ends, the consent and the project's rule,
+    # stores the package, and promises the notice.
     assert running.state is ReferralState.IN_PROGRESS
     assert numbers["acknowledge"] == 5
     assert numbers["start"] == 5
-    assert numbers["send"] == 9
+    assert numbers["send"] == 10
     assert numbers["inbox"] == 2
     # the notice; the place, and the service's document with its entry in the feed
     assert numbers["accept"] <= 5 + 1 + 8

@@ -25,9 +25,7 @@ GUARD = Exchange()
 class EntryDeleted:
     """What is no longer in the directory."""
 
-    deleted_id: strawberry.ID = strawberry.field(
-        description="Its id, with which it can be restored."
-    )
+    deleted_id: strawberry.ID = strawberry.field(description="Its id, with which it can be restored.")
 
 
 async def _partner_deleted(info: Info, id_: UUID) -> EntryDeleted:
