@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ KEYS_TEMPLATE = "template_spurwechsel_keys"
 FOLDER = pytest.StashKey[Path]()
 MEMORY = "/dev/shm"
 ROOM_FOR_CLUSTER = 3_000_000_000
+
+# Else each process compiles anew all that it imports: every worker all tests, and what the tests start.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
