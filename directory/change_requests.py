@@ -14,13 +14,13 @@ from typing import Final
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import case, func, select, text, true, tuple_, update
+from sqlalchemy import ColumnElement, case, func, select, text, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.database import Work
-from directory.models import ChangeRequest, Partner, Service
+from directory.models import ChangeRequest, Location, Partner, Service
 from directory.paging import check_size, cursor_of, place_of
 from directory.policy import EntryFacts, require_change_service
 from directory.problems import InvalidInput, NotFound, NotSignedIn, StaleVersion
@@ -296,3 +296,91 @@ async def settle(work: Work, service_id: UUID, field: ChangeField) -> None:
         )
         .execution_options(synchronize_session=False)
     )
+
+
+# --- When an entry ends -------------------------------------------------------------------------------------
+
+_OPEN: Final = ChangeRequest.state == ChangeRequestState.OPEN
+
+
+async def follow_service(work: Work, merged_id: UUID, survivor_id: UUID) -> None:
+    """Let what is open about a service that was merged be open about the survivor of the same partner.
+
+    What is open there already counts both together. That the merged one does not exist any more is true now,
+    and says nothing about the survivor: it is settled.
+    """
+    found = list(
+        await work.session.scalars(
+            select(ChangeRequest)
+            .where(ChangeRequest.service_id.in_([merged_id, survivor_id]), _OPEN)
+            .order_by(ChangeRequest.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
+    there = {(row.field, row.digest): row for row in found if row.target_id == survivor_id}
+    for row in found:
+        if row.service_id != merged_id:
+            continue
+        twin = there.get((row.field, row.digest))
+        if row.target_id != merged_id:  # about a place, which stays what it is
+            row.service_id = survivor_id
+        elif twin is None and row.field is not ChangeField.EXISTENCE:
+            row.service_id = row.target_id = survivor_id
+        else:
+            if twin is not None and row.field is not ChangeField.EXISTENCE:
+                twin.times += row.times
+                twin.last_at = max(twin.last_at, row.last_at)
+                twin.version += 1
+            continue
+        row.version += 1
+    await work.session.flush()
+    await _settle_ended(work, ChangeRequest.service_id == merged_id)
+
+
+async def follow_partner(work: Work, from_id: UUID, to_id: UUID) -> None:
+    """Let what is open about services and places of a partner come with those that have moved to another."""
+    moved = update(ChangeRequest).execution_options(synchronize_session=False)
+    moved = moved.where(ChangeRequest.partner_id == from_id, _OPEN)
+    moved = moved.values(partner_id=to_id, version=ChangeRequest.version + 1)
+    await work.session.flush()
+    await work.session.execute(
+        moved.where(ChangeRequest.service_id == Service.id, Service.partner_id == to_id)
+    )
+    await work.session.execute(
+        moved.where(
+            ChangeRequest.service_id.is_(None),
+            ChangeRequest.target_id == Location.id,
+            Location.partner_id == to_id,
+        )
+    )
+
+
+async def settle_service(work: Work, service_id: UUID) -> None:
+    """Settle what is open about a service that has ended."""
+    await _settle_ended(work, ChangeRequest.service_id == service_id)
+
+
+async def settle_partner(work: Work, partner_id: UUID) -> None:
+    """Settle what is open about a partner that has ended, and about all that has ended with it."""
+    await _settle_ended(work, ChangeRequest.partner_id == partner_id)
+
+
+async def _settle_ended(work: Work, which: ColumnElement[bool]) -> None:
+    """Reject what is open because its entry has ended; nobody has decided on it, so nobody is named."""
+    settled = await work.session.scalars(
+        update(ChangeRequest)
+        .where(which, _OPEN)
+        .values(
+            state=ChangeRequestState.REJECTED,
+            decided_at=work.now,
+            decision_reason=ChangeDecision.ENTRY_ENDED,
+            remark=None,
+            version=ChangeRequest.version + 1,
+        )
+        .returning(ChangeRequest.id)
+        .execution_options(synchronize_session=False)
+    )
+    said = {"state": ChangeRequestState.REJECTED, "reason": ChangeDecision.ENTRY_ENDED}
+    for id_ in settled:
+        work.record("change_request.decide", "change_request", id_, said)

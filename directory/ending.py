@@ -18,6 +18,9 @@ merging may let somebody read what was consented to another:
 - A partner with members is merged by a lead only, who says that both are the same legal body; and even then
   no member is moved. Who works for the survivor is added there by who administers it.
 
+What is open about an entry's fields (``change_requests``) is about nobody: it goes where the entry goes,
+and is settled where an entry ends for good.
+
 To undo a merging is to restore the entry that ended: it comes back hidden, under its own id, and of a partner
 the services and places that had moved come back with it, unless something is under way there.
 
@@ -52,6 +55,7 @@ from directory.catalogue import (
     partner_facts,
     raise_services_at,
 )
+from directory.change_requests import follow_partner, follow_service, settle_partner, settle_service
 from directory.database import Work
 from directory.documents import DocumentKind
 from directory.models import (
@@ -291,7 +295,7 @@ async def _take_back(
         .execution_options(synchronize_session=False)
     )
     _raised(work, survivor, DocumentKind.PARTNER)
-    await work.session.flush()
+    await follow_partner(work, survivor_id, partner.id)
 
 
 async def _restore_places(work: Work, partner_id: UUID, places: list[dict[str, Any]]) -> bool:
@@ -386,8 +390,8 @@ async def _give_back(work: Work, service: Service, partner_id: UUID, guard: Guar
     owner = await _locked_partner(work, partner_id)
     if owner.ended_at is not None or owner.municipality_id != service.partner.municipality_id:
         raise InvalidInput("version", "partner-ended")
-    service.partner_id = partner_id
-    await work.session.flush()
+    before, service.partner_id = service.partner_id, partner_id
+    await follow_partner(work, before, partner_id)
     await work.session.refresh(service, ["partner"])
     return True
 
@@ -446,6 +450,7 @@ async def merge_services(
     saved = _raised(work, survivor, DocumentKind.SERVICE)
     await _alias(work, DocumentKind.SERVICE, merged_id, survivor_id)
     await guard.move(work, merged_id, survivor_id)
+    await follow_service(work, merged_id, survivor_id)
     for service, other in ((survivor, merged), (merged, survivor)):
         action = "service.merge" if service is survivor else "service.merged_into"
         work.record(action, "service", service.id, {"other": str(other.id)})
@@ -492,6 +497,8 @@ async def merge_partners(
     _end(work, merged, DocumentKind.PARTNER)
     saved = _raised(work, survivor, DocumentKind.PARTNER)
     await _alias(work, DocumentKind.PARTNER, merged_id, survivor_id)
+    await follow_partner(work, merged_id, survivor_id)
+    await settle_partner(work, merged_id)
     for partner, other in ((survivor, merged), (merged, survivor)):
         action = "partner.merge" if partner is survivor else "partner.merged_into"
         work.record(action, "partner", partner.id, {"other": str(other.id)})
@@ -554,6 +561,7 @@ async def delete_service(work: Work, id_: UUID, *, expected_version: int, guard:
     await guard.require_nothing_open_at(work, [id_])
     work.record("service.delete", "service", id_)
     work.explain(id_, reason)
+    await settle_service(work, id_)
     return _end(work, service, DocumentKind.SERVICE)
 
 
@@ -597,4 +605,5 @@ async def delete_partner(work: Work, id_: UUID, *, expected_version: int, guard:
         work.explain(service_id, reason)
     work.record("partner.delete", "partner", id_)
     work.explain(id_, reason)
+    await settle_partner(work, id_)
     return _end(work, partner, DocumentKind.PARTNER)

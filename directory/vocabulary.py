@@ -263,6 +263,7 @@ class ChangeDecision(StrEnum):
     ENTRY_IS_RIGHT = "ENTRY_IS_RIGHT"
     EXCEPTION = "EXCEPTION"
     NOT_CONFIRMED = "NOT_CONFIRMED"
+    ENTRY_ENDED = "ENTRY_ENDED"
 
 
 class Likeness(StrEnum):
@@ -448,6 +449,7 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(ChangeDecision.ENTRY_IS_RIGHT): {"de": "Eintrag stimmt", "en": "entry is right"},
     _key(ChangeDecision.EXCEPTION): {"de": "Einzelfall", "en": "a single case"},
     _key(ChangeDecision.NOT_CONFIRMED): {"de": "nicht bestätigt", "en": "could not be confirmed"},
+    _key(ChangeDecision.ENTRY_ENDED): {"de": "Eintrag gibt es nicht mehr", "en": "entry has ended"},
 }
 """Labels for people of the values that search, pages and papers show; language tag to text."""
 

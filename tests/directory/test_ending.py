@@ -21,6 +21,8 @@ from directory.catalogue import (
     create_service,
     publish_service,
 )
+from directory.change_requests import Proposal, propose
+from directory.corrections import Suggestion, propose_for
 from directory.database import Database
 from directory.documents import DocumentKind
 from directory.ending import (
@@ -34,9 +36,9 @@ from directory.ending import (
 from directory.feed import Changed
 from directory.history import entry_history
 from directory.importing import import_source
-from directory.models import Member, Partner
+from directory.models import ChangeRequest, Member, Partner
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, Problem, StaleVersion
-from directory.vocabulary import ServiceKind
+from directory.vocabulary import ChangeField, ChangeReason, ChangeRequestState, ChangeSource, ServiceKind
 from referrals.merging import Exchange
 from tests.directory.towns import Town
 
@@ -340,3 +342,118 @@ async def everything(database: Database) -> list[tuple[UUID, UUID, int, bool]]:
             )
         )
     return [tuple(row) for row in rows]
+
+
+async def say(
+    database: Database,
+    partner: UUID,
+    service: UUID | None,
+    field: ChangeField,
+    value: str | None = None,
+    times: int = 1,
+) -> UUID:
+    """Open a change request about a partner's own entry or about a service of it."""
+    async with database.work(SYSTEM) as work:
+        proposal = Proposal(
+            partner_id=partner,
+            target=service or partner,
+            service_id=service,
+            field=field,
+            reason=ChangeReason.SUGGESTED,
+            source=ChangeSource.PUBLIC,
+            proposed=None if value is None else {"value": value},
+            remark="so sagte jemand",
+        )
+        return (await propose(work, proposal, times=times)).id
+
+
+async def said(database: Database, id_: UUID) -> tuple[UUID, UUID | None, UUID, int, str | None]:
+    """Where a change request is, how often it was said, and why it was settled if it was."""
+    async with database.view(SYSTEM) as session:
+        row = await session.get_one(ChangeRequest, id_)
+        settled = row.state is not ChangeRequestState.OPEN
+        assert settled is (row.decided_at is not None)
+        assert not (settled and row.remark)
+        reason = row.decision_reason
+        return row.partner_id, row.service_id, row.target_id, row.times, reason.value if reason else None
+
+
+async def test_what_is_open_about_a_merged_service_is_open_about_the_survivor(
+    database: Database, town: Town
+) -> None:
+    """The same said of both counts together; that the merged one is gone says nothing about the survivor."""
+    partner = await town.partner()
+    stays, goes = await town.service(partner.id, "Kurs"), await town.service(partner.id, "Kurs ")
+    both = await say(database, partner.id, stays.id, ChangeField.PHONE, "0355 1", times=3)
+    twin = await say(database, partner.id, goes.id, ChangeField.PHONE, "0355 1", times=4)
+    other = await say(database, partner.id, goes.id, ChangeField.PHONE, "0355 2")
+    bare = await say(database, partner.id, goes.id, ChangeField.ELIGIBILITY, times=2)
+    gone = await say(database, partner.id, goes.id, ChangeField.EXISTENCE)
+
+    async with database.work(town.coordinator) as work:
+        await merge_services(
+            work, stays.id, goes.id, expected_version=stays.version,
+            merged_expected_version=goes.version, guard=GUARD, reason="doppelt",
+        )  # fmt: skip
+
+    assert await said(database, both) == (partner.id, stays.id, stays.id, 7, None)
+    assert await said(database, twin) == (partner.id, goes.id, goes.id, 4, "ENTRY_ENDED")
+    assert await said(database, other) == (partner.id, stays.id, stays.id, 1, None)
+    assert await said(database, bare) == (partner.id, stays.id, stays.id, 2, None)
+    assert await said(database, gone) == (partner.id, goes.id, goes.id, 1, "ENTRY_ENDED")
+    # and whoever says it again is counted at the survivor
+    assert await say(database, partner.id, stays.id, ChangeField.PHONE, "0355 2", times=2) == other
+
+
+async def test_what_is_open_goes_where_services_and_places_go_and_back(
+    database: Database, town: Town
+) -> None:
+    survivor, merged = await town.partner("Brücke e.V."), await town.partner("Bruecke")
+    async with database.work(town.lead) as work:
+        place, saved = await add_location(
+            work, merged.id, LocationDraft(name="Haus A"), expected_version=merged.version
+        )
+    moved = await town.service(merged.id, "Kurs", location_ids=[place])
+    about_service = await say(database, merged.id, moved.id, ChangeField.TITLE, "Kurse")
+    about_itself = await say(database, merged.id, None, ChangeField.PHONE, "0355 1")
+    about_other = await say(database, survivor.id, None, ChangeField.PHONE, "0355 1")
+    async with database.work(SYSTEM) as work:
+        hours = Suggestion(field=ChangeField.HOURS, value="Mo 09:00-12:00", location_id=place)
+        opened = await propose_for(work, merged.id, None, hours, ChangeSource.PUBLIC)
+        assert opened is not None
+
+    async with database.work(town.lead) as work:
+        await merge_partners(
+            work, survivor.id, merged.id, expected_version=survivor.version,
+            merged_expected_version=saved.version, guard=GUARD, reason="derselbe Verein",
+        )  # fmt: skip
+    assert await said(database, about_service) == (survivor.id, moved.id, moved.id, 1, None)
+    assert (await said(database, opened.id))[::2] == (survivor.id, place, None)
+    assert await said(database, about_itself) == (merged.id, None, merged.id, 1, "ENTRY_ENDED")
+    assert await said(database, about_other) == (survivor.id, None, survivor.id, 1, None)
+
+    async with database.work(town.lead) as work:
+        await restore_partner(work, merged.id, saved.version, expected_version=saved.version + 1, guard=GUARD)
+    assert await said(database, about_service) == (merged.id, moved.id, moved.id, 1, None)
+    assert (await said(database, opened.id))[::2] == (merged.id, place, None)
+    assert await said(database, about_other) == (survivor.id, None, survivor.id, 1, None)
+
+
+async def test_nothing_stays_open_about_what_was_deleted(database: Database, town: Town) -> None:
+    partner, other = await town.partner(), await town.partner("Anderer")
+    one, two = await town.service(partner.id, "Eins"), await town.service(partner.id, "Zwei")
+    first = await say(database, partner.id, one.id, ChangeField.WEBSITE, "https://example.org/")
+    second = await say(database, partner.id, two.id, ChangeField.WEBSITE, "https://example.org/")
+    third = await say(database, partner.id, None, ChangeField.EXISTENCE)
+    elsewhere = await say(database, other.id, None, ChangeField.EXISTENCE)
+
+    async with database.work(town.lead) as work:
+        await delete_service(work, one.id, expected_version=one.version, guard=GUARD, reason="gibt es nicht")
+    assert [(await said(database, id_))[-1] for id_ in (first, second)] == ["ENTRY_ENDED", None]
+
+    async with database.work(town.lead) as work:
+        await delete_partner(
+            work, partner.id, expected_version=partner.version, guard=GUARD, reason="aufgelöst"
+        )
+    settled = [(await said(database, id_))[-1] for id_ in (first, second, third, elsewhere)]
+    assert settled == ["ENTRY_ENDED"] * 3 + [None]
