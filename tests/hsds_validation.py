@@ -20,6 +20,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from directory.hsds import schemas, shapes
+from directory.hsds.profile import EXTENDED
 
 DATA = Path(
     os.environ.get("HSDS_DATA") or Path(__file__).parents[2] / "shared" / "data" / "hsds"
@@ -93,7 +94,7 @@ def patched_validator(name: str) -> Draft202012Validator:
     for key in shapes.OBJECTS:
         schema = published(f"schema/{key}.json")
         schema = {**schema, "properties": {**schema["properties"], **_NESTED.get(key, {})}}
-        if key in schemas.EXTENDED:
+        if key in EXTENDED:
             schema = schemas.merge_patch(schema, schemas.patch(key))
         patched[key] = schema
     return _of_files(patched, name)

@@ -63,7 +63,8 @@ async def take(database: Database, path: Path) -> ImportReport:
 async def give(database: Database, folder: Path, of: str) -> list[Any]:
     path = folder / f"{of}.json"
     await export_directory(database, path, Format.HSDS_JSON, of=of)
-    return json.loads(path.read_text())
+    given: list[Any] = json.loads(path.read_text())
+    return given
 
 
 def records_of(path: Path) -> list[Any]:

@@ -81,7 +81,7 @@ async def http(empty_database: Database) -> Any:
 async def published(database: Database) -> set[str]:
     partners = await sources.partners(database, ANONYMOUS, first=100)
     services = await sources.services(database, ANONYMOUS, first=100)
-    return {str(entry.id) for entry in (*partners.nodes, *services.nodes)}
+    return {str(partner.id) for partner in partners.nodes} | {str(service.id) for service in services.nodes}
 
 
 async def test_a_copy_stays_right_through_everything(

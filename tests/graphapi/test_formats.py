@@ -364,7 +364,7 @@ async def test_a_changed_entry_has_another_tag(api: Api, make: Maker, world: Wor
     assert (after.status_code, before.headers["etag"] == after.headers["etag"]) == (200, False)
 
 
-async def sheet(api: Api, **filters: object) -> list[dict[str, str]]:
+async def sheet(api: Api, **filters: str) -> list[dict[str, str]]:
     """Read the list as CSV and as XLSX; both say the same."""
     text = await api.http.get("/services.csv", params=filters)
     book = await api.http.get("/services.xlsx", params=filters)

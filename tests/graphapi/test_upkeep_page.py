@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -519,8 +520,7 @@ async def test_a_partner_that_is_hidden_shows_itself_again(empty_database: Datab
     service = await make_service(database, partner)
     start = database.clock()
     for passed in (200, 214, 228, 242, 270):
-        day = start + timedelta(days=passed)
-        database.clock = lambda day=day: day
+        database.clock = partial(start.__add__, timedelta(days=passed))
         await run_upkeep(database, tell)
     assert await sources.partner(database, ANONYMOUS, partner) is None
     path = await issue(database, partner)

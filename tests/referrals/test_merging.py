@@ -43,7 +43,7 @@ async def second_service(database: Database, at: Organisation) -> UUID:
 
 async def version(database: Database, model: type[Partner] | type[Service], id_: UUID) -> int:
     async with database.view(SYSTEM) as session:
-        found = await session.get_one(model, id_)
+        found: Partner | Service = await session.get_one(model, id_)
         return found.version
 
 

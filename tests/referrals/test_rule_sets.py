@@ -1,6 +1,6 @@
 """The project's rule as versions: drafted and decided by a LEAD, previewed, never working backwards."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from directory.actors import ANONYMOUS, Actor
-from directory.database import Database
+from directory.database import Database, Work
 from directory.problems import InvalidInput, NotAllowed, NotSignedIn, Problem, StaleVersion
 from directory.vocabulary import Answer
 from directory.vocabulary import ResidenceStatus as Status
@@ -30,8 +30,7 @@ from referrals.rule_sets import (
 )
 from referrals.vocabulary import JudgedAt, ReportDepth, RuleSetState, SupportAdvice, Warned
 from tests.referrals.desk import Desk
-from tests.referrals.test_clients import draft
-from tests.referrals.town import ORDINARY, Town
+from tests.referrals.town import ORDINARY, Town, draft
 
 TEXTS = {"de": "Neue Zielgruppe", "en": "New target group"}
 S24 = SupportRule(
@@ -103,10 +102,11 @@ async def test_a_decided_version_never_changes(database: Database, town: Town, a
     tomorrow = local_day(database.clock()) + timedelta(days=1)
     async with database.work(town.lead) as work:
         await decide_rule_set(work, id_, 1, tomorrow)
-    for act in (
+    acts: tuple[Callable[[Work], Awaitable[object]], ...] = (
         lambda work: change_rule_set(work, id_, 2, (S24,)),
         lambda work: decide_rule_set(work, id_, 2, tomorrow + timedelta(days=1)),
-    ):
+    )
+    for act in acts:
         async with database.work(town.lead) as work:
             with pytest.raises(InvalidInput, match="never-changes"):
                 await act(work)

@@ -464,14 +464,15 @@ def test_unknown_is_never_no(situation: Situation) -> None:
 def test_knowing_less_never_makes_a_no(offered: ServiceDocument, situation: Situation) -> None:
     """Forgetting a fact turns no yes or question into a no."""
     before = judge(offered, situation, REGULATED).answer
-    for field, nothing in (
+    unknown: tuple[tuple[str, object], ...] = (
         ("eligibility", ()),
         ("area", ()),
         ("languages", ()),
         ("course", None),
         ("recognition", None),
         ("capacity", Capacity()),
-    ):
+    )
+    for field, nothing in unknown:
         after = judge(replace(offered, **{field: nothing}), situation, REGULATED).answer
         assert after is not NOT or before is NOT
     if offered.course is not None:
