@@ -200,16 +200,16 @@ class MeiliEngine:
             newer = [service for service in batch.documents if service.version > known.get(service.id, 0)]
             writer = _Writer(self.server, self.index, vocabulary, kept[1]["made"], kept[1]["settings"])
             refused = writer.write(newer, batch.removed, batch.position, position_too=True)
-            self._sweep(batch)
+            if writer.left:
+                self._sweep()
             return refused
 
-    def _sweep(self, batch: Batch) -> None:
+    def _sweep(self) -> None:
         """Delete the bare ids of what is gone; they are never found, so it need not be the same commit."""
-        if batch.removed or batch.documents:
-            try:
-                self.server.delete(self.index, is_one("meta", GONE))
-            except (SearchUnavailable, TaskFailed) as error:
-                log.warning("search.sweep_waits", trouble=str(error))
+        try:
+            self.server.delete(self.index, is_one("meta", GONE))
+        except (SearchUnavailable, TaskFailed) as error:
+            log.warning("search.sweep_waits", trouble=str(error))
 
     def rebuild(self, vocabulary: Vocabulary) -> MeiliRebuild:
         """Begin a new index beside the one that serves."""
@@ -246,6 +246,8 @@ class _Writer:
         self._vocabulary = vocabulary
         self._made = made
         self._settings = set_up
+        self.left = False
+        """Whether bare ids of what is gone are left to be deleted."""
 
     def write(
         self,
@@ -254,7 +256,6 @@ class _Writer:
         position: Position,
         *,
         position_too: bool,
-        refused_before: Mapping[UUID, str] | None = None,
     ) -> dict[UUID, str]:
         """Write in one task; return what cannot be indexed, with the kind of error."""
         refused: dict[UUID, str] = {}
@@ -272,7 +273,7 @@ class _Writer:
             made.setdefault(str(id_), [_gone(id_)])
 
         def last() -> list[dict[str, Any]]:
-            return [self._position(position, {**(refused_before or {}), **refused})] if position_too else []
+            return [self.position(position, refused)] if position_too else []
 
         try:
             self._put(made, last())
@@ -285,6 +286,7 @@ class _Writer:
 
     def _put(self, made: Mapping[str, list[dict[str, Any]]], last: Sequence[dict[str, Any]]) -> None:
         documents = {one["id"]: one for several in made.values() for one in several}
+        self.left = self.left or any(one["meta"] == GONE for one in documents.values())
         everything = [*documents.values(), *last]
         if everything:
             self._server.put(self._index, everything)
@@ -309,7 +311,8 @@ class _Writer:
                 refused |= self._one_by_one(part)
         return refused
 
-    def _position(self, position: Position, refused: Mapping[UUID, str]) -> dict[str, Any]:
+    def position(self, position: Position, refused: Mapping[UUID, str]) -> dict[str, Any]:
+        """Return the document that keeps a position."""
         kept = msgspec.structs.replace(position, set_aside={**position.set_aside, **refused})
         return {
             "id": POSITION,
@@ -338,8 +341,7 @@ class MeiliRebuild:
         self._writer = _Writer(self._server, index, vocabulary, made, set_up)
         self._server.create(index)
         self._server.set_up(index, settings(vocabulary))
-        whole = {"id": WHOLE, "meta": WHOLE, "made": made, "settings": set_up, "declared": _declared()}
-        self._server.put(index, [whole])
+        self._whole = {"id": WHOLE, "meta": WHOLE, "made": made, "settings": set_up, "declared": _declared()}
 
     def apply(self, batch: Batch) -> Mapping[UUID, str]:
         """Add documents; return those that could not be added."""
@@ -353,8 +355,9 @@ class MeiliRebuild:
         if self._position is None:
             raise ValueError("A rebuild needs at least one batch: it brings the position.")
         try:
-            self._server.delete(self._index, is_one("meta", GONE))
-            self._writer.write([], [], self._position, position_too=True, refused_before=self._refused)
+            if self._writer.left:
+                self._server.delete(self._index, is_one("meta", GONE))
+            self._server.put(self._index, [self._whole, self._writer.position(self._position, self._refused)])
             if not self._engine.lead():
                 raise SearchUnavailable("another process writes")
             self._server.swap(self._index, self._engine.index)

@@ -18,6 +18,7 @@ from meilisearch._httprequests import HttpRequests
 from meilisearch.config import Config
 from meilisearch.errors import MeilisearchApiError, MeilisearchError, MeilisearchTimeoutError
 from meilisearch.index import Index
+from meilisearch.models.task import TaskInfo
 from requests.adapters import HTTPAdapter
 
 from search.engine import SearchUnavailable
@@ -147,7 +148,8 @@ class Server:
 
     def create(self, index: str) -> None:
         """Make an empty index."""
-        self._done(lambda: self._client.create_index(index, {"primaryKey": "id"}))
+        # Not create_index of the client: it opens a connection of its own, without a time limit.
+        self._done(lambda: TaskInfo(**self._asking.post("indexes", {"uid": index, "primaryKey": "id"})))
 
     def set_up(self, index: str, settings: Mapping[str, Any]) -> None:
         """Give an index its settings."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -18,6 +20,8 @@ from search.local import LocalEngine
 from search.meili.engine import MeiliEngine
 from tests.search.meili import ABSENT, OwnServer, program
 from tests.search.samples import Directory
+
+ROOM = 1_000_000_000
 
 
 class Reached(NamedTuple):
@@ -36,10 +40,17 @@ def meili(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reached]:
         return
     if program() is None:
         pytest.skip(ABSENT)
-    own = OwnServer(tmp_path_factory.mktemp("meilisearch"))
-    own.start()
-    yield Reached(own.url, own.key)
-    own.kill()
+    # In memory where there is some: each task of the server waits for the disk several times.
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM
+    folder = Path(mkdtemp(prefix="meilisearch-", dir=memory if roomy else tmp_path_factory.getbasetemp()))
+    own = OwnServer(folder)
+    try:
+        own.start()
+        yield Reached(own.url, own.key)
+    finally:
+        own.kill()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["local", "meilisearch"])

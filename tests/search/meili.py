@@ -49,6 +49,7 @@ class OwnServer:
                     f"--master-key={self.key}",
                     "--no-analytics",
                     "--max-indexing-threads=2",
+                    "--max-indexing-memory=100MiB",
                     "--log-level=WARN",
                 ],
                 cwd=self.folder,
