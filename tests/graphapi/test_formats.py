@@ -15,8 +15,12 @@ import pytest
 from icalendar import Calendar, Component
 from pypdf import PdfReader
 
+from directory import catalogue
+from directory.actors import SYSTEM
+from directory.database import Database
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.languages import PROJECT, right_to_left
+from directory.models import Partner
 from directory.values import (
     ContactPoint,
     CourseFacts,
@@ -341,6 +345,22 @@ async def test_a_draft_and_nothing_look_the_same(
 )
 async def test_what_is_no_entry_is_not_found(api: Api, file: str) -> None:
     assert (await api.http.get(f"/services/{file}")).status_code in {400, 404}
+
+
+async def test_a_service_without_a_contact_is_reached_where_its_partner_is(
+    api: Api, database: Database, make: Maker, world: World
+) -> None:
+    service = await make.service(world.partner)
+    async with database.work(SYSTEM) as work:
+        partner = await work.session.get_one(Partner, world.partner)
+        change = catalogue.PartnerChange(contact_points=(PHONE,))
+        await catalogue.change_partner(work, world.partner, change, expected_version=partner.version)
+
+    card = (await api.http.get(f"/services/{service}.vcf")).text
+    page = (await api.http.get(f"/services/{service}.pdf")).content
+
+    assert "tel:+49355123456;ext=007" in card.replace("\r\n ", "")
+    assert "+49355123456" in text_of(page)
 
 
 async def test_a_changed_entry_has_another_tag(api: Api, make: Maker, world: World) -> None:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException
@@ -23,7 +24,7 @@ from directory import sources
 from directory.actors import ANONYMOUS
 from directory.catalogue import ZONE
 from directory.database import Unavailable
-from directory.documents import PartnerDocument, ServiceDocument
+from directory.documents import PartnerDocument, ServiceDocument, encoder
 from graphapi.context import Services
 from graphapi.formats import calendar, handout, json_ld, vcard
 from graphapi.messages import preferred_languages
@@ -85,6 +86,14 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
             raise NotFoundException(detail="No such entry.")
         return found
 
+    async def reachable(id_: UUID) -> ServiceDocument:
+        """Return a service; one that names no contact is reached where its partner is."""
+        found = await service(id_)
+        if found.contact_points:
+            return found
+        keeper = await partner(found.partner.id)
+        return msgspec.structs.replace(found, contact_points=keeper.contact_points)
+
     @get("/partners/{file:str}")
     async def partner_file(file: File, request: AnyRequest, language: Language = None) -> Response[bytes]:
         """Give a partner as .jsonld, .vcf (vCard 4.0) or .ics (opening hours)."""
@@ -117,18 +126,18 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
             entry = json_ld.of_service(found, here, address("partners", found.partner.id))
             return _answer(request, json_ld.encode(entry), json_ld.MEDIA_TYPE)
         if suffix == "vcf":
-            return _answer(request, vcard.of_service(await service(id_), here, spoken), vcard.MEDIA_TYPE)
+            return _answer(request, vcard.of_service(await reachable(id_), here, spoken), vcard.MEDIA_TYPE)
         if suffix == "ics":
             midnight = at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
             return _answer(
                 request, calendar.of_service(await service(id_), spoken, midnight), calendar.MEDIA_TYPE
             )
         if suffix == "pdf":
-            found, today = await service(id_), at.astimezone(ZONE).date()
+            found, today = await reachable(id_), at.astimezone(ZONE).date()
             more = here if services.public_url else None
             try:
                 page = await handouts.give(
-                    (id_, found.version, found.updated_at, handout.language_of(spoken), spoken, today),
+                    (sha256(encoder.encode(found)).digest(), spoken, today),
                     lambda: handout.of_service(found, spoken, more, today),
                 )
             except NotPrintable:
