@@ -2,7 +2,8 @@
 
 Knows no mail server. Whoever sends claims a batch, which nobody else then touches until the claim is over;
 sends, outside any transaction; and says what became of each. So what was sent when a process dies between
-sending and saying so is sent again, with the same id, and nothing is lost.
+sending and saying so is sent again, with the same id, and nothing is lost. A notice that cannot even be read
+is set aside (``troubles``) and stops no other.
 """
 
 from __future__ import annotations
@@ -13,20 +14,22 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal, or_, select, update
+from sqlalchemy import Select, and_, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory import contacts
-from directory.actors import Actor
-from directory.database import Work
+from directory.actors import SYSTEM, Actor
+from directory.database import Database, Unavailable, Work
 from directory.models import Partner, Service
 from directory.problems import InvalidInput
 from directory.values import ContactPoint, Instant, Value
 from directory.vocabulary import ContactKind
+from referrals import troubles
 from referrals.consent.consents import facts_of as consent_facts
 from referrals.models import Approval, Booking, Consent, Notice, Referral
 from referrals.moving import covered
 from referrals.policy import must_work_with_people
+from referrals.troubles import Due, Task
 from referrals.vocabulary import (
     READABLE_STATES,
     UNSENT_STATES,
@@ -162,6 +165,14 @@ class Claimed(Value, frozen=True, kw_only=True):
     keeps: bool = False
 
 
+class Batch(Value, frozen=True, kw_only=True):
+    """What is to be sent now; how many rows could be looked at, and how many were set aside."""
+
+    claimed: tuple[Claimed, ...] = ()
+    looked_at: int = 0
+    set_aside: int = 0
+
+
 class NoticeView(Value, frozen=True, kw_only=True):
     """A notice as the organisation that is told, or the one that waits, may see it."""
 
@@ -241,22 +252,82 @@ async def _objects(session: AsyncSession, notices: Sequence[Notice]) -> _Objects
     return found
 
 
-async def claim(
-    work: Work, *, limit: int = BATCH, for_long: timedelta = CLAIM
-) -> tuple[tuple[Claimed, ...], int]:
+async def claim_batch(database: Database, *, limit: int = BATCH, for_long: timedelta = CLAIM) -> Batch:
+    """Claim a batch of what is due, or if that fails one by one, and set aside what cannot be.
+
+    Nothing looked at and nothing set aside: nothing is due. Raises Unavailable.
+    """
+    try:
+        async with database.work(SYSTEM) as work:
+            return await claim(work, Due(limit=limit), for_long=for_long)
+    except Unavailable:
+        raise
+    except Exception as error:  # whatever it is, it must not keep everybody else's mail
+        kind = troubles.kind_of(error)
+        troubles.log.warning("a batch failed, now one by one", error=kind, tasks=[Task.NOTICE.value])
+    async with database.view(SYSTEM) as session:
+        ids = (await session.scalars(_due(database.clock(), Due(limit=limit)))).all()
+    done = Batch()
+    for id_ in ids:
+        try:
+            async with database.work(SYSTEM) as work:
+                done = _both(done, await claim(work, Due(only=id_), for_long=for_long))
+        except Unavailable:
+            raise
+        except Exception as error:
+            if not troubles.passes(error):
+                await troubles.set_aside(database, Task.NOTICE, id_, error)
+                done = _both(done, Batch(set_aside=1))
+    return done
+
+
+async def claim_again(database: Database, *, for_long: timedelta = CLAIM) -> Batch:
+    """Claim what was set aside and whose pause is over; what is not due any more is forgotten.
+
+    Raises Unavailable.
+    """
+    done = Batch()
+    for again in await troubles.claim(database, (Task.NOTICE,)):
+        try:
+            async with database.work(SYSTEM) as work:
+                claimed = await claim(work, Due(only=again.about_id), for_long=for_long)
+                await troubles.solved(work, again)
+        except Unavailable:
+            raise
+        except Exception as error:
+            troubles.failed_again(again, error)
+        else:
+            done = _both(done, claimed)
+    return done
+
+
+def _both(one: Batch, other: Batch) -> Batch:
+    return Batch(
+        claimed=one.claimed + other.claimed,
+        looked_at=one.looked_at + other.looked_at,
+        set_aside=one.set_aside + other.set_aside,
+    )
+
+
+def _due(at: datetime, which: Due) -> Select[UUID]:
+    return (
+        select(Notice.id)
+        .where(
+            Notice.state == NoticeState.PENDING, Notice.next_try_at <= at, which.of(Task.NOTICE, Notice.id)
+        )
+        .order_by(Notice.next_try_at, Notice.id)
+        .limit(which.limit)
+    )
+
+
+async def claim(work: Work, which: Due, *, for_long: timedelta = CLAIM) -> Batch:
     """Claim what is due (for SYSTEM); return what is to be sent, and how many rows were looked at.
 
     Several processes never claim the same. What nobody needs any more is CANCELLED here, what has no address
     UNDELIVERABLE; both are among the rows looked at: none means that nothing is due.
     """
-    due = (
-        select(Notice.id)
-        .where(Notice.state == NoticeState.PENDING, Notice.next_try_at <= work.now)
-        .order_by(Notice.next_try_at, Notice.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")  # materialised: a plain subquery with LIMIT may be run more than once
-    )
+    # materialised: a plain subquery with LIMIT may be run more than once
+    due = _due(work.now, which).with_for_update(skip_locked=True, of=Notice).cte("due")
     rows = await work.session.scalars(
         update(Notice)
         .where(Notice.id.in_(select(due.c.id)))
@@ -266,7 +337,7 @@ async def claim(
     )
     notices = sorted(rows, key=lambda notice: (notice.created_at, notice.id))
     if not notices:
-        return (), 0
+        return Batch()
     found = await _objects(work.session, notices)
     claimed: list[Claimed] = []
     for notice in notices:
@@ -278,7 +349,7 @@ async def claim(
         else:
             claimed.append(_claimed(notice, found, address))
     await work.session.flush()
-    return tuple(claimed), len(notices)
+    return Batch(claimed=tuple(claimed), looked_at=len(notices))
 
 
 def _decide(notice: Notice, state: NoticeState, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What the clock cannot do: set aside row by row, counted, tried again, so that one row stops no other.
+"""What the clock or the outbox cannot do: set aside row by row, counted, tried again; one stops no other.
 
 A batch that fails is done once more one by one; what still fails gets a row here and is left out of the
 batches. It is tried again with growing pauses, and its row goes as soon as it is done, or not due any more.
@@ -39,7 +39,7 @@ _PASSING: Final = frozenset({"40001", "40P01", "55P03", "57014"})
 
 
 class Task(StrEnum):
-    """What the clock does; ``about_id`` is the referral, consent, request or follow-up that is due."""
+    """What is done; ``about_id`` is the referral, consent, request, follow-up or notice that is due."""
 
     REFERRAL = "REFERRAL"
     CONSENT_END = "CONSENT_END"
@@ -48,6 +48,7 @@ class Task(StrEnum):
     APPROVAL_REMINDER = "APPROVAL_REMINDER"
     FOLLOW_UP_PLAN = "FOLLOW_UP_PLAN"
     FOLLOW_UP = "FOLLOW_UP"
+    NOTICE = "NOTICE"
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ class SearchLag(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ClockState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How many rows the clock has set aside because it cannot do them, and for how many seconds the oldest.
+    """How many rows the clock and the outbox have set aside, unable to do them; seconds since the oldest.
 
     More than none is somebody's task: the log names each (``set aside``), and it is tried again by itself.
     """

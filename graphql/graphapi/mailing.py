@@ -17,6 +17,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
+from functools import partial
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -113,6 +114,7 @@ class Tally(msgspec.Struct, kw_only=True):
     without_mail: int = 0
     overtaken: int = 0
     undeliverable_or_unneeded: int = 0
+    set_aside: int = 0
 
 
 def _ascii_host(host: str) -> str:
@@ -217,26 +219,28 @@ class Mailer:
     async def send_due(self) -> Tally:
         """Send everything that is due now, in batches; may run in several processes at once."""
         tally = Tally()
-        while await self._round(tally):
+        await self._round(tally, partial(outbox.claim_again, self._database))
+        while await self._round(tally, partial(outbox.claim_batch, self._database, limit=self._batch)):
             pass
         if tally != Tally():
             log.info("notices", **msgspec.to_builtins(tally))
         return tally
 
-    async def _round(self, tally: Tally) -> bool:
+    async def _round(self, tally: Tally, claim: Callable[..., Awaitable[outbox.Batch]]) -> bool:
         """Send one batch; return whether there may be more."""
         began = time.monotonic()
-        async with self._database.work(SYSTEM) as work:
-            claimed, seen = await outbox.claim(work, limit=self._batch, for_long=self._claim)
-            if self._mail is None:
-                await outbox.without_mail(work, claimed)
-        tally.undeliverable_or_unneeded += seen - len(claimed)
+        batch = await claim(for_long=self._claim)
+        claimed, more = batch.claimed, batch.looked_at + batch.set_aside >= self._batch
+        tally.undeliverable_or_unneeded += batch.looked_at - len(claimed)
+        tally.set_aside += batch.set_aside
         if self._mail is None:
+            async with self._database.work(SYSTEM) as work:
+                await outbox.without_mail(work, claimed)
             tally.without_mail += len(claimed)
-            return seen == self._batch
+            return more
         waiting = list(claimed)
         if not waiting:
-            return seen == self._batch
+            return more
         until = began + self._claim.total_seconds() - 2 * SMTP_SECONDS
         try:
             async with _connected(self._mail.server) as server:
@@ -254,7 +258,7 @@ class Mailer:
             async with self._database.work(SYSTEM) as work:
                 await outbox.release(work, waiting)
             return True
-        return seen == self._batch
+        return more
 
     async def _send_or_put_off(self, server: aiosmtplib.SMTP, mail: Mail, one: Claimed, tally: Tally) -> None:
         """Send one notice; one that cannot be written for whatever reason stops no other."""

@@ -35,6 +35,7 @@ from referrals.outbox import NoticeView, reference_of
 from referrals.personal_data.keystore import KeyStore
 from referrals.states import Move
 from referrals.ticking import run_the_clock
+from referrals.troubles import set_aside_now
 from referrals.vocabulary import (
     Addressee,
     ApprovalMove,
@@ -87,7 +88,7 @@ async def post_database(cluster: Access, post_database_name: str) -> AsyncIterat
 async def town(cluster: Access, post_database_name: str, post_database: Database) -> Town:
     """A town with nothing in the outbox."""
     owner = await asyncpg.connect(cluster.dsn(OWNER, post_database_name))
-    await owner.execute("TRUNCATE notice, pgqueuer")
+    await owner.execute("TRUNCATE notice, clock_trouble, pgqueuer")
     await owner.close()
     made = await make_town(post_database)
     await change_partner(post_database, made.coordination.id, contact_points=mail_point(SENDER_MAIL))
@@ -509,6 +510,82 @@ async def test_a_notice_that_cannot_be_written_stops_no_other(desk: Desk, office
     assert (said["error"], "Kanarienvogelsang" in repr(logged)) == ("LookupError", False)
     async with later(desk, days=1):
         assert (await Mailer(desk.database, office.mail, answer_code).send_due()).sent == 1
+
+
+@pytest.mark.parametrize(
+    ("broken", "mended", "error"),
+    [
+        # the database cannot count the attempt that is made
+        (
+            "UPDATE notice SET attempts = 2147483647 WHERE about_id = :id",
+            "UPDATE notice SET attempts = 0 WHERE about_id = :id",
+            "DBAPIError 22003",
+        ),
+        # what stands there is no word of this release
+        (
+            "UPDATE referral SET priority = 'Kanarienvogelsang' WHERE id = :id",
+            "UPDATE referral SET priority = 'NORMAL' WHERE id = :id",
+            "ValueError",
+        ),
+    ],
+    ids=["the notice", "its referral"],
+)
+@pytest.mark.parametrize("batch", [1, 2, 50])
+async def test_a_notice_that_cannot_be_read_is_set_aside_and_sent_when_it_can(
+    desk: Desk, office: PostOffice, broken: str, mended: str, error: str, batch: int
+) -> None:
+    bad = await sent(desk)
+    good = {reference_of((await sent(desk)).id) for _ in range(3)}
+
+    async def make(statement: str) -> None:
+        async with desk.database.work(SYSTEM) as work:
+            assert (await work.session.execute(text(statement), {"id": bad.id})).rowcount == 1  # type: ignore[attr-defined]
+
+    async def sending() -> tuple[int, int, int]:
+        tally = await Mailer(desk.database, office.mail, batch=batch).send_due()
+        async with desk.database.view(SYSTEM) as session:
+            return tally.sent, tally.set_aside, (await set_aside_now(session)).rows
+
+    await make(broken)
+    with capture_logs() as logged:
+        assert await sending() == (3, 1, 1)
+        assert await sending() == (0, 0, 1), "it has its pause"
+        async with later(desk, minutes=2):
+            assert await sending() == (0, 0, 1)
+    assert {reference for mail in office.mails for reference in good if reference in mail["Subject"]} == good
+    said = [line for line in logged if line["event"] in {"set aside", "still set aside"}]
+    async with desk.database.view(SYSTEM) as session:
+        (notice,) = await session.scalars(text("SELECT id FROM notice WHERE about_id = :id"), {"id": bad.id})
+    assert [(line["task"], line["about"], line["error"]) for line in said] == [
+        ("NOTICE", str(notice), error)
+    ] * 2
+    assert "Kanarienvogelsang" not in repr(logged)
+
+    await make(mended)
+    async with later(desk, minutes=10):
+        assert await sending() == (1, 0, 0)
+    assert reference_of(bad.id) in office.mails[-1]["Subject"]
+
+
+async def test_what_was_set_aside_and_is_not_due_any_more_is_forgotten(
+    desk: Desk, office: PostOffice
+) -> None:
+    referral = await sent(desk)
+    async with desk.database.work(SYSTEM) as work:
+        await work.session.execute(
+            text("UPDATE referral SET priority = 'NONSENSE' WHERE id = :id"), {"id": referral.id}
+        )
+    assert (await Mailer(desk.database, office.mail).send_due()).set_aside == 1
+    async with desk.database.work(SYSTEM) as work:
+        await work.session.execute(
+            text("UPDATE notice SET state = 'CANCELLED', next_try_at = NULL WHERE about_id = :id"),
+            {"id": referral.id},
+        )
+    async with later(desk, minutes=2):
+        assert (await Mailer(desk.database, office.mail).send_due()).sent == 0
+    async with desk.database.view(SYSTEM) as session:
+        assert (await set_aside_now(session)).rows == 0
+    assert office.mails == []
 
 
 async def test_a_partner_is_written_to_in_its_language(desk: Desk, office: PostOffice) -> None:
