@@ -59,6 +59,7 @@ class Refusal(StrEnum):
     MUNICIPALITY_DIFFERS = "MUNICIPALITY_DIFFERS"
     COORDINATION_TAKEN = "COORDINATION_TAKEN"
     ANOTHER_IMPORT_RUNS = "ANOTHER_IMPORT_RUNS"
+    TOO_MUCH_MISSING = "TOO_MUCH_MISSING"
 
 
 WHAT_TO_DO: Final[dict[Refusal, str]] = {
@@ -84,6 +85,8 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.MUNICIPALITY_DIFFERS: "This source belongs to another municipality already. Leave"
     " --municipality away or name that one.",
     Refusal.COORDINATION_TAKEN: "Another partner coordinates this municipality already.",
+    Refusal.TOO_MUCH_MISSING: "More than a third of what was there from this source is missing in it, so"
+    " nothing was taken. Check that the source is whole; if all that may really go, say --withdraw-most too.",
     Refusal.ANOTHER_IMPORT_RUNS: "Another import is running. Wait until it has ended, then try again.",
 }
 

@@ -60,6 +60,7 @@ async def import_source(
     municipality: str | None = None,
     publish: bool = False,
     withdraw_missing: bool = False,
+    withdraw_most: bool = False,
     reading: Reading | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
@@ -68,8 +69,9 @@ async def import_source(
     ``municipality``: official key (ARS) of one that exists; a package needs it where there is not exactly
     one, a network file brings its own. ``publish``: entries come as published, not as drafts.
     ``withdraw_missing``: entries that came from this source before and are not in it any more are hidden;
-    without it they are only reported. ``reading``: what the source does not say of itself. Raises
-    ImportRefused, having written nothing.
+    without it they are only reported. That is refused when it would be more than a third of one kind (and
+    more than ten), unless ``withdraw_most`` says so too. ``reading``: what the source does not say of itself.
+    Raises ImportRefused, having written nothing.
 
     Everything becomes visible at once at the end. Running it twice changes nothing; an entry whose source
     says nothing new keeps what was changed here. A run that was killed or interrupted goes on where it was
@@ -105,7 +107,10 @@ async def import_source(
             begun = monotonic()
             told(Phase.TAKE_OVER, 0, None)
             async with database.work(SYSTEM) as work:
-                await Takeover(work, stage, withdraw_missing=withdraw_missing).run()
+                takeover = Takeover(
+                    work, stage, withdraw_missing=withdraw_missing, withdraw_most=withdraw_most
+                )
+                await takeover.run()
             report.take_over_seconds = monotonic() - begun
             await _point_out_duplicates(database, report)
         except Exception:

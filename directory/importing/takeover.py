@@ -38,6 +38,12 @@ _TAIL: Final = len(msgspec.json.encode(PLACEHOLDER)) + 1
 """How much of a prepared document is the placeholder of its last field, with the closing brace."""
 
 
+WITHDRAWN_UNASKED: Final = 10
+"""So many entries of a kind may be withdrawn whatever their share: a small source loses some quickly."""
+
+_SHARE: Final = 3
+"""No more than one in so many entries of a kind is withdrawn at once, unless somebody says so."""
+
 _VERSIONS_AT_ONCE: Final = 5_000
 """Of how many entries the history is told in one statement."""
 
@@ -78,8 +84,11 @@ async def _upsert(session: AsyncSession, model: type[Base], entries: list[Any], 
 class Takeover:
     """The one transaction; ``run`` does everything but the commit."""
 
-    def __init__(self, work: Work, stage: Stage, *, withdraw_missing: bool = False) -> None:
+    def __init__(
+        self, work: Work, stage: Stage, *, withdraw_missing: bool = False, withdraw_most: bool = False
+    ) -> None:
         self.work = work
+        self.withdraw_most = withdraw_most
         self.withdraw_missing = withdraw_missing
         self.session = work.session
         self.stage = stage
@@ -104,6 +113,7 @@ class Takeover:
         await analyze(self.session)
         await self._lock()
         await self._find_missing()
+        await self._require_most_there()
         await self._skip_what_changed_meanwhile()
         await self._vocabularies()
         await self._count()
@@ -185,6 +195,27 @@ class Takeover:
                 self.missing_partners, missing.partners = ids, len(ids)
             else:
                 self.missing_services, missing.services = ids, len(ids)
+
+    async def _require_most_there(self) -> None:
+        """Refuse to withdraw most of a source at once: a file that was cut off looks just the same."""
+        if not self.withdraw_missing or self.withdraw_most:
+            return
+        for kind, table, ids in (
+            ("PARTNER", "partner", self.missing_partners),
+            ("SERVICE", "service", self.missing_services),
+        ):
+            if len(ids) <= WITHDRAWN_UNASKED:
+                continue
+            found = await self._do(
+                "SELECT count(*) FROM import_origin o"  # noqa: S608
+                f" JOIN {table} t ON t.id = o.id WHERE o.kind = '{kind}' AND o.source = :source"
+                " AND t.state <> 'HIDDEN' AND t.provenance->>'source' = :source",
+                source=self.stage.source.name,
+            )
+            there = int(found.scalar_one())
+            if len(ids) * _SHARE > there:
+                where = f"{self.stage.source.name}: {len(ids)} of {there} {table}s"
+                raise ImportRefused(Refusal.TOO_MUCH_MISSING, where, self.report)
 
     async def _withdraw(self) -> list[DocumentChange]:
         """Hide what is missing, and remember its state: it comes back when its source has it again."""

@@ -152,6 +152,9 @@ def import_(
     withdraw_missing: Annotated[
         bool, typer.Option("--withdraw-missing", help="Hide entries that the source had and has no more.")
     ] = False,
+    withdraw_most: Annotated[
+        bool, typer.Option("--withdraw-most", help="Hide them even if they are more than a third of it.")
+    ] = False,
     name: Annotated[
         str | None, typer.Option(help="Name of the source: the same name means the same entries.")
     ] = None,
@@ -177,6 +180,7 @@ def import_(
                 municipality=municipality,
                 publish=publish,
                 withdraw_missing=withdraw_missing,
+                withdraw_most=withdraw_most,
                 reading=reading,
                 progress=lambda phase, done, total: show(phase.value, done, total),
             )

@@ -28,6 +28,7 @@ async def import_network(
     municipality: str | None = None,
     publish: bool = False,
     withdraw_missing: bool = False,
+    withdraw_most: bool = False,
     reading: Reading | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
@@ -42,6 +43,7 @@ async def import_network(
         municipality=municipality,
         publish=publish,
         withdraw_missing=withdraw_missing,
+        withdraw_most=withdraw_most,
         reading=reading,
         progress=progress,
     )

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 
 from directory.actors import SYSTEM
 from directory.database import Database
-from directory.importing import ImportReport, Phase, import_source
+from directory.importing import ImportRefused, ImportReport, Phase, Refusal, import_source
 from directory.models import Municipality, Partner, PartnerDocumentRow, Service, ServiceDocumentRow
 from directory.vocabulary import PublicationState
 from graphapi.embedded import APP, READER, Access
@@ -263,6 +263,38 @@ async def test_what_vanished_from_the_source_is_reported_and_withdrawn_only_when
 
     assert back.missing.partners == 0
     assert set((await _states(empty_database)).values()) == {"PUBLISHED"}, "what comes back is shown again"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [(33, 22, None), (33, 21, "12 of 33 partners"), (10, 1, "18 of 20 services"), (5, 1, None)],
+)
+async def test_most_of_a_source_is_withdrawn_only_when_told_twice(
+    empty_database: Database, tmp_path: Path, before: int, after: int, refused: str | None
+) -> None:
+    """A file that was cut off looks like one from which much has gone."""
+    await add_town(empty_database)
+    cut = big_package(tmp_path / "cut" / "big", after)
+
+    async def run(path: Path, **options: Any) -> ImportReport:
+        return await import_source(empty_database, path, municipality=ARS, publish=True, **options)
+
+    await run(big_package(tmp_path / "big", before))
+    if refused is not None:
+        with pytest.raises(ImportRefused) as caught:
+            await run(cut, withdraw_missing=True)
+        assert caught.value.reason is Refusal.TOO_MUCH_MISSING
+        assert refused in caught.value.where
+        assert "--withdraw-most" in str(caught.value)
+        assert set((await _states(empty_database)).values()) == {"PUBLISHED"}
+        assert (await run(cut)).missing.withdrawn == 0, "to report them is never refused"
+
+    report = await run(cut, withdraw_missing=True, withdraw_most=refused is not None)
+
+    gone = 3 * (before - after)
+    assert report.missing.withdrawn == gone
+    states = list((await _states(empty_database)).values())
+    assert (states.count("HIDDEN"), len(states)) == (gone, 3 * before)
 
 
 async def test_a_row_that_is_broken_this_time_is_not_missing(
