@@ -61,7 +61,7 @@ class Recording(requests.Session):
         path = "/" + url.split("/", 3)[3]
         sent = given.get("data")
         body = json.loads(sent) if sent and sent != "null" else None
-        said = _steady(answer.json()) if answer.content else None
+        said: Any = _steady(answer.json()) if answer.content else None
         if path.startswith("/tasks/") and said["status"] not in {"succeeded", "failed"}:
             return answer
         text = json.dumps(said).replace(self.index, "INDEX")

@@ -34,7 +34,7 @@ from search.leading import DatabaseLock
 from search.local import LocalEngine
 from search.meili import engine as meili_engine
 from search.meili.engine import MeiliEngine
-from search.meili.fields import SHAPE
+from search.meili.fields import SHAPE, settings, settings_fingerprint
 from search.meili.server import TaskFailed
 from tests.search.conftest import Reached
 from tests.search.meili import ABSENT, OwnServer, program
@@ -280,7 +280,7 @@ def test_changed_settings_mean_a_rebuild_and_no_gap(
 ) -> None:
     """The old index answers until the new one takes its place."""
     fill(remote, [service("Alt")])
-    declared = meili_engine.settings_fingerprint
+    declared = settings_fingerprint
     monkeypatch.setattr(meili_engine, "settings_fingerprint", lambda words: f"other {declared(words)}")
 
     assert remote.position() is None
@@ -321,7 +321,7 @@ def test_the_servers_settings_are_the_declared_ones(remote: MeiliEngine) -> None
     """What is declared is what the server says back."""
     fill(remote, [service()])
     said = remote.server.ask(f"indexes/{remote.index}/settings")
-    declared = meili_engine.settings(VOCABULARY)
+    declared = settings(VOCABULARY)
 
     for name in ("searchableAttributes", "rankingRules", "pagination", "searchCutoffMs"):
         assert said[name] == declared[name]
