@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
-
-from openpyxl import Workbook
-from openpyxl.cell import Cell, WriteOnlyCell
+from typing import TYPE_CHECKING, Final
 
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.exporting.files import guarded
 from directory.sheets import COLUMNS, row_of
+
+if TYPE_CHECKING:
+    from openpyxl.cell import Cell
 
 LARGEST_CELL: Final = 32_767
 """Characters that a cell of an XLSX sheet has at most."""
@@ -32,6 +32,9 @@ async def write_csv(path: Path, entries: Entries) -> None:
 
 async def write_xlsx(path: Path, entries: Entries) -> None:
     """Write a workbook of one sheet; every cell is a text, so that none is a formula."""
+    from openpyxl import Workbook  # costs every process that starts a fifth of a second
+    from openpyxl.cell import WriteOnlyCell
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Angebote")
     sheet.freeze_panes = "A2"

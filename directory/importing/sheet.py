@@ -21,7 +21,6 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
-from openpyxl import load_workbook
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -87,6 +86,8 @@ def _check_prolog(begin: bytes, where: str) -> None:
 
 
 def _workbook_rows(path: Path) -> Iterator[list[str]]:
+    from openpyxl import load_workbook  # costs every process that starts a fifth of a second
+
     check_workbook(path)
     try:
         with warnings.catch_warnings():
