@@ -177,6 +177,7 @@ async def test_files_that_do_not_belong_together_are_refused(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/unhcr_jordan_services")
 async def test_562_services_in_english_and_arabic(empty_database: Database) -> None:
     await add_town(empty_database)
