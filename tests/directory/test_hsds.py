@@ -677,7 +677,7 @@ def ids_in(given: Any) -> list[str]:
 
 class TestWhateverAnEntrySays:
     @given(SERVICES, PARTNERS, READINGS)
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_it_is_valid(self, document: ServiceDocument, owner: PartnerDocument, reading: Reading) -> None:
         of = profile_validator if reading.profile else validator
         whole = sent(writing.full_service(document, owner, reading))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text
@@ -10,8 +11,8 @@ from sqlalchemy import select, text
 from directory.actors import SYSTEM
 from directory.database import Database
 from directory.importing import ImportRefused, Refusal, import_source
-from directory.importing.ohana import table_of
-from directory.importing.report import ROW_ADVICE
+from directory.importing.ohana import OhanaSource, table_of
+from directory.importing.report import ROW_ADVICE, ImportReport
 from directory.models import Municipality, Partner, Service
 
 ARS = "120520000000"
@@ -189,11 +190,6 @@ def with_given(folder: Path, fixture: Path) -> list[Path]:
 @pytest.mark.parametrize("name", sorted(REASONS))
 def test_fixtures_and_their_first_reason(tmp_path: Path, name: str) -> None:
     """Among rows that they may belong to, what is wrong with them is what their name says."""
-    from uuid import uuid4
-
-    from directory.importing.ohana import OhanaSource
-    from directory.importing.report import ImportReport
-
     report = ImportReport(run=uuid4(), source="", format="")
     with pytest.raises(ImportRefused):
         OhanaSource(with_given(tmp_path / "bank", FIXTURES / name), report)
@@ -201,30 +197,40 @@ def test_fixtures_and_their_first_reason(tmp_path: Path, name: str) -> None:
     assert (first.row, first.reason, first.field) == REASONS[name]
 
 
+def with_what_it_needs(folder: Path, path: Path) -> list[Path]:
+    """A valid fixture among the rows that its rows may belong to."""
+    if table_of(path) == "organizations":  # the others' rows belong to organisations with other ids
+        return [path]
+    paths = with_given(folder / path.stem, path)
+    if table_of(path) in {"locations", "services", "taxonomy"}:
+        paths = [one for one in paths if table_of(one) not in {"contacts", "phones"}]
+    if table_of(path) == "locations":
+        address = FIXTURES / "valid_address.csv"
+        paths = [one for one in paths if table_of(one) in {"locations", "organizations"}]
+        paths.append(address if path.name == "locations.csv" else _only(address, folder, "1"))
+    return paths
+
+
+VALID = [path for path in sorted(FIXTURES.glob("*.csv")) if not invalid(path.name)]
+
+
+@with_fixtures
+def test_every_valid_fixture_is_read(tmp_path: Path) -> None:
+    assert len(VALID) == 27
+    for path in VALID:
+        report = ImportReport(run=uuid4(), source="", format="")
+        OhanaSource(with_what_it_needs(tmp_path, path), report)
+        assert report.files, path.name
+        assert not any(file.rejected for file in report.files), path.name
+
+
+@pytest.mark.slow
 @with_fixtures
 async def test_every_valid_fixture_comes_in(empty_database: Database, tmp_path: Path) -> None:
     await add_town(empty_database)
-    seen = 0
-    for path in sorted(FIXTURES.glob("*.csv")):
-        if invalid(path.name):
-            continue
-        seen += 1
-        folder = tmp_path / path.stem
-        if table_of(path) == "organizations":  # the others' rows belong to organisations with other ids
-            report = await import_source(empty_database, path, municipality=ARS)
-        elif table_of(path) in {"locations", "services", "taxonomy"}:
-            paths = [one for one in with_given(folder, path) if table_of(one) not in {"contacts", "phones"}]
-            if table_of(path) == "locations":
-                address = FIXTURES / "valid_address.csv"
-                small = [one for one in paths if table_of(one) in {"locations", "organizations"}]
-                paths = small if path.name == "locations.csv" else [*small, _only(address, tmp_path, "1")]
-                if path.name == "locations.csv":
-                    paths.append(address)
-            report = await import_source(empty_database, paths, municipality=ARS)
-        else:
-            report = await import_source(empty_database, with_given(folder, path), municipality=ARS)
+    for path in VALID:
+        report = await import_source(empty_database, with_what_it_needs(tmp_path, path), municipality=ARS)
         assert not any(file.rejected for file in report.files), path.name
-    assert seen == 27
 
 
 def _only(path: Path, folder: Path, location: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import secrets
 from collections.abc import AsyncIterator
 from functools import partial
@@ -40,6 +41,7 @@ def served(database: Database, keys: KeyStore | None = None, *, limits: Limits |
 
 @pytest.fixture(scope="session")
 async def api(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a tenth of each request was its line
     transport = httpx.ASGITransport(served(database, keys))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         yield Api(http)
