@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -455,36 +455,55 @@ async def test_one_import_at_a_time(empty_database: Database, tmp_path: Path) ->
 
 
 KILLED = """
-import asyncio, os, signal, sys
+import asyncio, json, os, signal, sys
 from pathlib import Path
 from directory.database import Database
 from directory.importing import Phase, import_source
 
-def told(phase, done, total):
-    if phase is Phase(sys.argv[4]) and done >= int(sys.argv[5]):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-async def main():
-    database = Database(sys.argv[1], sys.argv[2])
+async def main(app, reader, path, at, after):
+    def told(phase, done, total):
+        if phase is Phase(at) and done >= after:
+            os.kill(os.getpid(), signal.SIGKILL)
+    database = Database(app, reader)
     await database.start()
-    await import_source(database, Path(sys.argv[3]), municipality="120520000000", progress=told)
+    await import_source(database, Path(path), municipality="120520000000", progress=told)
 
-asyncio.run(main())
+for line in sys.stdin:
+    if not (child := os.fork()):
+        asyncio.run(main(*json.loads(line)))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+"""For each line it reads, one process imports; it has loaded everything once for all of them."""
+
+
+@pytest.fixture(scope="module")
+def killer() -> Iterator[subprocess.Popen[str]]:
+    """Takes lines with where to import what, and when to die; answers how the process ended."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'graphql'}"}
+    command = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=environment
+    ) as process:
+        yield process
 
 
 @pytest.mark.parametrize(("phase", "done"), [("READ", 1), ("STAGE", 3), ("TAKE_OVER", 0), ("CLEAN", 1)])
 async def test_a_killed_import_leaves_nothing_visible_and_the_next_one_completes(
-    cluster: Access, empty_database: Database, empty_database_name: str, tmp_path: Path, phase: str, done: int
+    cluster: Access,
+    killer: subprocess.Popen[str],
+    empty_database: Database,
+    empty_database_name: str,
+    tmp_path: Path,
+    phase: str,
+    done: int,
 ) -> None:
     await add_town(empty_database)
     path = package(tmp_path / "dirty")
     addresses = cluster.dsn(APP, empty_database_name), cluster.dsn(READER, empty_database_name)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", KILLED, *addresses, str(path), phase, str(done),
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'graphql'}"},
-    )  # fmt: skip
-    assert await asyncio.wait_for(process.wait(), 60) == -9
+    assert killer.stdin is not None and killer.stdout is not None
+    killer.stdin.write(json.dumps([*addresses, str(path), phase, done]) + "\n")
+    assert await asyncio.wait_for(asyncio.to_thread(killer.stdout.readline), 60) == "-9\n"
 
     left = await counts(empty_database)
     assert left["import_row"] + left["import_staging"] > 0
