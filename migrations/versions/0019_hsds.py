@@ -42,5 +42,3 @@ def upgrade() -> None:
     for block in (COLUMNS, INDEXES, GRANTS):
         for statement in block.split(";\n"):
             op.execute(statement)
-
-

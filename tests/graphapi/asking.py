@@ -80,7 +80,5 @@ INPUTS = {
     **dict.fromkeys(("publishService", "hideService", "assureService"), "ServiceVersionInput"),
     **dict.fromkeys(("restorePartner", "restoreService"), "RestoreEntryInput"),
     **dict.fromkeys(("deletePartner", "deleteService"), "DeleteEntryInput"),
-    **dict.fromkeys(
-        ("confirmPartnerTranslation", "confirmServiceTranslation"), "ConfirmTranslationInput"
-    ),
+    **dict.fromkeys(("confirmPartnerTranslation", "confirmServiceTranslation"), "ConfirmTranslationInput"),
 }

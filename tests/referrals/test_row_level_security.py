@@ -609,7 +609,19 @@ async def prepare(
     town = scene.town
     link, card = hashlib.sha256(uuid4().bytes).digest(), hashlib.sha256(uuid4().bytes).digest()
     token = hashlib.sha256(uuid4().bytes).digest()
-    names = ("link", "card", "notice", "later", "date", "hold", "count", "token", "request", "trouble", "upkeep")
+    names = (
+        "link",
+        "card",
+        "notice",
+        "later",
+        "date",
+        "hold",
+        "count",
+        "token",
+        "request",
+        "trouble",
+        "upkeep",
+    )
     run, ids = uuid4(), {name: uuid4() for name in names}
     now = datetime.now(UTC)
     soon = now + timedelta(days=9)
