@@ -35,6 +35,7 @@ from directory.importing.packages import Package, licence_of, source_name
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
 from directory.importing.staging import analyze
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
+from directory.organisations import names_a_person
 from directory.values import (
     ContactPoint,
     LanguageOffered,
@@ -303,6 +304,9 @@ class Hsds11Source:
                 report.reject(number, "FIELD_MISSING", empty)
             elif file.parents and parent_key is None and not file.orphan_ok:
                 report.reject(number, "PARENT_MISSING", file.parents[0][0])
+            elif name == ORGANIZATIONS and names_a_person(row["name"]):
+                report.reject(number, "PRIVATE_PERSON", "name")
+                row = {}
             else:
                 rejected = False
             if rejected and not file.keyed:

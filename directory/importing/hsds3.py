@@ -37,6 +37,7 @@ from directory.importing.report import FileReport, ImportRefused, ImportReport, 
 from directory.importing.rows import StagedRow, StagedRows
 from directory.importing.staging import analyze
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
+from directory.organisations import names_a_person
 from directory.values import LocationValue
 
 PLACES: Final = "places"
@@ -312,20 +313,41 @@ class Hsds3Source(StagedRows):
 
     # rejecting
 
+    def row(
+        self, table: str, record: Mapping[str, Any], key: str | None, parent: tuple[str, str] | None
+    ) -> StagedRow:
+        """Return a row with the next number of its table; nothing is kept of what names a private person."""
+        person = table == "organizations" and names_a_person(str(record.get("name") or ""))
+        staged = super().row(table, {} if person else record, key, parent)
+        staged.rejected = person
+        return staged
+
     async def _reject(self, session: AsyncSession) -> None:
-        """Reject services whose organisation is not there; a record that comes twice counts once."""
+        """Reject persons, and services without their organisation; a record that comes twice counts once."""
         await analyze(session)
+        persons = await session.execute(
+            text(
+                "UPDATE import_row r SET rejected = true, data = '{}' FROM (SELECT key, min(number) AS first"
+                " FROM import_row WHERE run_id = :run AND file = 'organizations' AND rejected GROUP BY key) p"
+                " WHERE r.run_id = :run AND r.file = 'organizations' AND r.key = p.key RETURNING p.first"
+            ),
+            {"run": self._run},
+        )
+        for number in sorted(set(persons.scalars())):
+            self._report.file(self._file_of("organizations")).reject(number, "PRIVATE_PERSON", "name")
         found = await session.execute(
             text(
                 "UPDATE import_row r SET rejected = true WHERE r.run_id = :run AND r.file = 'services'"
                 " AND NOT r.rejected AND NOT EXISTS (SELECT FROM import_row o WHERE o.run_id = :run"
-                " AND o.file = 'organizations' AND o.key = r.parent_key) RETURNING r.number"
+                " AND o.file = 'organizations' AND o.key = r.parent_key AND NOT o.rejected)"
+                " RETURNING r.number, CASE WHEN EXISTS (SELECT FROM import_row o WHERE o.run_id = :run"
+                " AND o.file = 'organizations' AND o.key = r.parent_key)"
+                " THEN 'PARENT_REJECTED' ELSE 'PARENT_UNKNOWN' END"
             ),
             {"run": self._run},
         )
-        name = "services.csv" if self._package is not None else self._path.name
-        for (number,) in sorted(found.all()):
-            self._report.file(name).reject(number, "PARENT_UNKNOWN", "organization_id")
+        for number, reason in sorted((row[0], row[1]) for row in found):
+            self._report.file(self._file_of("services")).reject(number, reason, "organization_id")
 
     # entries
 

@@ -22,6 +22,7 @@ from directory.importing.entries import (
 )
 from directory.importing.report import ImportRefused, ImportReport, Refusal
 from directory.network import LocationEntry, NetworkFile, PartnerEntry, ServiceEntry, decoder
+from directory.organisations import names_a_person
 from directory.problems import InvalidInput
 from directory.values import LocationValue
 
@@ -90,6 +91,8 @@ def _check_references(network: NetworkFile) -> None:
     for partner in network.partners:
         if not partner.name.strip():
             raise ImportRefused(Refusal.INVALID, f"partners: {partner.key}: name")
+        if names_a_person(partner.name):
+            raise ImportRefused(Refusal.PRIVATE_PERSON, f"partners: {partner.key}: name")
         places = {location.key for location in partner.locations}
         for service in partner.services:
             where = f"services: {service.key}"

@@ -35,6 +35,7 @@ from directory.importing.hsds11 import partner_kind
 from directory.importing.packages import LARGEST_FIELD, source_name
 from directory.importing.report import FileReport, ImportRefused, ImportReport, Refusal
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
+from directory.organisations import names_a_person
 from directory.values import (
     ContactPoint,
     LanguageOffered,
@@ -367,6 +368,8 @@ class OhanaSource:
         wrong += [
             ("FIELD_MISSING", column) for column in shape.filled if column not in row and column != shape.key
         ]
+        if table == "organizations" and names_a_person(row.get("name", "")):
+            wrong.append(("PRIVATE_PERSON", "name"))
         for column, kind in shape.kinds.items():
             reason = _CHECKS[kind](row[column]) if column in row else None
             if reason is not None:

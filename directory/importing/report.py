@@ -58,6 +58,7 @@ class Refusal(StrEnum):
     MUNICIPALITY_UNKNOWN = "MUNICIPALITY_UNKNOWN"
     MUNICIPALITY_DIFFERS = "MUNICIPALITY_DIFFERS"
     COORDINATION_TAKEN = "COORDINATION_TAKEN"
+    PRIVATE_PERSON = "PRIVATE_PERSON"
     ANOTHER_IMPORT_RUNS = "ANOTHER_IMPORT_RUNS"
     TOO_MUCH_MISSING = "TOO_MUCH_MISSING"
 
@@ -85,6 +86,7 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.MUNICIPALITY_DIFFERS: "This source belongs to another municipality already. Leave"
     " --municipality away or name that one.",
     Refusal.COORDINATION_TAKEN: "Another partner coordinates this municipality already.",
+    Refusal.PRIVATE_PERSON: "Private persons are not listed. Name the organisation through which they help.",
     Refusal.TOO_MUCH_MISSING: "More than a third of what was there from this source is missing in it, so"
     " nothing was taken. Check that the source is whole; if all that may really go, say --withdraw-most too.",
     Refusal.ANOTHER_IMPORT_RUNS: "Another import is running. Wait until it has ended, then try again.",
@@ -113,6 +115,7 @@ ROW_ADVICE: Final[dict[str, str]] = {
     "PARENT_UNKNOWN": "No row has this id. Correct it, or add the row.",
     "PHONE_UNREADABLE": "This is no phone number. Write it with its area code, such as 0355 612-0.",
     "PLACES_CONTRADICT_CAPACITY": "No places and capacity NONE belong together. Correct one of them.",
+    "PRIVATE_PERSON": "Private persons are not listed. Name the organisation through which they help.",
     "TERRITORY_UNREADABLE": "An official key (ARS) has 2 to 12 digits.",
     "TEXT_CONTROL_CHARACTER": "The text has characters that nobody can see. Type it anew.",
     "TEXT_TOO_LONG": "The text is too long. Shorten it.",

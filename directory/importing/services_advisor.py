@@ -32,6 +32,7 @@ from directory.importing.entries import (
 from directory.importing.packages import source_name
 from directory.importing.report import ImportRefused, ImportReport, Refusal
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
+from directory.organisations import names_a_person
 from directory.values import LocationValue, ReferralFacts, SourceTerm, Titles
 from directory.vocabulary import PartnerKind
 
@@ -211,7 +212,7 @@ class ServicesAdvisorSource:
         numbers: dict[str, list[int]] = {}
         for at, feature in enumerate(self._features):
             name, _ = repairs.text(str(feature.properties.get("partnerName") or ""), 300)
-            if name:
+            if name and not names_a_person(name):
                 numbers.setdefault(name, []).append(at)
         return numbers
 
@@ -274,6 +275,9 @@ class ServicesAdvisorSource:
         title = self._said("activityName", str(properties.get("activityName") or ""))
         if not partner or not title:
             self._report.reject(number, "FIELD_MISSING", "activityName" if partner else "partnerName")
+            return None
+        if names_a_person(partner):
+            self._report.reject(number, "PRIVATE_PERSON", "partnerName")
             return None
         foreign_id = self._foreign_id(at)
         values: dict[str, Any] = {

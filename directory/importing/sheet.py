@@ -43,6 +43,7 @@ from directory.importing.packages import source_name
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
 from directory.importing.rows import StagedRow, StagedRows
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
+from directory.organisations import names_a_person
 from directory.sortkey import folded
 from directory.values import CourseFacts, LocationValue
 from directory.vocabulary import PartnerKind
@@ -261,6 +262,8 @@ class SheetSource(StagedRows):
 
         if "partner" not in row:
             note("partner", "FIELD_MISSING")
+        elif names_a_person(row["partner"]):
+            note("partner", "PRIVATE_PERSON")
         read = sheets.read_row(row, note)
         partner = row.get("partner_id", "").strip()[:200] or folded(row.get("partner", ""))[:200]
         sheets.read_places(row, self._namespace, partner, note)

@@ -854,6 +854,7 @@ def _service_with(**values: Any) -> dict[str, Any]:
         (_partner_with(surprise=1), Refusal.INVALID, "surprise"),
         (_partner_with(kind="CLUB"), Refusal.INVALID, "$.partners[1].kind"),
         (_partner_with(key="coordination"), Refusal.DUPLICATE_KEY, "coordination"),
+        (_partner_with(name="Frau Maria Beispiel"), Refusal.PRIVATE_PERSON, "partners: school: name"),
         (_partner_with(website="javascript:x"), Refusal.INVALID, "school: website"),
         (
             _partner_with(contact_points=[{"kind": "PHONE", "value": "0355 6120"}]),

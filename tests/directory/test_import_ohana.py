@@ -90,6 +90,7 @@ async def test_a_directory_comes_in_without_names_of_persons(
     [
         ("organizations", "9,,,1/2/2014,Text,,,,,,,,", (4, "FIELD_MISSING", "name")),
         ("organizations", "9,,,24/2/70,Text,,,,,Name,,,", (4, "DATE_UNREADABLE", "date_incorporated")),
+        ("organizations", "9,,,,Text,,,,,Mrs. Jane Private,,,", (4, "PRIVATE_PERSON", "name")),
         ("organizations", "1,,,,Text,,,,,Twice,,,", (4, "DUPLICATE_ID", "id")),
         ("organizations", ",,,,Text,,,,,Nameless,,,", (4, "ID_MISSING", "id")),
         ("organizations", "9,,,,Text,no mail,,,,Name,,,", (4, "MAIL_UNREADABLE", "email")),

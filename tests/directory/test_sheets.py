@@ -111,6 +111,7 @@ WRONG = [
     ("Öffnungszeiten", "immer", "HOURS_UNREADABLE"),
     ("Sprachen", "Klingonisch", "LANGUAGE_UNKNOWN"),
     ("Partner", "", "FIELD_MISSING"),
+    ("Partner", "Frau Maria Beispiel", "PRIVATE_PERSON"),
     ("Freie Plätze", "viele", "NUMBER_UNREADABLE"),
 ]
 
