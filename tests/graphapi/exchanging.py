@@ -140,6 +140,8 @@ class Town:
     partner_id: str
     other_partner_id: str
     coordination_id: str
+    offered_by: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The partners of the services that were made here."""
 
     def token(self, who: str) -> str | None:
         """Return the token of one of the actors by name; anonymous has none."""
@@ -203,14 +205,17 @@ class Town:
     async def _planned(self, who: str, given: dict[str, Any], consent: dict[str, Any]) -> Any:
         query = """query ($to: [ID!]!, $purposes: [ConsentPurposeInput!]!) {
           consentNotice(recipientIds: $to, purposes: $purposes, language: "ti") { textId version sha256 } }"""
-        who_offers = "query ($id: ID!) { service(id: $id) { partner { id } } }"
-        found = await self.ask(who_offers, {"id": given["serviceId"]}, who=who)
-        service = None if found.codes else found.data["service"]
-        if service is None:
-            return None
+        partner = self.offered_by.get(given["serviceId"])
+        if partner is None:
+            who_offers = "query ($id: ID!) { service(id: $id) { partner { id } } }"
+            found = await self.ask(who_offers, {"id": given["serviceId"]}, who=who)
+            service = None if found.codes else found.data["service"]
+            if service is None:
+                return None
+            partner = service["partner"]["id"]
         referral = {"purpose": "REFERRAL", "categories": given["categories"]}
         purposes = [referral, *consent.get("purposes", [])]
-        answer = await self.ask(query, {"to": [service["partner"]["id"]], "purposes": purposes}, who=who)
+        answer = await self.ask(query, {"to": [partner], "purposes": purposes}, who=who)
         return None if answer.codes else answer.data["consentNotice"]
 
     async def done(self, who: str, field: str, /, **given: Any) -> Any:
@@ -234,8 +239,10 @@ class Town:
 
     async def new_service(self, partner: UUID | None = None, **given: Any) -> str:
         """Publish a service of the recipient (or of another partner)."""
-        made = await make_service(self.database, partner or self.world.partner, **given)
-        return global_id("Service", made)
+        offering = partner or self.world.partner
+        service = global_id("Service", await make_service(self.database, offering, **given))
+        self.offered_by[service] = global_id("Partner", offering)
+        return service
 
     async def consent(
         self,
