@@ -55,6 +55,7 @@ from directory.values import (
     LanguageTag,
     OpeningHours,
     RecognitionFacts,
+    ReferralFacts,
     RequiredDocument,
     TextDates,
 )
@@ -178,6 +179,7 @@ class ServiceDraft(_Input, frozen=True, kw_only=True):
     course: CourseFacts | None = None
     recognition: RecognitionFacts | None = None
     interpreting: InterpretingFacts | None = None
+    referral_facts: ReferralFacts | None = None
     application_process: Mapping[str, str] = {}
     required_documents: Sequence[RequiredDocument] = ()
     note: str | None = None
@@ -202,6 +204,7 @@ class ServiceChange(_Input, frozen=True, kw_only=True):
     course: CourseFacts | UnsetType | None = UNSET
     recognition: RecognitionFacts | UnsetType | None = UNSET
     interpreting: InterpretingFacts | UnsetType | None = UNSET
+    referral_facts: ReferralFacts | UnsetType | None = UNSET
     application_process: Mapping[str, str] | UnsetType = UNSET
     required_documents: Sequence[RequiredDocument] | UnsetType = UNSET
     note: str | UnsetType | None = UNSET
@@ -284,6 +287,7 @@ SERVICE_CHECKS: Final[Checks] = {
     "course": _or_none(check.course),
     "recognition": _or_none(check.recognition),
     "interpreting": _or_none(check.interpreting),
+    "referral_facts": _or_none(check.referral_facts),
     "application_process": lambda v, f, _: check.texts(v, f),
     "required_documents": lambda v, f, _: check.required_documents(v, f),
 }

@@ -27,7 +27,9 @@ from directory.values import (
     LanguageOffered,
     OpeningHours,
     RecognitionFacts,
+    ReferralFacts,
     RequiredDocument,
+    Titles,
 )
 from directory.vocabulary import CapacityState, CefrLevel, WorkPermission
 
@@ -364,6 +366,28 @@ def required_documents(given: Sequence[RequiredDocument], field: str) -> tuple[R
             url=None if one.url is None else web_address(one.url, f"{path}.url"),
         )
         for path, one in elements(given, field, maximum=30)
+    )
+
+
+def referral_facts(given: ReferralFacts, field: str) -> ReferralFacts:
+    """Return how a service wants people to be sent to it, in its own words."""
+
+    def said(texts: Sequence[Titles], name: str) -> tuple[Titles, ...]:
+        said_one_by_one = elements(texts, f"{field}.{name}", maximum=30)
+        return tuple(titles(one, path, needed=True) for path, one in said_one_by_one)
+
+    return ReferralFacts(
+        required=given.required,
+        accepted=given.accepted,
+        methods=said(given.methods, "methods"),
+        response_days=_number(given.response_days, f"{field}.responseDays", 0, 1_000),
+        response=titles(given.response, f"{field}.response"),
+        next_steps=said(given.next_steps, "nextSteps"),
+        feedback=said(given.feedback, "feedback"),
+        feedback_days=_number(given.feedback_days, f"{field}.feedbackDays", 0, 1_000),
+        feedback_delay=titles(given.feedback_delay, f"{field}.feedbackDelay"),
+        intake_criteria=said(given.intake_criteria, "intakeCriteria"),
+        requirements=said(given.requirements, "requirements"),
     )
 
 

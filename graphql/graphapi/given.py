@@ -19,7 +19,7 @@ import strawberry
 from directory.checking import unseen
 from directory.problems import InvalidInput
 from graphapi.relay import require_id
-from graphapi.types.texts import TextInput
+from graphapi.types.texts import PhraseInput, TextInput
 
 S = TypeVar("S")
 
@@ -113,7 +113,7 @@ def plain(value: Any, path: str = "", *, kept: bool = True) -> Any:
             if isinstance(content, list) and _holds(field.type) is TextInput:
                 shown = _by_language(content, camel(field.name))
             found[field.name] = shown
-        return found
+        return found["texts"] if isinstance(value, PhraseInput) else found
     return value
 
 

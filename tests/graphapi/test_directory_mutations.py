@@ -242,6 +242,60 @@ class TestServices:
         assert changed["service"]["titles"] == [{"language": "de", "text": "Neu"}]
         assert changed["service"]["note"] == "bleibt"
 
+    async def test_how_people_are_sent_to_a_service(self, api: Api, world: Any, make: Any) -> None:
+        """Written, left as it is, replaced as a whole, and taken away."""
+        said = "{ text language }"
+        facts = f"required accepted methods {said} responseDays response {{ text }} requirements {said}"
+        saved = f"... on ServiceSaved {{ service {{ id version referralFacts {{ {facts} }} }} }}"
+        given = {
+            "required": True,
+            "methods": [
+                {"texts": [{"language": "de", "text": "Anruf"}]},
+                {"texts": [{"language": "de", "text": "Mail"}, {"language": "en", "text": "mail"}]},
+            ],
+            "responseDays": 7,
+            "response": [{"language": "de", "text": "Je nach Fall"}],
+        }
+        made = await api.change(
+            "createService",
+            {
+                "partnerId": world.id("Partner", world.partner),
+                "kind": "COUNSELLING",
+                "title": [{"language": "de", "text": "Beratung"}],
+                "referralFacts": given,
+            },
+            saved,
+            token=world.staff,
+        )
+        written = {
+            "required": True,
+            "accepted": None,
+            "methods": [{"text": "Anruf", "language": "de"}, {"text": "mail", "language": "en"}],
+            "responseDays": 7,
+            "response": {"text": "Je nach Fall"},
+            "requirements": [],
+        }
+        assert made["service"]["referralFacts"] == written
+
+        paper = {"requirements": [{"texts": [{"language": "de", "text": "Ausweis"}]}], "accepted": False}
+        nothing = {**written, "required": None, "methods": [], "responseDays": None, "response": None}
+        german = {"text": "Ausweis", "language": "de"}
+        for version, (change, expected) in enumerate(
+            [
+                ({"note": "neu"}, written),
+                ({"referralFacts": paper}, {**nothing, "accepted": False, "requirements": [german]}),
+                ({"referralFacts": None}, None),
+            ],
+            start=1,
+        ):
+            changed = await api.change(
+                "changeService",
+                {"id": made["service"]["id"], "expectedVersion": version, **change},
+                saved,
+                token=world.staff,
+            )
+            assert changed["service"]["referralFacts"] == expected
+
 
 class TestBadInput:
     @pytest.mark.parametrize(
@@ -262,6 +316,18 @@ class TestBadInput:
             ({"contactPoints": [{"kind": "EMAIL", "value": "x"}]}, "contactPoints.0.value", None),
             ({"capacity": {"state": "OPEN", "places": -1}}, "capacity.places", "too-small"),
             ({"course": {"levelFrom": "B2", "levelTo": "A1"}}, "course.levelTo", "levels-order"),
+            ({"referralFacts": {"responseDays": 1001}}, "referralFacts.responseDays", "too-large"),
+            ({"referralFacts": {"methods": [{"texts": []}]}}, "referralFacts.methods.0", "required"),
+            (
+                {"referralFacts": {"nextSteps": [{"texts": [{"language": "de", "text": " "}]}]}},
+                "referralFacts.nextSteps.0.de",
+                "empty",
+            ),
+            (
+                {"referralFacts": {"feedback": [{"texts": [{"language": "de", "text": "x"}]}] * 31}},
+                "referralFacts.feedback",
+                "too-many",
+            ),
             ({"locationIds": ["x"]}, "locationIds.0", "id"),
             ({"idempotencyKey": "kurz"}, "idempotencyKey", "length"),
             ({"website": "javascript:alert(1)"}, "website", "url"),

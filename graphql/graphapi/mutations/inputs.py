@@ -22,7 +22,7 @@ from directory.vocabulary import (
     ResidenceStatus,
     WorkPermission,
 )
-from graphapi.types.texts import TextInput
+from graphapi.types.texts import PhraseInput, TextInput
 
 
 @strawberry.input(description="How to reach a partner or a service.")
@@ -146,6 +146,43 @@ class InterpretingFactsInput:
     modes: list[InterpretingMode] = strawberry.field(default_factory=list, description="How.")
     lead_time_hours: int | None = strawberry.field(
         default=strawberry.UNSET, description="Hours before the appointment to ask."
+    )
+
+
+@strawberry.input(description="How a service wants people to be sent to it; what is left out is not known.")
+class ReferralFactsInput:
+    """How a service wants people to be sent to it."""
+
+    required: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether nobody comes without being referred."
+    )
+    accepted: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether referrals are taken at all."
+    )
+    methods: list[PhraseInput] = strawberry.field(default_factory=list, description="Ways of referring.")
+    response_days: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Days until a referral is answered."
+    )
+    response: list[TextInput] = strawberry.field(
+        default_factory=list, description="When a referral is answered, in its own words."
+    )
+    next_steps: list[PhraseInput] = strawberry.field(
+        default_factory=list, description="What happens right after a referral."
+    )
+    feedback: list[PhraseInput] = strawberry.field(
+        default_factory=list, description="How the sender hears of what came of it."
+    )
+    feedback_days: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Days until the sender hears of it."
+    )
+    feedback_delay: list[TextInput] = strawberry.field(
+        default_factory=list, description="When the sender hears of it, in its own words."
+    )
+    intake_criteria: list[PhraseInput] = strawberry.field(
+        default_factory=list, description="Whom it takes in."
+    )
+    requirements: list[PhraseInput] = strawberry.field(
+        default_factory=list, description="Papers and registrations it asks for."
     )
 
 

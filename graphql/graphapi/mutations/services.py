@@ -20,6 +20,7 @@ from graphapi.mutations.inputs import (
     InterpretingFactsInput,
     LanguageOfferedInput,
     RecognitionFactsInput,
+    ReferralFactsInput,
     RequiredDocumentInput,
 )
 from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
@@ -83,6 +84,9 @@ class CreateServiceInput:
     interpreting: InterpretingFactsInput | None = strawberry.field(
         default=strawberry.UNSET, description="If it interprets."
     )
+    referral_facts: ReferralFactsInput | None = strawberry.field(
+        default=strawberry.UNSET, description="How people are sent to it."
+    )
     application_process: list[TextInput] = strawberry.field(
         default_factory=list, description="How to get it: the next steps of a person."
     )
@@ -131,6 +135,9 @@ class ChangeServiceInput:
     )
     interpreting: InterpretingFactsInput | None = strawberry.field(
         default=strawberry.UNSET, description="If it interprets."
+    )
+    referral_facts: ReferralFactsInput | None = strawberry.field(
+        default=strawberry.UNSET, description="How people are sent to it."
     )
     application_process: list[TextInput] | None = strawberry.field(
         default=strawberry.UNSET, description="How to get it: the next steps of a person."

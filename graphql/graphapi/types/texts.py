@@ -44,6 +44,13 @@ class TextInput:
     text: str = strawberry.field(description="The text.")
 
 
+@strawberry.input(description="One thing said, in each language that it is said in.")
+class PhraseInput:
+    """One thing said in several languages, where several are said."""
+
+    texts: list[TextInput] = strawberry.field(description="It, once in each language.")
+
+
 def choose(texts: Mapping[str, str], language: str | None, languages: Sequence[str]) -> Text | None:
     """Return the text in the wanted language along the chain, or None when there is no text at all.
 
