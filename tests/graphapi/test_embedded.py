@@ -459,7 +459,11 @@ def interpreter_for(user: int) -> str:
 
 
 @as_root
-@pytest.mark.parametrize("user", [pwd.getpwnam("nobody").pw_uid, 54321], ids=["named", "nameless"])
+@pytest.mark.parametrize(
+    "user",
+    [pwd.getpwnam("nobody").pw_uid, pytest.param(54321, marks=pytest.mark.slow)],
+    ids=["named", "nameless"],
+)
 def test_ordinary_user(public_folder: Path, user: int) -> None:
     """Without root all is the user's own, with or without a name; it stays theirs when root starts it."""
     interpreter = interpreter_for(user)
@@ -475,6 +479,7 @@ def test_ordinary_user(public_folder: Path, user: int) -> None:
     assert output_of(python(USE_ONCE, home / "data", user=user, interpreter=interpreter)) == own
 
 
+@pytest.mark.slow
 @as_root
 def test_root_without_namespaces(public_folder: Path) -> None:
     """Where namespaces are refused the server is nobody's; parents and a cluster of root survive it."""
