@@ -19,7 +19,6 @@ from search.engine import FollowingEngine
 from search.follower import Follower, Verification
 from search.leading import DatabaseLock
 from search.local import LocalEngine
-from search.meili.engine import MeiliEngine
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a command waits for the process that writes to step aside: it may be rebuilding."""
@@ -42,6 +41,10 @@ def engines_of(settings: Settings, reader_url: str) -> list[KeptEngine]:
     """Return the engines in the order they are asked: Meilisearch where it is set, then the local."""
     kept: list[KeptEngine] = []
     if settings.meili_url is not None:
+        from search.meili.engine import (
+            MeiliEngine,
+        )  # its client is dear to load, and few installations need it
+
         key = settings.meili_key.get_secret_value() if settings.meili_key is not None else None
         # Hosts that share a server and a database are one installation: one of them writes.
         lock = DatabaseLock(reader_url, "search index on Meilisearch")

@@ -345,9 +345,7 @@ async def translated_service(town: Town) -> Thing:
     made = await service(town, published=True)
     for german in ("alt", "neu"):
         texts = [{"language": "de", "text": german}, {"language": "ar", "text": "قديم"}]
-        await town.done(
-            "staff", "changeService", id=made["id"], expectedVersion=made["version"], title=texts
-        )
+        await town.done("staff", "changeService", id=made["id"], expectedVersion=made["version"], title=texts)
         made["version"] += 1
     return made
 

@@ -280,14 +280,12 @@ class TestServices:
         paper = {"requirements": [{"texts": [{"language": "de", "text": "Ausweis"}]}], "accepted": False}
         nothing = {**written, "required": None, "methods": [], "responseDays": None, "response": None}
         german = {"text": "Ausweis", "language": "de"}
-        for version, (change, expected) in enumerate(
-            [
-                ({"note": "neu"}, written),
-                ({"referralFacts": paper}, {**nothing, "accepted": False, "requirements": [german]}),
-                ({"referralFacts": None}, None),
-            ],
-            start=1,
-        ):
+        changes: list[tuple[dict[str, Any], Any]] = [
+            ({"note": "neu"}, written),
+            ({"referralFacts": paper}, {**nothing, "accepted": False, "requirements": [german]}),
+            ({"referralFacts": None}, None),
+        ]
+        for version, (change, expected) in enumerate(changes, start=1):
             changed = await api.change(
                 "changeService",
                 {"id": made["service"]["id"], "expectedVersion": version, **change},
