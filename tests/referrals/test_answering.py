@@ -536,7 +536,7 @@ async def test_a_move_takes_few_statements(desk: Desk, town: Town, client_id: UU
     assert numbers["start"] == 5
     assert numbers["send"] == 10
     assert numbers["inbox"] == 2
-    # the notice; the place, and the service's document with its version in the history and its entry in the feed
+    # the notice; the place, and the service's document with its version and its entry in the feed
     assert numbers["accept"] <= 5 + 1 + 9
 
 
