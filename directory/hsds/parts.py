@@ -285,7 +285,7 @@ def came_from(entity: str, document: PartnerDocument | ServiceDocument) -> tuple
 def spoken_languages(
     given: Iterable[LanguageOffered], reading: Reading, **belongs: Any
 ) -> tuple[shapes.Language, ...]:
-    """Return the languages that are spoken without an interpreter."""
+    """Return the languages that are spoken without an interpreter, none twice: their ids are made of them."""
     owner = next(iter(belongs.values()))
     return tuple(
         shapes.Language(
@@ -295,8 +295,7 @@ def spoken_languages(
             note=offered.variety,
             **belongs,
         )
-        for offered in given
-        if not offered.interpreted
+        for offered in dict.fromkeys(one for one in given if not one.interpreted)
     )
 
 

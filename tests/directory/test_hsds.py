@@ -692,6 +692,13 @@ class TestWhateverAnEntrySays:
         check(of("organization_list"), sent(writing.listed_organization(owner, reading)))
         check(validator("service_list"), sent(writing.brief_service(document, owner, reading)))
 
+    def test_a_language_that_is_named_twice_is_written_once(self) -> None:
+        german = LanguageOffered(language="de")
+
+        written = parts.spoken_languages((german, german), Reading(today=date(2026, 11, 22)), service_id="x")
+
+        assert [one.code for one in written] == ["de"]
+
     @given(SERVICES, READINGS)
     @settings(max_examples=30, deadline=None)
     def test_it_can_be_found_by_exactly_the_terms_it_shows(
