@@ -26,8 +26,8 @@ from graphapi.context import Services
 from graphapi.hsds import face
 from graphapi.hsds.answers import REASONS
 from graphapi.hsds.parameters import LISTS, PARAMETERS, SINGLES, Refused, read_parameters
-from graphapi.hsds.rendered import OVERHEAD, Rendered
 from graphapi.limits import Limits
+from graphapi.rendered import OVERHEAD, Rendered
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import World, make_partner, make_service, make_topic, make_world, served
 from tests.hsds_validation import DATA, check, needs_published, published, validator

@@ -7,10 +7,9 @@ another ETag, and what is unknown, hidden or foreign is the same 404.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable
 from hashlib import sha256
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -28,40 +27,24 @@ from directory.documents import PartnerDocument, ServiceDocument, encoder
 from graphapi.context import Services
 from graphapi.formats import calendar, handout, json_ld, vcard
 from graphapi.messages import preferred_languages
+from graphapi.rendered import Rendered
 from referrals.printing import NotPrintable
 
-MOST_HANDOUTS: Final = 200
-"""How many handouts are kept made; each is some 30 kB."""
+MOST_HANDOUT_BYTES: Final = 8_000_000
+"""How much of the handouts made last is kept; each is some 40 kB, and setting its page some 20 ms of work."""
 
 PUBLIC: Final = "public, max-age=300"
 
 File: TypeAlias = Annotated[str, PathParameter(max_length=60)]
 Language: TypeAlias = Annotated[str | None, QueryParameter(max_length=35)]
+T = TypeVar("T")
+
 AnyRequest: TypeAlias = Request[Any, Any, State]
-
-
-class Handouts:
-    """Makes handouts in a thread, one at a time, and keeps the latest: setting a page takes some 100 ms."""
-
-    def __init__(self) -> None:
-        self._made: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
-        self._one = asyncio.Semaphore(1)
-
-    async def give(self, key: tuple[object, ...], make: Callable[[], bytes]) -> bytes:
-        """Return what ``make`` makes, or what it made before for this key."""
-        async with self._one:
-            made = self._made.pop(key, None)
-            if made is None:
-                made = await asyncio.to_thread(make)
-            self._made[key] = made
-            while len(self._made) > MOST_HANDOUTS:
-                self._made.popitem(last=False)
-            return made
 
 
 def routes(services: Services) -> list[HTTPRouteHandler]:
     """Return the handlers; ``services`` is what all requests share."""
-    handouts = Handouts()
+    handouts, one_at_a_time = Rendered(MOST_HANDOUT_BYTES), asyncio.Semaphore(1)
     database = services.database
 
     def address(kind: str, id_: UUID) -> str:
@@ -69,22 +52,10 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         return f"{services.public_url}/{kind}/{id_}" if services.public_url else f"urn:uuid:{id_}"
 
     async def partner(id_: UUID) -> PartnerDocument:
-        try:
-            found = await sources.partner(database, ANONYMOUS, id_)
-        except Unavailable:
-            raise HTTPException(status_code=503, detail="Try again in a moment.") from None
-        if found is None:
-            raise NotFoundException(detail="No such entry.")
-        return found
+        return await _published(sources.partner(database, ANONYMOUS, id_))
 
     async def service(id_: UUID) -> ServiceDocument:
-        try:
-            found = await sources.service(database, ANONYMOUS, id_)
-        except Unavailable:
-            raise HTTPException(status_code=503, detail="Try again in a moment.") from None
-        if found is None:
-            raise NotFoundException(detail="No such entry.")
-        return found
+        return await _published(sources.service(database, ANONYMOUS, id_))
 
     async def reachable(id_: UUID) -> ServiceDocument:
         """Return a service; one that names no contact is reached where its partner is."""
@@ -136,10 +107,12 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
             found, today = await reachable(id_), at.astimezone(ZONE).date()
             more = here if services.public_url else None
             try:
-                page = await handouts.give(
-                    (sha256(encoder.encode(found)).digest(), spoken, today),
-                    lambda: handout.of_service(found, spoken, more, today),
-                )
+                async with one_at_a_time:
+                    page = await asyncio.to_thread(
+                        handouts.give,
+                        (sha256(encoder.encode(found)).digest(), spoken, today),
+                        lambda: handout.of_service(found, spoken, more, today),
+                    )
             except NotPrintable:
                 raise HTTPException(
                     status_code=422, detail="This entry has a character that cannot be printed."
@@ -148,6 +121,16 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         raise NotFoundException(detail="The formats of a service are .jsonld, .vcf, .ics and .pdf.")
 
     return [partner_file, service_file]
+
+
+async def _published(reading: Awaitable[T | None]) -> T:
+    try:
+        found = await reading
+    except Unavailable:
+        raise HTTPException(status_code=503, detail="Try again in a moment.") from None
+    if found is None:
+        raise NotFoundException(detail="No such entry.")
+    return found
 
 
 def _parsed(file: str) -> tuple[UUID, str]:

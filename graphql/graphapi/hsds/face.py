@@ -37,8 +37,8 @@ from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.hsds.answers import PROBLEM_TYPE, problem
 from graphapi.hsds.openapi import DESCRIPTION, extended_names, openapi, profile_info
 from graphapi.hsds.parameters import LISTS, LONGEST, SINGLES, Asked, Refused, read_parameters
-from graphapi.hsds.rendered import Rendered
 from graphapi.messages import message_language, preferred_languages
+from graphapi.rendered import Rendered
 from search.engine import DEEPEST, SearchQuery, SearchUnavailable, first_answer
 from search.engine import LARGEST_PAGE as LARGEST_SEARCH
 
