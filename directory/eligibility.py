@@ -178,16 +178,9 @@ def criteria_of(rule: EligibilityRule) -> tuple[EligibilityCriterion, ...]:
     return tuple(name for (name, _, _), is_asked in zip(_DIMENSIONS, asked, strict=True) if is_asked)
 
 
-def in_force(rule: EligibilityRule, on: date) -> bool:
-    """Whether a rule holds on a day (both ends inclusive)."""
-    return (rule.valid_from is None or rule.valid_from <= on) and (
-        rule.valid_to is None or on <= rule.valid_to
-    )
-
-
 def judge_rules(rules: Iterable[EligibilityRule], person: Profile, on: date) -> RuleJudgement:
     """Return what the rules say of a person on a day; ASK when no rule applies, or it is not known which."""
-    holding = [(position, rule) for position, rule in enumerate(rules) if in_force(rule, on)]
+    holding = [(position, rule) for position, rule in enumerate(rules) if rule.in_force(on)]
     only = [rule for _, rule in holding]
     values = [representatives(only, person) for _, representatives, _ in _DIMENSIONS]
     boxes: list[_Box] = [tuple(frozenset(range(len(some))) for some in values)]

@@ -116,7 +116,7 @@ class EligibilityRule(Value, frozen=True, kw_only=True):
     valid_to: date | None = None
 
     def in_force(self, day: date) -> bool:
-        """Whether the rule is valid on a day."""
+        """Whether the rule holds on a day (both ends inclusive)."""
         return (self.valid_from is None or self.valid_from <= day) and (
             self.valid_to is None or day <= self.valid_to
         )
