@@ -141,15 +141,7 @@ class Hsds3Source(StagedRows):
             async with self._database.work(SYSTEM) as work:
                 await self._reject(work.session)
                 await checkpoint(work.session, "PARTNERS", 0)
-        async with self._database.view(SYSTEM) as session:
-            counted = await session.scalar(
-                text(
-                    "SELECT count(DISTINCT (file, key)) FROM import_row WHERE run_id = :run AND NOT rejected"
-                    " AND file IN ('organizations', 'services')"
-                ),
-                {"run": self._run},
-            )
-        return int(counted or 0)
+        return await self.count_entries()
 
     # JSON
 

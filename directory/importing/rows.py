@@ -69,6 +69,18 @@ class StagedRows:
                     },
                 )  # fmt: skip
 
+    async def count_entries(self) -> int:
+        """Return how many partners and services are staged and not rejected."""
+        async with self._database.view(SYSTEM) as session:
+            counted = await session.scalar(
+                text(
+                    "SELECT count(DISTINCT (file, key)) FROM import_row WHERE run_id = :run AND NOT rejected"
+                    " AND file IN ('organizations', 'services')"
+                ),
+                {"run": self._run},
+            )
+        return int(counted or 0)
+
     def row(
         self, table: str, record: Mapping[str, Any], key: str | None, parent: tuple[str, str] | None
     ) -> StagedRow:

@@ -213,15 +213,7 @@ class SheetSource(StagedRows):
                 raise ImportRefused(Refusal.ROWS_INVALID, self._path.name, self._report)
             async with self._database.work(SYSTEM) as work:
                 await checkpoint(work.session, "PARTNERS", 0)
-        async with self._database.view(SYSTEM) as session:
-            counted = await session.scalar(
-                text(
-                    "SELECT count(DISTINCT (file, key)) FROM import_row WHERE run_id = :run"
-                    " AND file IN ('organizations', 'services')"
-                ),
-                {"run": self._run},
-            )
-        return int(counted or 0)
+        return await self.count_entries()
 
     def _rows(self) -> Iterator[StagedRow]:
         size = self._path.stat().st_size
