@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -23,6 +22,7 @@ from directory.building import visible_state
 from directory.change_requests import settle
 from directory.contacts import url
 from directory.database import Work
+from directory.days import ZONE
 from directory.documents import DocumentKind
 from directory.freshness import KIND_OF_FIELD
 from directory.hours import parse_hours
@@ -70,9 +70,6 @@ from directory.vocabulary import (
     Responsibility,
     ServiceKind,
 )
-
-ZONE: Final = ZoneInfo("Europe/Berlin")
-"""The zone in which the network's days begin and end."""
 
 MOST_LOCATIONS: Final = 200
 """How many locations a partner has at most: its document lists them all."""

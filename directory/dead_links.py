@@ -20,7 +20,7 @@ from sqlalchemy import text
 from directory.actors import SYSTEM
 from directory.change_requests import ChangeRequestView, Proposal, propose
 from directory.database import Database, Work
-from directory.freshness import local_day
+from directory.days import local_day
 from directory.reaching import Guard, Reached, look
 from directory.vocabulary import ChangeField, ChangeReason, ChangeSource
 

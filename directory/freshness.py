@@ -11,14 +11,11 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
-from zoneinfo import ZoneInfo
 
+from directory.days import ZONE, local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.values import Instant, Value
 from directory.vocabulary import CapacityState, DataKind, FreshnessState, UpkeepStep
-
-ZONE: Final = ZoneInfo("Europe/Berlin")
-"""The zone in which the network's days begin and end."""
 
 Entry: TypeAlias = PartnerDocument | ServiceDocument
 """What ages."""
@@ -130,11 +127,6 @@ class Freshness(Value, frozen=True, kw_only=True):
     due_on: date
     kinds: tuple[DataKind, ...] = ()
     hide_on: date | None = None
-
-
-def local_day(moment: datetime) -> date:
-    """Return the day of a moment where the network works."""
-    return moment.astimezone(ZONE).date()
 
 
 def due_days(entry: Entry) -> dict[DataKind, date]:

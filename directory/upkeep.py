@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import SYSTEM, Actor
 from directory.catalogue import hide_stale_partner, hide_stale_service
 from directory.database import Database, Work
+from directory.days import local_day
 from directory.documents import DocumentKind, partner_decoder, service_decoder
 from directory.freshness import (
     Chain,
@@ -30,7 +31,6 @@ from directory.freshness import (
     due_days,
     freshness,
     hide_on,
-    local_day,
     next_day,
     next_step,
     round_of,

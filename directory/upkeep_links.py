@@ -22,8 +22,9 @@ from directory.catalogue import assure_partner, assure_service, set_capacity
 from directory.change_requests import ChangeRequestView
 from directory.corrections import Suggestion
 from directory.database import Work
+from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument, partner_decoder, service_decoder
-from directory.freshness import Freshness, freshness, local_day
+from directory.freshness import Freshness, freshness
 from directory.models import (
     Partner,
     PartnerDocumentRow,

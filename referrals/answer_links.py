@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor, Role
 from directory.database import Work
+from directory.days import local_day
 from directory.models import Municipality, Partner, Service, Topic
 from directory.problems import IdempotencyConflict, InvalidInput, NotFound
 from directory.values import Instant, Value
@@ -48,7 +49,6 @@ from referrals.moving import (
     depth_of,
     end_of,
     hold,
-    local_day,
     note_down,
     part_of_referral,
     permit,

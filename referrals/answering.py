@@ -15,6 +15,7 @@ from sqlalchemy import exists, select
 
 from directory.catalogue import take_place
 from directory.database import Work
+from directory.days import local_day
 from directory.models import Service
 from directory.problems import InvalidInput
 from directory.values import ShortText, Value
@@ -31,7 +32,6 @@ from referrals.moving import (
     checked_text,
     end_of,
     hold,
-    local_day,
     make,
     note_down,
     permit,

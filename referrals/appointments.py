@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.database import Work
+from directory.days import local_day
 from directory.models import Location
 from directory.paging import check_size
 from directory.problems import InvalidInput, NotFound
@@ -33,7 +34,6 @@ from referrals.moving import (
     checked_text,
     covered,
     depth_of,
-    local_day,
     note_down,
     part_of_referral,
 )

@@ -17,24 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.database import Work
+from directory.days import local_day
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, Value
 from referrals.clock import morning_of
 from referrals.consent.consents import facts_of as consent_facts
 from referrals.exchange import ERASED
 from referrals.models import Approval, Consent, Referral
-from referrals.moving import (
-    Held,
-    Moved,
-    as_system,
-    check_version,
-    covered,
-    end_of,
-    hold,
-    local_day,
-    make,
-    permit,
-)
+from referrals.moving import Held, Moved, as_system, check_version, covered, end_of, hold, make, permit
 from referrals.notices import Promise, leads_of, promise, promise_all
 from referrals.policy import ApprovalFacts, decide_approval, must_work_with_people, see_approval
 from referrals.problems import ApprovalLapsed, ConsentMissing, DuplicateReferral, TransitionNotAllowed

@@ -37,6 +37,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from directory.actors import Actor, Role
 from directory.checking import unseen
 from directory.database import Work, seen
+from directory.days import local_day
 from directory.models import Member, Partner, Topic
 from directory.network import Key
 from directory.paging import check_size
@@ -44,7 +45,6 @@ from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, 
 from directory.values import LanguageTag, ShortText, TopicCode, Value
 from directory.vocabulary import LegalCircle, ResidenceStatus
 from referrals import policy
-from referrals.clock import local_day
 from referrals.eligibility import Judged, Situation
 from referrals.models import Client, ClientPhaseChange, Exclusion, Referral
 from referrals.names import index_terms, search_options

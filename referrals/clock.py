@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from referrals.consent.rules import BERLIN
+from directory.days import ZONE, local_day
 from referrals.states import (
     CLOCKS,
     NO_END_STATED,
@@ -40,19 +40,14 @@ MORNING: Final = time(8)
 _INSTANT: Final = timedelta(microseconds=1)
 
 
-def local_day(moment: datetime) -> date:
-    """Return the day on the wall calendar of Brandenburg."""
-    return moment.astimezone(BERLIN).date()
-
-
 def end_of(day: date) -> datetime:
     """Return the last second of a day in Brandenburg."""
-    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=BERLIN) - timedelta(seconds=1)
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=ZONE) - timedelta(seconds=1)
 
 
 def morning_of(day: date) -> datetime:
     """Return 8:00 of a day in Brandenburg."""
-    return datetime.combine(day, MORNING, tzinfo=BERLIN)
+    return datetime.combine(day, MORNING, tzinfo=ZONE)
 
 
 class ClockFacts(msgspec.Struct, frozen=True, kw_only=True):

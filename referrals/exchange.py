@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from directory.database import Work
+from directory.days import local_day
 from directory.models import Municipality, Partner, Service, Topic
 from directory.problems import InvalidInput, NotFound
 from directory.values import LanguageTag, ShortText, TerritoryKey, TopicCode, Value
@@ -39,7 +40,6 @@ from referrals.moving import (
     checked_text,
     end_of,
     hold,
-    local_day,
     make,
     note_down,
     permit,

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import msgspec
 
+from directory.days import ZONE
 from directory.values import Value
 from referrals.appointments import AppointmentView
-from referrals.consent.rules import BERLIN
 from referrals.inbox import EventView, ReferralView
 from referrals.package import FIELDS, Package
 from referrals.printing import Heading, Paragraph, Printout, Rows, Title
@@ -443,12 +443,12 @@ def _day(value: date | datetime | None, language: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        value = value.astimezone(BERLIN).date()
+        value = value.astimezone(ZONE).date()
     return value.strftime("%d.%m.%Y") if language == "de" else value.isoformat()
 
 
 def _moment(value: datetime, language: str) -> str:
-    return f"{_day(value, language)}, {value.astimezone(BERLIN):%H:%M}"
+    return f"{_day(value, language)}, {value.astimezone(ZONE):%H:%M}"
 
 
 def _word(value: StrEnum | None, language: str) -> str | None:

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.database import seen
+from directory.days import ZONE
 from directory.problems import InvalidInput
 from directory.values import Value
-from referrals.consent.rules import BERLIN
 from referrals.inbox import view_referral
 from referrals.models import ConsentPart, Feedback, FollowUp, Referral, ReferralEvent
 from referrals.moving import (
@@ -129,7 +129,7 @@ async def count_voices(
     """
     must_work_with_people(actor)
     since, until = quarter(year, number)
-    begins, ends = (datetime.combine(day, time.min, tzinfo=BERLIN) for day in (since, until))
+    begins, ends = (datetime.combine(day, time.min, tzinfo=ZONE) for day in (since, until))
     rows = await session.execute(
         select(Referral, ConsentPart, history_if_needed(), Feedback.answer)
         .outerjoin(ConsentPart, part_of_referral())

@@ -36,11 +36,12 @@ from sqlalchemy.orm import aliased
 from directory.actors import Actor, Role
 from directory.courses import next_run
 from directory.database import seen
+from directory.days import local_day
 from directory.models import Service
 from directory.paging import check_size, cursor_of, place_of
 from directory.problems import InvalidInput, NotAllowed, NotFound
 from directory.values import Instant, Value
-from referrals.clock import Action, MakeMove, Remind, local_day, upcoming
+from referrals.clock import Action, MakeMove, Remind, upcoming
 from referrals.consent.consents import facts_of as consent_facts
 from referrals.models import Client, ConsentPart, Referral, ReferralEvent, ReferralPackage, clock_facts
 from referrals.moving import (

@@ -20,10 +20,10 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, aggregate_order_by, 
 from directory.actors import Actor, Role
 from directory.catalogue import give_back_place
 from directory.database import Work
+from directory.days import local_day
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Value
 from referrals.clock import end_of as end_of
-from referrals.clock import local_day as local_day
 from referrals.consent.consents import facts_of as consent_facts
 from referrals.consent.rules import ConsentFacts, covers, report_depth
 from referrals.models import ConsentPart, Referral, ReferralEvent

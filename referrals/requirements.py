@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import Actor
 from directory.courses import next_run
 from directory.database import seen
+from directory.days import local_day
 from directory.models import Partner, Service
 from directory.problems import InvalidInput, NotFound
 from directory.values import Value
 from directory.vocabulary import PublicationState
-from referrals.clock import local_day
 from referrals.consent.consents import facts_of, party_of
 from referrals.consent.rules import LARGEST, covers, section_87_applies, terms_of
 from referrals.exchange import facts_of_client

@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory import checking as check
 from directory.actors import Actor, Role
 from directory.database import Work, seen
+from directory.days import local_day
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, StaleVersion
 from directory.values import Value
 from directory.vocabulary import Answer
-from referrals.clock import local_day
 from referrals.eligibility import (
     Judged,
     Situation,

@@ -7,12 +7,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from directory.database import Work
+from directory.days import local_day
 from directory.problems import InvalidInput
 from directory.vocabulary import WorkPermission
 from referrals.clients import ClientDraft, create_client
 from referrals.inbox import package_place
 from referrals.models import Client, ReferralPackage
-from referrals.moving import hold, local_day, note_down, permit
+from referrals.moving import hold, note_down, permit
 from referrals.noted import NOTES, Noted
 from referrals.package import Package, PersonFacts, decoder
 from referrals.personal_data.keystore import KeyStore

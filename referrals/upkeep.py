@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 
 from directory.change_requests import last_decision, open_request
 from directory.database import Work
+from directory.days import ZONE
 from directory.models import Service
 from directory.vocabulary import CapacityState, ChangeField, ChangeReason
-from referrals.consent.rules import BERLIN
 from referrals.models import Referral
 from referrals.notices import promise
 from referrals.vocabulary import DeclinedBy, DeclineReason, NoticeAbout, NoticeKind, ReferralState
@@ -60,7 +60,7 @@ async def learn_from_decline(work: Work, referral_id: UUID) -> UUID | None:
         if service.capacity.state is CapacityState.NONE:
             return None
         if service.capacity.as_of is not None:
-            said = datetime.combine(service.capacity.as_of, time.min, tzinfo=BERLIN)
+            said = datetime.combine(service.capacity.as_of, time.min, tzinfo=ZONE)
             since = said if since is None else max(since, said)
     declined = select(func.count()).where(
         Referral.service_id == service.id,

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from directory.database import Database
+from directory.days import ZONE
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.exporting import pages
 from directory.exporting.files import CsvTables, whole_file, whole_folder
@@ -25,7 +26,6 @@ from directory.exporting.hsds11 import COLUMNS as COLUMNS_11
 from directory.exporting.hsds11 import descriptor as descriptor_11
 from directory.exporting.hsds11 import rows as rows_11
 from directory.exporting.sheets import write_csv, write_xlsx
-from directory.freshness import ZONE
 from directory.hsds.parts import Reading
 from directory.hsds.tables import COLUMNS, datapackage
 from directory.problems import Problem

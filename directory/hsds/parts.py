@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from babel import Locale
 
+from directory.days import ZONE
 from directory.documents import PartnerDocument, ServiceDocument, licence_of
 from directory.hours import format_hours
 from directory.hsds import shapes
@@ -42,9 +43,6 @@ from directory.values import (
 from directory.vocabulary import (
     ContactKind,
 )
-
-ZONE: Final = ZoneInfo("Europe/Berlin")
-"""Where days begin and end for the network."""
 
 WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 SAFE_DIGITS: Final = 15

@@ -21,13 +21,13 @@ from typing import Any
 
 import msgspec
 
+from directory.days import ZONE
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.hsds import shapes
 from directory.hsds.conditions import ages, eligibility_description, eligible_attributes
 from directory.hsds.ids import derived_id
 from directory.hsds.listing import at_location_id
 from directory.hsds.parts import (
-    ZONE,
     Reach,
     Reading,
     attribute,

@@ -19,6 +19,7 @@ from litestar.types import Receive, Scope, Send
 from strawberry.types.execution import ExecutionResult
 
 from directory.actors import ANONYMOUS
+from directory.days import ZONE, local_day
 from graphapi.context import Context, Services
 from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.limits import Documents
@@ -26,9 +27,7 @@ from graphapi.messages import MessageLanguage
 from graphapi.pages import Failed, Markup, Visit, form_of, key_of, listed, serve, tag
 from graphapi.types.answer_link import PATH
 from graphapi.types.words import label
-from referrals.clock import local_day
 from referrals.codes import ALPHABET, LONGEST
-from referrals.consent.rules import BERLIN
 from referrals.vocabulary import (
     DataCategory,
     DeclineReason,
@@ -158,7 +157,7 @@ def _day(value: str | None, language: MessageLanguage) -> str | None:
     moment = datetime.fromisoformat(value) if "T" in value else None
     day = local_day(moment) if moment else date.fromisoformat(value)
     shown = day.strftime("%d.%m.%Y") if language == "de" else day.isoformat()
-    return f"{shown}, {moment.astimezone(BERLIN):%H:%M}" if moment else shown
+    return f"{shown}, {moment.astimezone(ZONE):%H:%M}" if moment else shown
 
 
 # --- Operations -------------------------------------------------------------------------------------------
@@ -295,7 +294,7 @@ class AnswerPages:
             return await self._shown(visit, extra, above=visit.problem(named), form=form, status=422)
         for name, sort in _FIELDS[do]:
             if sort == "moment":  # what people type is the time on their wall
-                answer[name] = datetime.fromisoformat(str(answer[name])).replace(tzinfo=BERLIN).isoformat()
+                answer[name] = datetime.fromisoformat(str(answer[name])).replace(tzinfo=ZONE).isoformat()
         chosen = {_INPUT[do]: answer if _FIELDS[do] else True}
         said = {"idempotencyKey": key_of(form), "code": visit.code, "answer": chosen}
         found = await self._run(visit, ANSWER, {"input": said})

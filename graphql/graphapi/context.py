@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import strawberry
 
 from directory.actors import Actor
-from directory.catalogue import ZONE
 from directory.database import Database
+from directory.days import ZONE
 from graphapi.addresses import Network
 from graphapi.limits import Limits, Operation
 from graphapi.loaders import Loaders

@@ -28,6 +28,7 @@ import structlog
 from directory import upkeep_links
 from directory.actors import SYSTEM
 from directory.database import Database, Unavailable, Work
+from directory.days import local_day
 from directory.problems import NotFound
 from graphapi import mail_texts
 from graphapi.relay import global_id
@@ -37,7 +38,6 @@ from graphapi.types.upkeep import UPKEEP
 from referrals import outbox
 from referrals.answer_links import issue
 from referrals.codes import CodePurpose, hash_of, new_code
-from referrals.moving import local_day
 from referrals.outbox import Claimed, reference_of
 from referrals.personal_data.sealing import MasterKey
 from referrals.problems import TransitionNotAllowed

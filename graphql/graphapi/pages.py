@@ -17,11 +17,11 @@ from uuid import uuid4
 import structlog
 from litestar.types import Receive, Scope, Send
 
+from directory.days import local_day
 from graphapi.addresses import client_address
 from graphapi.context import Services
 from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.messages import MessageLanguage, message_language, preferred_languages
-from referrals.clock import local_day
 
 STYLE_PATH: Final = "/style/answer.css"
 BODY_BYTES: Final = 20_000

@@ -17,6 +17,7 @@ from strawberry.dataloader import DataLoader
 
 from directory.actors import ANONYMOUS, Actor
 from directory.database import Database
+from directory.days import local_day
 from directory.problems import NotAllowed, NotFound
 from directory.sources import Page
 from referrals import (
@@ -36,7 +37,6 @@ from referrals.appointments import AppointmentView
 from referrals.approvals import ApprovalView
 from referrals.bookings import BookingView
 from referrals.clients import ClientFile, ClientSummary, ExclusionView
-from referrals.clock import local_day
 from referrals.consent import consents
 from referrals.consent import notice as words
 from referrals.consent.consents import ConsentView

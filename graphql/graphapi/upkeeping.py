@@ -11,7 +11,7 @@ from uuid import UUID
 
 from directory.change_requests import ChangeRequestView
 from directory.database import Work
-from directory.freshness import ZONE
+from directory.days import ZONE
 from directory.models import ChangeRequest, Partner
 from directory.upkeep import Told
 from directory.vocabulary import ChangeRequestState, ChangeSource, UpkeepStep

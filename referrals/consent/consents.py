@@ -18,13 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import Actor, Role
 from directory.catalogue import give_back_place
 from directory.database import Work, seen
+from directory.days import ZONE
 from directory.models import Partner, Service
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.vocabulary import PublicationState
 from referrals import notices, policy
 from referrals.consent import notice as words
 from referrals.consent.rules import (
-    BERLIN,
     ConsentFacts,
     covers,
     decided,
@@ -310,7 +310,7 @@ async def renew_consent(work: Work, consent_id: UUID, expected_version: int | No
     )
     if waiting is not None:
         raise ConsentNotOpen(ConsentState.REQUESTED)
-    today = work.now.astimezone(BERLIN).date()
+    today = work.now.astimezone(ZONE).date()
     purposes = [
         msgspec.structs.replace(entry, granted=None)
         for entry in former.terms.purposes
@@ -441,9 +441,9 @@ def _end(valid_from: datetime, last_day: date | None) -> datetime:
     latest = longest_end(valid_from)
     if last_day is None:
         return latest
-    if last_day > latest.astimezone(BERLIN).date():
-        raise InvalidInput("validUntil", "too-late", maximum=latest.astimezone(BERLIN).date().isoformat())
-    end = min(datetime.combine(last_day + timedelta(days=1), time.min, tzinfo=BERLIN), latest)
+    if last_day > latest.astimezone(ZONE).date():
+        raise InvalidInput("validUntil", "too-late", maximum=latest.astimezone(ZONE).date().isoformat())
+    end = min(datetime.combine(last_day + timedelta(days=1), time.min, tzinfo=ZONE), latest)
     if end <= valid_from:
         raise InvalidInput("validUntil", "before-start")
     return end
@@ -959,7 +959,7 @@ async def warnings_of(
         client.sealed_identity, Identity, Place("client", "sealed_identity", client.id)
     ).date_of_birth
     await seen(session, actor, "consent.age", "client", [client.id])
-    return () if born is None else _minor(born, consent.created_at.astimezone(BERLIN).date())
+    return () if born is None else _minor(born, consent.created_at.astimezone(ZONE).date())
 
 
 def _minor(born: date, on: date) -> tuple[ConsentWarning, ...]:

@@ -21,11 +21,11 @@ from uuid import UUID
 
 import msgspec
 
+from directory.days import ZONE
 from directory.languages import right_to_left
 from directory.problems import InvalidInput
 from directory.vocabulary import DataProtectionLaw
 from referrals.consent.rules import (
-    BERLIN,
     LARGEST,
     LEGAL_BASIS,
     PURPOSES_WITH_DATA,
@@ -516,7 +516,7 @@ def _receipt(
     )
     lines = [
         writer.row("receipt.number", value(str(withdrawal.receipt))),
-        writer.row("receipt.at", value(f"{withdrawal.at.astimezone(BERLIN):%d.%m.%Y %H:%M}")),
+        writer.row("receipt.at", value(f"{withdrawal.at.astimezone(ZONE):%d.%m.%Y %H:%M}")),
         writer.row("receipt.by", value(terms.controller.name)),
         writer.row("receipt.ended", what),
     ]

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from directory.days import ZONE
 from directory.vocabulary import DataProtectionLaw, PartnerKind
 from referrals.values import ConsentRecord, ConsentTerms, Party, PurposeTerms, SecrecyRelease
 from referrals.vocabulary import (
@@ -26,8 +26,6 @@ from referrals.vocabulary import (
     SpecialBasis,
     WithdrawalScope,
 )
-
-BERLIN: Final = ZoneInfo("Europe/Berlin")
 
 SPECIAL_CATEGORIES: Final = frozenset({DataCategory.HEALTH})
 """Special categories (Art. 9 GDPR): they need a legal basis of their own."""
@@ -115,7 +113,7 @@ def running(terms: ConsentTerms, purpose: Purpose, at: datetime) -> PurposeTerms
     entry = _purpose(terms, purpose)
     if entry is None or entry.granted is not True:
         return None
-    if entry.ends_on is not None and at.astimezone(BERLIN).date() > entry.ends_on:
+    if entry.ends_on is not None and at.astimezone(ZONE).date() > entry.ends_on:
         return None
     return entry
 

@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.database import Work
+from directory.days import ZONE
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Instant, Value
-from referrals.consent.rules import BERLIN, ConsentFacts, covers
+from referrals.consent.rules import ConsentFacts, covers
 from referrals.models import Consent, FollowUp, Referral
 from referrals.policy import ReferralFacts, act_on_referral, must_work_with_people
 from referrals.problems import ConsentMissing, TransitionNotAllowed
@@ -90,9 +91,9 @@ def due_at(kind: FollowUpKind, closed_at: datetime) -> datetime:
 
     Where the sixth month has no such day (31 August), it is its last day.
     """
-    local = closed_at.astimezone(BERLIN)
+    local = closed_at.astimezone(ZONE)
     if kind is FollowUpKind.DAYS_28:
-        return (local.replace(tzinfo=None) + timedelta(days=28)).replace(tzinfo=BERLIN)
+        return (local.replace(tzinfo=None) + timedelta(days=28)).replace(tzinfo=ZONE)
     months = local.year * 12 + local.month - 1 + 6
     year, month = divmod(months, 12)
     day = min(local.day, monthrange(year, month + 1)[1])

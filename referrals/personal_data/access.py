@@ -19,13 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor, Role
 from directory.database import seen
+from directory.days import ZONE
 from directory.models import Partner
 from directory.problems import NotFound
 from directory.values import Value
 from referrals.appointments import list_appointments
 from referrals.clients import exclusion_of, facts_of, view_client
 from referrals.consent.consents import ConsentView, list_consents, open_evidence
-from referrals.consent.rules import BERLIN
 from referrals.inbox import list_events, view_package, view_referral
 from referrals.models import Client, Referral
 from referrals.person.feedback import list_feedback
@@ -467,7 +467,7 @@ def as_printout(export: AccessExport, language: str) -> Printout:
 
 
 def _moment(value: datetime) -> str:
-    return value.astimezone(BERLIN).strftime("%Y-%m-%d %H:%M")
+    return value.astimezone(ZONE).strftime("%Y-%m-%d %H:%M")
 
 
 def _label(name: str) -> str:

@@ -17,11 +17,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from directory.actors import SYSTEM
 from directory.database import Database, Work
+from directory.days import ZONE
 from directory.problems import InvalidInput
 from referrals import policy
 from referrals.clients import facts_of, to_change
 from referrals.consent import consents
-from referrals.consent.rules import BERLIN
 from referrals.models import (
     BookingPerson,
     Client,
@@ -71,7 +71,7 @@ async def erase_client(work: Work, client_id: UUID, expected_version: int) -> in
     held = exists().where(
         LegalHold.client_id == client_id,
         LegalHold.lifted_at.is_(None),
-        LegalHold.until >= work.now.astimezone(BERLIN).date(),
+        LegalHold.until >= work.now.astimezone(ZONE).date(),
     )
     if await work.session.scalar(select(held)):
         raise InvalidInput("clientId", "legal-hold")

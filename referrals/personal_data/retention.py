@@ -21,10 +21,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import SYSTEM, Actor, Role
 from directory.database import Database, Work
+from directory.days import ZONE
 from directory.models import Base
 from directory.problems import InvalidInput, NotAllowed, NotFound, StaleVersion
 from directory.values import Value
-from referrals.consent.rules import BERLIN
 from referrals.models import Client, DeletionCount, DeletionRun, LegalHold, Referral
 from referrals.personal_data.erasing import JOB, apply_erasure
 from referrals.personal_data.keystore import KeyStore
@@ -398,17 +398,17 @@ def _months_later(moment: datetime, months: int) -> datetime:
 
 def due_at(period: Period, since: datetime) -> datetime:
     """Return from when something that began its period at ``since`` is to be deleted (Berlin's calendar)."""
-    local = since.astimezone(BERLIN)
+    local = since.astimezone(ZONE)
     if period.to_year_end:
-        local = datetime(local.year + 1, 1, 1, tzinfo=BERLIN)
+        local = datetime(local.year + 1, 1, 1, tzinfo=ZONE)
     return _months_later(local, period.years * 12 + period.months) + timedelta(days=period.days)
 
 
 def cutoff(period: Period, now: datetime) -> datetime:
     """Return the moment before which a period must have begun to be over at ``now``; never too early."""
-    local = now.astimezone(BERLIN) - timedelta(days=period.days)
+    local = now.astimezone(ZONE) - timedelta(days=period.days)
     if period.to_year_end:
-        local = datetime(local.year, 1, 1, tzinfo=BERLIN)
+        local = datetime(local.year, 1, 1, tzinfo=ZONE)
     return _months_later(local, -(period.years * 12 + period.months))
 
 
@@ -815,7 +815,7 @@ async def _next(
         ),
         {
             "cutoff": cutoff(entry.period, now),
-            "today": now.astimezone(BERLIN).date(),
+            "today": now.astimezone(ZONE).date(),
             "batch": batch,
             **({} if after is None else {"after": after.since, "last": after.id}),
         },
@@ -833,7 +833,7 @@ async def _count(session: AsyncSession, entry: RetentionClass, now: datetime) ->
             " LEFT JOIN partner p ON p.id = d.partner_id GROUP BY p.municipality_id"
             " ORDER BY p.municipality_id"
         ),
-        {"cutoff": cutoff(entry.period, now), "today": now.astimezone(BERLIN).date()},
+        {"cutoff": cutoff(entry.period, now), "today": now.astimezone(ZONE).date()},
     )
     return [
         ProofLine(
@@ -978,7 +978,7 @@ def _hold_view(hold: LegalHold, at: datetime) -> HoldView:
         until=hold.until,
         lifted_by=hold.lifted_by,
         lifted_at=hold.lifted_at,
-        in_force=hold.lifted_at is None and hold.until >= at.astimezone(BERLIN).date(),
+        in_force=hold.lifted_at is None and hold.until >= at.astimezone(ZONE).date(),
     )
 
 
@@ -1000,7 +1000,7 @@ async def set_hold(
             partner_id=client.partner_id, responsible_id=client.responsible_id, deputy_id=client.deputy_id
         ),
     )
-    today = work.now.astimezone(BERLIN).date()
+    today = work.now.astimezone(ZONE).date()
     if until < today:
         raise InvalidInput("until", "in-the-past")
     if until > today + LONGEST_HOLD:

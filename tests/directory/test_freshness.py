@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from directory.days import ZONE
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.freshness import (
     CHAINS,
     INTERVALS,
-    ZONE,
     Chain,
     Progress,
     due_at,

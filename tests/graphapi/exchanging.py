@@ -14,13 +14,13 @@ from sqlalchemy import update
 
 from directory.actors import SYSTEM, Role
 from directory.database import Database
+from directory.days import ZONE
 from directory.models import Partner
 from directory.values import Capacity, InterpretedLanguage, InterpretingFacts
 from directory.vocabulary import CapacityState, InterpretingMode, PartnerKind, ServiceKind
 from graphapi.relay import global_id
 from graphapi.schema import schema
 from referrals.consent.notice import CURRENT, TEXT_ID
-from referrals.consent.rules import BERLIN
 from tests.graphapi.asking import Answer, Api
 from tests.graphapi.conftest import (
     World,
@@ -71,7 +71,7 @@ PAYLOADS = {
 }
 """What is read of each payload."""
 
-TODAY = datetime.now(BERLIN).date()
+TODAY = datetime.now(ZONE).date()
 SHA = hashlib.sha256(b"notice").hexdigest()
 RECORD = {
     # this hash is of no notice: Town.do asks for the one of the consent in its place, as a desk does

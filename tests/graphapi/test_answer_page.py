@@ -18,9 +18,9 @@ import structlog
 from structlog.testing import capture_logs
 
 from directory.database import Database
+from directory.days import ZONE
 from graphapi.limits import Limits
 from graphapi.pages import BODY_BYTES, STYLE_PATH, tag
-from referrals.consent.rules import BERLIN
 from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import GRAPHQL_RESPONSE, Api
 from tests.graphapi.conftest import served
@@ -302,7 +302,7 @@ class TestAnswering:
         page = await office.send(path, "APPOINTMENT_SET", startsAt=f"{days(3)}T10:30", place="Haus 7")
         assert "APPOINTMENT_MOVED" in page.forms, page.text
         (appointment,) = (await office.seen(referral))["appointments"]
-        wall = datetime.fromisoformat(appointment["startsAt"]).astimezone(BERLIN)
+        wall = datetime.fromisoformat(appointment["startsAt"]).astimezone(ZONE)
         assert (f"{wall:%Y-%m-%dT%H:%M}", appointment["place"]) == (f"{days(3)}T10:30", "Haus 7")
         moved = {"appointmentId": appointment["id"], "startsAt": f"{days(4)}T09:00"}
         assert (await office.send(path, "APPOINTMENT_MOVED", **moved)).status == 200

@@ -11,7 +11,7 @@ import pytest
 
 from directory.actors import Role
 from directory.database import Database
-from directory.freshness import ZONE
+from directory.days import ZONE
 from tests.graphapi.asking import Api
 
 SAVED = '... on PartnerSaved { partner { id name version state note description(language: "ti") { text } } }'

@@ -23,6 +23,7 @@ from sqlalchemy import update
 
 from directory.actors import SYSTEM
 from directory.database import Database
+from directory.days import ZONE
 from directory.models import Partner
 from directory.values import ContactPoint
 from directory.vocabulary import ContactKind
@@ -30,7 +31,6 @@ from graphapi.app import application
 from graphapi.context import Services
 from graphapi.embedded import APP, READER, Access
 from graphapi.limits import Limits
-from referrals.consent.rules import BERLIN
 from referrals.person import follow_ups
 from referrals.personal_data.keystore import KeyStore
 from referrals.ticking import run_the_clock
@@ -85,7 +85,7 @@ class Clock:
 
     def day(self, days: int = 0) -> str:
         """Return the day so many days from now."""
-        return (self.now.astimezone(BERLIN).date() + timedelta(days=days)).isoformat()
+        return (self.now.astimezone(ZONE).date() + timedelta(days=days)).isoformat()
 
 
 @dataclass
@@ -778,7 +778,7 @@ async def both(town: Town, others: Sequence[dict[str, Any]] = NOTHING_TOLD) -> l
 
 async def test_noting_by_phone_does_not_tell_whether_work_has_begun(small_town: Town) -> None:
     """It was refused where it had begun, and noted where it had not."""
-    told: dict[str, Any] = {"source": "PHONE", "on": datetime.now(BERLIN).date().isoformat()}
+    told: dict[str, Any] = {"source": "PHONE", "on": datetime.now(ZONE).date().isoformat()}
     at = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     answers = []
     for referral in await both(small_town):
@@ -800,7 +800,7 @@ async def test_noting_by_phone_does_not_tell_whether_work_has_begun(small_town: 
 
 async def test_no_refusal_names_the_state_that_lies_behind(small_town: Town) -> None:
     """Changing a draft that is none, and an answer after the consent ended although it has not."""
-    told: dict[str, Any] = {"source": "PHONE", "on": datetime.now(BERLIN).date().isoformat()}
+    told: dict[str, Any] = {"source": "PHONE", "on": datetime.now(ZONE).date().isoformat()}
     answers = []
     for referral in await both(small_town):
         found = await small_town.ask(COURSE, {"id": referral["id"]}, who="coordinator")
@@ -856,7 +856,7 @@ async def test_a_link_that_was_made_before_the_withdrawal_shows_nothing_any_more
     assert listed["answerLinks"] == []
 
 
-PAUSE = {"reason": "PERSON_ILL", "resumeOn": (datetime.now(BERLIN) + timedelta(days=9)).date().isoformat()}
+PAUSE = {"reason": "PERSON_ILL", "resumeOn": (datetime.now(ZONE) + timedelta(days=9)).date().isoformat()}
 
 
 async def test_the_access_export_does_not_tell_what_the_recipient_did(small_town: Town) -> None:
@@ -866,7 +866,7 @@ async def test_the_access_export_does_not_tell_what_the_recipient_did(small_town
     at = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     noted = await small_town.on("staff", "setAppointment", referral, startsAt=at)
     begun = await small_town.on(
-        "staff", "startReferral", noted, firstContactMadeOn=datetime.now(BERLIN).date().isoformat()
+        "staff", "startReferral", noted, firstContactMadeOn=datetime.now(ZONE).date().isoformat()
     )
     await small_town.on("staff", "holdReferral", begun, **PAUSE)
     export = "query($id: ID!) { accessExport(clientId: $id, format: JSON) { text } }"

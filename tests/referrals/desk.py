@@ -11,11 +11,12 @@ from sqlalchemy import func, select, text
 
 from directory.actors import SYSTEM, Actor
 from directory.database import Database, Work
+from directory.days import local_day
 from directory.models import Audit, Service
 from referrals import answering, exchange, inbox
 from referrals.clients import create_client
 from referrals.models import Referral, ReferralEvent
-from referrals.moving import Moved, local_day
+from referrals.moving import Moved
 from referrals.package import Package
 from referrals.personal_data.keystore import KeyStore
 from referrals.values import PurposeTerms

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 
 from directory.actors import ANONYMOUS, SYSTEM, Actor
 from directory.database import Work, _say_who_acts
+from directory.days import local_day
 from directory.problems import IdempotencyConflict, InvalidInput, NotAllowed, NotFound, Problem
 from referrals import answer_links, answering, exchange
 from referrals.answer_links import (
@@ -51,7 +52,7 @@ from referrals.clock import ends_at
 from referrals.codes import CodePurpose, hash_of, new_code, present
 from referrals.consent import consents
 from referrals.models import AnswerLink, Notice, Referral, ReferralEvent, clock_facts
-from referrals.moving import Answered, Moved, local_day, version_for
+from referrals.moving import Answered, Moved, version_for
 from referrals.noted import NOTES, Noted
 from referrals.package import Package
 from referrals.problems import AnswerLinkClosed, CodeNotValid, PackageClosed, TransitionNotAllowed

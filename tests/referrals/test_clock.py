@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from directory.days import ZONE, local_day
 from referrals.clock import (
     Action,
     ClockFacts,
@@ -19,12 +20,10 @@ from referrals.clock import (
     due,
     end_of,
     ends_at,
-    local_day,
     morning_of,
     next_tick,
     upcoming,
 )
-from referrals.consent.rules import BERLIN
 from referrals.states import (
     CLOCKS,
     ClockStart,
@@ -49,7 +48,7 @@ R = ReferralState
 
 
 def berlin(day: str, hour: int = 10) -> datetime:
-    return datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=BERLIN).replace(hour=hour)
+    return datetime.combine(date.fromisoformat(day), datetime.min.time(), tzinfo=ZONE).replace(hour=hour)
 
 
 def referral(state: ReferralState, since: str, **facts: object) -> ClockFacts:
@@ -71,7 +70,7 @@ SHORT = {
 
 
 def told(action: Action) -> str:
-    at = action.at.astimezone(BERLIN)
+    at = action.at.astimezone(ZONE)
     when = f"{at:%a %d %b %Y %H:%M}"
     match action:
         case Remind():
@@ -168,8 +167,8 @@ def test_days_end_at_midnight_in_brandenburg_on_either_side_of_the_change_of_tim
         timedelta(hours=offset_before),
         timedelta(hours=offset_after),
     ]
-    assert [f"{moment.astimezone(BERLIN):%H:%M:%S}" for moment in (before, after)] == ["23:59:59"] * 2
-    assert morning_of(on).astimezone(BERLIN).hour == 8
+    assert [f"{moment.astimezone(ZONE):%H:%M:%S}" for moment in (before, after)] == ["23:59:59"] * 2
+    assert morning_of(on).astimezone(ZONE).hour == 8
     assert course(sent(day, Priority.SOON))[-1].split()[4] == "23:59"
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 
 from directory.actors import SYSTEM
 from directory.database import Database
+from directory.days import local_day
 from directory.models import Audit, Partner, Service
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.values import Capacity
@@ -21,7 +22,6 @@ from referrals import answering, exchange, inbox
 from referrals.clients import create_client
 from referrals.consent.consents import expire_due, withdraw_consent
 from referrals.inbox import Box
-from referrals.moving import local_day
 from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ConsentMissing, DuplicateReferral, PackageClosed, TransitionNotAllowed
 from referrals.states import Move, answer_due_on, replay

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select, text
 
 from directory.actors import ANONYMOUS, SYSTEM
+from directory.days import ZONE
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from referrals import answering, exchange, hearing
 from referrals.consent.consents import withdraw_consent
-from referrals.consent.rules import BERLIN
 from referrals.models import FollowUp, Referral
 from referrals.moving import Moved
 from referrals.person import cards, follow_ups
@@ -55,8 +55,8 @@ BOTH = (Purpose.FOLLOW_UP_28_DAYS, Purpose.FOLLOW_UP_6_MONTHS)
     ],
 )
 def test_it_is_due_at_the_same_wall_time(kind: FollowUpKind, closed: str, due: str) -> None:
-    local = datetime.fromisoformat(closed).replace(tzinfo=BERLIN)
-    wanted = datetime.fromisoformat(due).replace(tzinfo=BERLIN)
+    local = datetime.fromisoformat(closed).replace(tzinfo=ZONE)
+    wanted = datetime.fromisoformat(due).replace(tzinfo=ZONE)
 
     assert due_at(kind, local.astimezone(UTC)).astimezone(UTC) == wanted.astimezone(UTC)
 

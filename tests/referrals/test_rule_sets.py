@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from directory.actors import ANONYMOUS, Actor
 from directory.database import Database, Work
+from directory.days import local_day
 from directory.problems import InvalidInput, NotAllowed, NotSignedIn, Problem, StaleVersion
 from directory.vocabulary import Answer
 from directory.vocabulary import ResidenceStatus as Status
 from referrals.clients import ClientChange, change_client, create_client, view_client
-from referrals.clock import local_day
 from referrals.eligibility import SupportRule
 from referrals.personal_data.keystore import KeyStore
 from referrals.requirements import requirements

@@ -20,8 +20,9 @@ import pytest
 from sqlalchemy import insert, text
 
 from directory.actors import SYSTEM
+from directory.days import local_day
 from directory.vocabulary import DataProtectionLaw, PartnerKind
-from referrals.clock import ClockFacts, MakeMove, catch_up, end_of, goes_on, local_day
+from referrals.clock import ClockFacts, MakeMove, catch_up, end_of, goes_on
 from referrals.consent.rules import ConsentFacts, covers, decided, terms_of
 from referrals.models import Referral, ReferralEvent
 from referrals.personal_data.keystore import KeyStore

@@ -14,9 +14,10 @@ from structlog.testing import capture_logs
 
 from directory.actors import SYSTEM
 from directory.database import Database
+from directory.days import local_day
 from directory.models import Partner
 from referrals import answering, approvals, exchange
-from referrals.clock import end_of, local_day, morning_of
+from referrals.clock import end_of, morning_of
 from referrals.consent.consents import expire_due, withdraw_consent
 from referrals.consent.renewals import list_renewals
 from referrals.inbox import ReferralView, steps

@@ -21,8 +21,8 @@ from litestar.params import PathParameter, QueryParameter
 
 from directory import sources
 from directory.actors import ANONYMOUS
-from directory.catalogue import ZONE
 from directory.database import Unavailable
+from directory.days import ZONE
 from directory.documents import PartnerDocument, ServiceDocument, encoder
 from graphapi.context import Services
 from graphapi.formats import calendar, handout, json_ld, vcard

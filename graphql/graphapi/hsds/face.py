@@ -23,11 +23,12 @@ import structlog
 from litestar.types import Receive, Scope, Send
 
 from directory import sources
+from directory.days import ZONE
 from directory.documents import DocumentKind, PartnerDocument
 from directory.hsds import pages, schemas, shapes, terms, writing
 from directory.hsds.ids import as_uuid
 from directory.hsds.pages import MOST_NESTED, PER_PAGE, Near, ServiceRow, Wanted
-from directory.hsds.parts import ZONE, Reading
+from directory.hsds.parts import Reading
 from directory.hsds.profile import NAME as GERMAN
 from directory.problems import InvalidInput
 from directory.sortkey import folded
