@@ -17,13 +17,13 @@ from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory import checking as check
 from directory.actors import Actor, Role
 from directory.database import Database, Work, reaching_the_database
-from directory.models import AccessToken, Member, Partner
+from directory.models import AccessToken, Member, Partner, WebSession
 from directory.policy import (
     MemberFacts,
     OrganisationFacts,
@@ -260,9 +260,9 @@ async def change_member(
 
 
 async def remove_member(work: Work, member_id: UUID, *, expected_version: int) -> Removed:
-    """Remove a member: every token ends at once, and who had them as deputy gets theirs.
+    """Remove a member: every token and session ends at once, and who had them as deputy gets theirs.
 
-    The row stays, inactive: events and audit name it. Sessions of the member end with their next request.
+    The row stays, inactive: events and audit name it.
     """
     organisation, member = await _member(work, member_id)
     require_administer_member(work.actor, organisation.facts_of(member))
@@ -285,6 +285,11 @@ async def remove_member(work: Work, member_id: UUID, *, expected_version: int) -
         .execution_options(synchronize_session=False)
     )
     count = len(revoked.all())
+    await work.session.execute(
+        delete(WebSession)
+        .where(WebSession.member_id == member_id)
+        .execution_options(synchronize_session=False)
+    )
     await work.session.flush()
     work.record("member.remove", "member", member_id, {"tokens": str(count)})
     return Removed(

@@ -173,7 +173,8 @@ class Partner(Base):
     """An organisation in the network (Partner; HSDS organization).
 
     ``source_language``: of its texts, what the others are translated from. ``ended_at``: it was merged or
-    deleted; the row stays for what refers to it, and nobody finds it any more.
+    deleted; the row stays for what refers to it, and nobody finds it any more. ``said_at``: when the source of
+    an imported entry last said something new of it.
     """
 
     __tablename__ = "partner"
@@ -213,6 +214,7 @@ class Partner(Base):
     source_language: Mapped[str] = mapped_column(default="de", server_default="de")
     text_dates: Mapped[TextDates] = mapped_column(default=TextDates, server_default=text("'{}'"))
     ended_at: Mapped[datetime | None]
+    said_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     updated_at: Mapped[datetime]
 
@@ -307,6 +309,7 @@ class Service(Base):
     source_language: Mapped[str] = mapped_column(default="de", server_default="de")
     text_dates: Mapped[TextDates] = mapped_column(default=TextDates, server_default=text("'{}'"))
     ended_at: Mapped[datetime | None]
+    said_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     updated_at: Mapped[datetime]
 
@@ -454,6 +457,9 @@ class Change(Base):
     """The latest change of each document, in commit order by ``sequence`` (DESIGN 3.5).
 
     ``shown``: it has been published at some time, so who follows from outside must hear that it is gone.
+    ``facets``: what the published entry is chosen by in the feed; ``ever_facets``: by what it ever was, '*'
+    for what is not known. ``source``: it was imported from; ``exported_as``: the id under which HSDS exports
+    give it back, where that is its source's.
     """
 
     __tablename__ = "change"
@@ -465,6 +471,10 @@ class Change(Base):
     version: Mapped[int]
     tombstone: Mapped[bool] = mapped_column(default=False)
     shown: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    facets: Mapped[tuple[str, ...]] = mapped_column(default=(), server_default=text("'{}'"))
+    ever_facets: Mapped[tuple[str, ...]] = mapped_column(default=(), server_default=text("'{}'"))
+    source: Mapped[str | None]
+    exported_as: Mapped[str | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 
@@ -485,6 +495,22 @@ class Member(Base):
     deputy_id: Mapped[UUID | None] = mapped_column(ForeignKey("member.id"))
     active: Mapped[bool] = mapped_column(default=True)
     version: Mapped[int] = mapped_column(default=1)
+    sign_in_email: Mapped[str | None] = mapped_column(unique=True)
+    sign_in_subject: Mapped[str | None] = mapped_column(unique=True)
+
+
+class WebSession(Base):
+    """A session of a member in a browser, kept as SHA-256 only; ``seen_at`` is exact to a minute."""
+
+    __tablename__ = "web_session"
+    __table_args__ = (Index("web_session_member", "member_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.id"))
+    session_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
 
 
 class AccessToken(Base):

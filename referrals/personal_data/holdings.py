@@ -529,8 +529,17 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         columns=(
             _c("name", K.NAME, A.MEMBER),
             _c("id partner_id role administers deputy_id active", K.EMPLOYMENT, A.MEMBER),
+            _c("sign_in_email", K.CONTACT, A.MEMBER),
+            _c("sign_in_subject", K.ACCESS, A.MEMBER),
             _c("version", K.TECHNICAL, A.MEMBER),
         ),
+    ),
+    Holding(
+        table="web_session",
+        activity="accounts",
+        retention="web-session",
+        no_export="about members, not about clients",
+        columns=(_c("id member_id session_hash created_at seen_at expires_at", K.ACCESS, A.MEMBER),),
     ),
     Holding(
         table="access_token",

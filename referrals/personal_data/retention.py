@@ -297,6 +297,14 @@ CLASSES: Final[tuple[RetentionClass, ...]] = (
         ("Klärung von Missbrauch", "settling misuse"),
     ),
     _class(
+        "web-session",
+        ("Sitzung eines Mitglieds im Browser (nur Prüfsumme)", "a member's session in a browser (hash only)"),
+        Start.TRANSACTION_ENDED,
+        ("abgelaufen; beim Abmelden sofort", "when it ran out; at once when they sign out"),
+        Period(days=1),
+        _TECHNICAL,
+    ),
+    _class(
         "member",
         ("Name eines entfernten Mitglieds", "name of a member who was removed"),
         Start.RELATION_ENDED,
@@ -631,6 +639,11 @@ _STEPS: Final[dict[str, _Step]] = {
           NULL::uuid AS client_id, NULL::uuid AS referral_id
           FROM access_token t JOIN member m ON m.id = t.member_id""",
         _rows("access_token"),
+    ),
+    "web-session": _Step(
+        """SELECT w.id, w.expires_at AS since, m.partner_id, NULL::uuid AS client_id,
+          NULL::uuid AS referral_id FROM web_session w JOIN member m ON m.id = w.member_id""",
+        _rows("web_session"),
     ),
     "member": _Step(
         """SELECT m.id, (SELECT max(a.at) FROM audit a WHERE a.object_kind = 'member'

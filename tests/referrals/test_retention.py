@@ -249,6 +249,15 @@ async def fill(world: World, referral: UUID) -> None:
             expires_at=":now",
         ),
         row(
+            "web_session",
+            id=new,
+            member_id=":member",
+            session_hash=":hash",
+            created_at=":now",
+            seen_at=":now",
+            expires_at=":now",
+        ),
+        row(
             "audit",
             at=":now",
             role="'SYSTEM'",
@@ -284,6 +293,7 @@ LEFT = {
     "notice": "notice",
     "idempotency": "idempotency",
     "access-token": "access_token",
+    "web-session": "web_session",
     "member": "member WHERE name <> '–' AND NOT active",
     "client": "client WHERE erased_at IS NULL",
     "audit-reading": "audit WHERE action = 'client.view'",

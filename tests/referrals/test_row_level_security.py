@@ -520,54 +520,57 @@ ACTORS = (
     "answer_link",
     "code_card",
     "token",
+    "session",
     "clock",
     "deletion",
 )
 """In the columns' order: no settings; nobody; a reader of another municipality; a coordinator and a LEAD of
 another town; a partner of the town with no part in it; the recipient before and after it has opened the
 package; the sender's coordinator, a colleague who administers, and LEAD; holders of codes; somebody who signs
-in with the coordinator's token; SYSTEM; SYSTEM in a deletion run."""
+in with the coordinator's token, or goes on with their session; SYSTEM; SYSTEM in a deletion run."""
 
 MATRIX = """
-# table              none anon read stra flea byst unop reci coor admi lead fcod link card tokn cloc dele
-client               -    -    -    -    -    -    -    -    siu  siu  siu  -    -    -    -    siu  siud
-consent              -    -    -    -    -    -    -    -    siu  siu  siu  -    -    s    -    siu  siud
-consent_part         -    -    -    -    -    -    s    s    s    s    s    -    s    s    -    s    s
-referral             -    -    -    -    -    -    su   su   siu  siu  siu  -    su   su   -    siu  siud
-booking              -    -    -    -    -    -    su   su   siu  siu  siu  -    -    -    -    siu  siud
-booking_person       -    -    -    -    -    -    -    -    sid  sid  sid  -    -    -    -    sid  sid
-client_phase_change  -    -    -    -    -    -    -    -    si   si   si   -    -    -    -    si   sid
-exclusion            -    -    -    -    -    -    -    -    -    -    sid  -    -    -    -    -    sid
-erasure              -    -    -    -    -    -    -    -    s    s    si   -    -    -    -    si   si
-referral_package     -    -    -    -    -    -    -    s    siud siud siud -    s    -    -    siud siud
-referral_event       -    -    -    -    -    -    s    s    siu  siu  siu  -    si   si   -    siu  siud
-feedback_code        -    -    -    -    -    -    -    -    siu  siu  siu  su   -    s    -    siu  siud
-feedback             -    -    -    -    -    -    -    -    si   si   si   si   -    s    -    siu  siud
-approval             -    -    -    -    -    -    -    -    si   s    s    -    -    -    -    siu  siud
-answer_link          -    -    -    -    -    -    -    -    siu  siu  siu  -    su   -    -    siu  siud
-answer_link_use      -    -    -    -    -    -    -    -    -    -    -    -    si   -    -    si   sid
-code_card            -    -    -    -    -    -    -    -    su   su   su   -    -    s    -    siu  siud
-card_act             -    -    -    -    -    -    -    -    -    -    -    -    -    siu  -    siu  siud
-follow_up            -    -    -    -    -    -    -    -    su   su   su   -    -    s    -    siu  siud
-notice               -    -    -    -    -    -    si   si   i    i    i    -    i    si   -    siu  siud
-appointment          -    -    -    -    -    -    siu  siu  siu  siu  siu  -    siu  s    -    siu  siud
-legal_hold           -    -    -    -    -    -    -    -    -    -    siu  -    -    -    -    s    siud
-deletion_run         -    -    -    -    s    -    -    -    -    -    s    -    -    -    -    s    siud
-deletion_count       -    -    -    -    -    -    -    -    -    -    s    -    -    -    -    s    siud
-clock_trouble        -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    siud siud
-change_request       -    -    -    -    -    -    siu  siu  siu  siu  siu  -    -    -    -    siu  siu
-entry_version        -    -    -    -    -    -    s    s    s    s    s    -    -    -    -    si   sid
-upkeep_link          -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    sid  sid
-member               -    -    -    -    -    -    -    -    s    siu  siu  -    -    -    s    siu  siu
-access_token         -    -    -    -    -    -    -    -    su   siu  siu  -    -    -    s    siu  siud
-idempotency          -    -    -    -    -    -    -    -    siud -    -    -    -    -    -    -    siud
-audit                -    -    -    -    -    -    -    -    i    -    -    -    -    -    -    si   sid
+# table              none anon read stra flea byst unop reci coor admi lead fcod link card tokn sess cloc dele
+client               -    -    -    -    -    -    -    -    siu  siu  siu  -    -    -    -    -    siu  siud
+consent              -    -    -    -    -    -    -    -    siu  siu  siu  -    -    s    -    -    siu  siud
+consent_part         -    -    -    -    -    -    s    s    s    s    s    -    s    s    -    -    s    s
+referral             -    -    -    -    -    -    su   su   siu  siu  siu  -    su   su   -    -    siu  siud
+booking              -    -    -    -    -    -    su   su   siu  siu  siu  -    -    -    -    -    siu  siud
+booking_person       -    -    -    -    -    -    -    -    sid  sid  sid  -    -    -    -    -    sid  sid
+client_phase_change  -    -    -    -    -    -    -    -    si   si   si   -    -    -    -    -    si   sid
+exclusion            -    -    -    -    -    -    -    -    -    -    sid  -    -    -    -    -    -    sid
+erasure              -    -    -    -    -    -    -    -    s    s    si   -    -    -    -    -    si   si
+referral_package     -    -    -    -    -    -    -    s    siud siud siud -    s    -    -    -    siud siud
+referral_event       -    -    -    -    -    -    s    s    siu  siu  siu  -    si   si   -    -    siu  siud
+feedback_code        -    -    -    -    -    -    -    -    siu  siu  siu  su   -    s    -    -    siu  siud
+feedback             -    -    -    -    -    -    -    -    si   si   si   si   -    s    -    -    siu  siud
+approval             -    -    -    -    -    -    -    -    si   s    s    -    -    -    -    -    siu  siud
+answer_link          -    -    -    -    -    -    -    -    siu  siu  siu  -    su   -    -    -    siu  siud
+answer_link_use      -    -    -    -    -    -    -    -    -    -    -    -    si   -    -    -    si   sid
+code_card            -    -    -    -    -    -    -    -    su   su   su   -    -    s    -    -    siu  siud
+card_act             -    -    -    -    -    -    -    -    -    -    -    -    -    siu  -    -    siu  siud
+follow_up            -    -    -    -    -    -    -    -    su   su   su   -    -    s    -    -    siu  siud
+notice               -    -    -    -    -    -    si   si   i    i    i    -    i    si   -    -    siu  siud
+appointment          -    -    -    -    -    -    siu  siu  siu  siu  siu  -    siu  s    -    -    siu  siud
+legal_hold           -    -    -    -    -    -    -    -    -    -    siu  -    -    -    -    -    s    siud
+deletion_run         -    -    -    -    s    -    -    -    -    -    s    -    -    -    -    -    s    siud
+deletion_count       -    -    -    -    -    -    -    -    -    -    s    -    -    -    -    -    s    siud
+clock_trouble        -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    siud siud
+change_request       -    -    -    -    -    -    siu  siu  siu  siu  siu  -    -    -    -    -    siu  siu
+entry_version        -    -    -    -    -    -    s    s    s    s    s    -    -    -    -    -    si   sid
+upkeep_link          -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    sid  sid
+member               -    -    -    -    -    -    -    -    s    siu  siu  -    -    -    s    s    siu  siu
+access_token         -    -    -    -    -    -    -    -    su   siu  siu  -    -    -    s    -    siu  siud
+web_session          -    -    -    -    -    -    -    -    -    sd   sd   -    -    -    -    su   siud siud
+idempotency          -    -    -    -    -    -    -    -    siud -    -    -    -    -    -    -    -    siud
+audit                -    -    -    -    -    -    -    -    i    -    -    -    -    -    -    -    si   sid
 """
 """s: the row is read, i: one like it can be added, u: it can be changed, d: it can be deleted; -: none."""
 
 CHANGED = {
     "member": "version",
     "access_token": "revoked_at",
+    "web_session": "seen_at",
     "consent_part": "version",
     "change_request": "version",
     "entry_version": "action",
@@ -618,6 +621,7 @@ async def prepare(
         "hold",
         "count",
         "token",
+        "session",
         "request",
         "trouble",
         "upkeep",
@@ -740,6 +744,16 @@ async def prepare(
             },
         ),
         (
+            "web_session",
+            {
+                "id": ids["session"],
+                "member_id": scene.by.member_id,
+                "session_hash": token,
+                "seen_at": now,
+                "expires_at": soon,
+            },
+        ),
+        (
             "change_request",
             {
                 "id": ids["request"],
@@ -848,6 +862,7 @@ async def prepare(
         "answer_link": {"role": "ANONYMOUS", "code_hash": link.hex()},
         "code_card": {"role": "ANONYMOUS", "code_hash": card.hex()},
         "token": {"token_hash": token.hex()},
+        "session": {"session_hash": token.hex()},
         "clock": {"role": "SYSTEM"},
         "deletion": {"role": "SYSTEM", "deletion_run": str(run)},
     }
@@ -857,6 +872,7 @@ async def prepare(
         "consent_part": f"consent_id = '{scene.consent}'",
         "member": f"id = '{scene.by.member_id}'",
         "access_token": f"id = '{ids['token']}'",
+        "web_session": f"id = '{ids['session']}'",
         "change_request": f"id = '{ids['request']}'",
         "entry_version": f"id = '{town.provider.service}' AND snapshot IS NOT NULL",
         "upkeep_link": f"id = '{ids['upkeep']}'",
@@ -1006,6 +1022,7 @@ change_request       siu  siu  siu  siu  siu
 entry_version        s    s    s    s    s
 member               siu  siu  siu  siu  -
 access_token         siu  siu  siu  siu  -
+web_session          sd   sd   sd   sd   -
 """
 """What is not in it, they do not reach at all: no client, no consent, no package, no appointment."""
 
