@@ -99,6 +99,7 @@ def partner_document(partner: Partner) -> PartnerDocument:
         assured_at=partner.assured_at,
         assured_kinds=partner.assured_kinds or {},
         provenance=partner.provenance,
+        said_at=partner.said_at,
         updated_at=partner.updated_at,
     )
 
@@ -137,6 +138,7 @@ def service_document(
         assured_at=service.assured_at,
         assured_kinds=service.assured_kinds or {},
         provenance=service.provenance,
+        said_at=service.said_at,
         updated_at=service.updated_at,
     )
 

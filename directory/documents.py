@@ -51,7 +51,8 @@ class DocumentKind(StrEnum):
 class PartnerDocument(Value, frozen=True, kw_only=True):
     """The public part of a partner's entry (HSDS organization).
 
-    ``stale``: by field, the languages whose text is older than what it was translated from.
+    ``stale``: by field, the languages whose text is older than what it was translated from. ``said_at``: when
+    the source of an imported entry last said something new of it; ``updated_at``, when anything here changed.
     """
 
     id: UUID
@@ -73,6 +74,7 @@ class PartnerDocument(Value, frozen=True, kw_only=True):
     assured_at: Instant | None = None
     assured_kinds: dict[DataKind, Instant] = {}
     provenance: Provenance | None = None
+    said_at: Instant | None = None
     updated_at: Instant
 
 
@@ -108,6 +110,7 @@ class ServiceDocument(Value, frozen=True, kw_only=True):
     assured_at: Instant | None = None
     assured_kinds: dict[DataKind, Instant] = {}
     provenance: Provenance | None = None
+    said_at: Instant | None = None
     updated_at: Instant
 
 

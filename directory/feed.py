@@ -66,13 +66,19 @@ async def append_selected(session: AsyncSession, changes: str, parameters: Mappi
     """
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITER_LOCK})
     insert = (
-        "WITH added AS (INSERT INTO change (kind, id, sequence, version, tombstone, changed_at, shown)"  # noqa: S608
-        " SELECT kind, id, nextval('change_sequence_seq'), version, tombstone, clock_timestamp(),"
-        " EXISTS (SELECT FROM partner_document d WHERE d.id = changes.id AND d.state = 'PUBLISHED')"
-        " OR EXISTS (SELECT FROM service_document d WHERE d.id = changes.id AND d.state = 'PUBLISHED')"
-        f" FROM ({changes}) AS changes ON CONFLICT (kind, id) DO UPDATE SET"
+        "WITH added AS (INSERT INTO change (kind, id, sequence, version, tombstone, changed_at, shown,"  # noqa: S608
+        " facets, ever_facets, source, exported_as)"
+        " SELECT changes.kind, changes.id, nextval('change_sequence_seq'), version, tombstone,"
+        " clock_timestamp(), f.facets IS NOT NULL, coalesce(f.facets, '{}'), coalesce(f.facets, '{}'),"
+        f" f.source, f.exported_as FROM ({changes}) AS changes"
+        " LEFT JOIN LATERAL entry_facets(changes.kind, changes.id) f ON true"
+        " ON CONFLICT (kind, id) DO UPDATE SET"
         " sequence = excluded.sequence, version = excluded.version, tombstone = excluded.tombstone,"
-        " changed_at = excluded.changed_at, shown = change.shown OR excluded.shown"
+        " changed_at = excluded.changed_at, shown = change.shown OR excluded.shown,"
+        " facets = excluded.facets, ever_facets = change.ever_facets"
+        " || ARRAY(SELECT unnest(excluded.facets) EXCEPT SELECT unnest(change.ever_facets)),"
+        " source = coalesce(excluded.source, change.source),"
+        " exported_as = CASE WHEN excluded.shown THEN excluded.exported_as ELSE change.exported_as END"
         " RETURNING 1) SELECT count(*) FROM added"
     )
     added = await session.execute(text(insert), dict(parameters))

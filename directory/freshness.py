@@ -1,7 +1,8 @@
 """How long what an entry says counts as right, and what is done when nobody says so any more. Pure.
 
 Facts of a document and a day in; state, day due and next step out. Intervals and chains are data. A day ends
-at midnight where the network works. What nobody has ever assured counts from the entry's last change.
+at midnight where the network works. What nobody has ever assured counts from the day on which its
+source last said something new of it, or else from the entry's last change.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def due_days(entry: Entry) -> dict[DataKind, date]:
     A capacity with an end is due on the day after it, whoever assured the entry since; without figures (and
     for an entry that is no course) there is nothing that could age. Empty for an entry without a moment.
     """
-    whole = entry.assured_at or entry.updated_at
+    whole = entry.assured_at or entry.said_at or entry.updated_at
     if whole.year < _NEVER:
         return {}
     kinds = [DataKind.CONTACT, DataKind.DESCRIPTION]

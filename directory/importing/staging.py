@@ -437,7 +437,7 @@ class Stage:
         if before is not None and (column_values(partner), partner_row(partner)) == before[:2]:
             self.report.partners.unchanged += 1
             return [*rows, self._row("PARTNER", given.id, said, base, original=original, **family)]
-        partner.version, partner.updated_at = base + 1, PLACEHOLDER
+        partner.version, partner.said_at, partner.updated_at = base + 1, PLACEHOLDER, PLACEHOLDER
         changes_others = before is not None and before[2] != _summary(partner)
         staged = self._row(
             "PARTNER",
@@ -568,7 +568,7 @@ class Stage:
             if after == before:
                 self.report.services.unchanged += 1
                 return [self._row("SERVICE", given.id, said, base, original=original, **family)]
-        service.version, service.updated_at = base + 1, PLACEHOLDER
+        service.version, service.said_at, service.updated_at = base + 1, PLACEHOLDER, PLACEHOLDER
         return [
             self._row(
                 "SERVICE",

@@ -7,6 +7,7 @@ by the next run. The feed's lock is taken at the very end.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,8 +35,15 @@ from directory.models import (
     Topic,
 )
 
-_TAIL: Final = len(msgspec.json.encode(PLACEHOLDER)) + 1
-"""How much of a prepared document is the placeholder of its last field, with the closing brace."""
+
+def _moments(moment: datetime) -> str:
+    """Return the end of a document that an import writes: the values of ``said_at`` and ``updated_at``."""
+    at = msgspec.json.encode(moment).decode()
+    return f'{at},"updated_at":{at}}}'
+
+
+_TAIL: Final = len(_moments(PLACEHOLDER))
+"""How much of a prepared document stands in for the moment of the takeover."""
 
 
 WITHDRAWN_UNASKED: Final = 10
@@ -98,7 +106,7 @@ class Takeover:
         self.parameters: dict[str, Any] = {
             "run": stage.run_id,
             "now": work.now,
-            "moment": msgspec.json.encode(work.now).decode() + "}",
+            "moments": _moments(work.now),
         }
 
     async def _do(self, statement: str, **more: object) -> Any:
@@ -303,7 +311,8 @@ class Takeover:
         table: Any = model.__table__
         names = ", ".join(_columns(model))
         values = ", ".join(
-            "CAST(:now AS timestamptz)" if name == "updated_at" else f"r.{name}" for name in _columns(model)
+            "CAST(:now AS timestamptz)" if name in {"said_at", "updated_at"} else f"r.{name}"
+            for name in _columns(model)
         )
         await self._do(
             f"INSERT INTO {table.name} ({names}) SELECT {values} FROM {_staged(kind, model)}"  # noqa: S608
@@ -360,7 +369,7 @@ class Takeover:
             f" SELECT {', '.join(f'd.{name}' for name in _columns(model))} FROM import_staging s"
             f" CROSS JOIN LATERAL jsonb_populate_record(NULL::{table.name}, s.document ||"
             f" jsonb_build_object('public', left(s.document->>'public', -{_TAIL})"
-            " || CAST(:moment AS text), 'modified_at', CAST(:now AS timestamptz))) d"
+            " || CAST(:moments AS text), 'modified_at', CAST(:now AS timestamptz))) d"
             f" WHERE s.run_id = :run AND s.kind = '{kind}' AND s.row IS NOT NULL"
             f" ON CONFLICT (id) DO UPDATE SET {_assignments(model, 'excluded')}"
         )
