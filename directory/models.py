@@ -34,6 +34,7 @@ from directory.values import (
     TextDates,
 )
 from directory.vocabulary import (
+    Acceptance,
     ChangeDecision,
     ChangeField,
     ChangeReason,
@@ -44,6 +45,7 @@ from directory.vocabulary import (
     HiddenBecause,
     PartnerKind,
     PublicationState,
+    ResponseTime,
     Responsibility,
     ServiceKind,
 )
@@ -115,6 +117,8 @@ class Base(AsyncAttrs, DeclarativeBase):
         ChangeDecision: Word(ChangeDecision),
         ChangeSource: Word(ChangeSource),
         HiddenBecause: Word(HiddenBecause),
+        ResponseTime: Word(ResponseTime),
+        Acceptance: Word(Acceptance),
         dict[DataKind, datetime]: Json(dict[DataKind, datetime]),
         dict[str, str]: Json(dict[str, str]),
         tuple[ContactPoint, ...]: Json(tuple[ContactPoint, ...]),
@@ -173,8 +177,8 @@ class Partner(Base):
     """An organisation in the network (Partner; HSDS organization).
 
     ``source_language``: of its texts, what the others are translated from. ``ended_at``: it was merged or
-    deleted; the row stays for what refers to it, and nobody finds it any more. ``said_at``: when the source of
-    an imported entry last said something new of it.
+    deleted; the row stays for what refers to it, and nobody finds it any more. ``said_at``: when the source
+    of an imported entry last said something new of it.
     """
 
     __tablename__ = "partner"
@@ -611,6 +615,54 @@ class UpkeepLink(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id"))
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class PartnerFigureRow(Base):
+    """How a partner answered in a window, in classes (``directory.figures``); readable by everybody."""
+
+    __tablename__ = "partner_figure"
+
+    partner_id: Mapped[UUID] = mapped_column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    response_time: Mapped[ResponseTime]
+    acceptance: Mapped[Acceptance]
+    since: Mapped[date]
+    until: Mapped[date]
+
+
+class FigureWindow(Base):
+    """That the figures of the window that ends on ``until`` stand, of so many partners; never done again."""
+
+    __tablename__ = "figure_window"
+
+    until: Mapped[date] = mapped_column(primary_key=True)
+    published_at: Mapped[datetime]
+    partners: Mapped[int]
+
+
+class MemberMailbox(Base):
+    """Where a member is written to, in which language; nothing but the question before ``confirmed_at``."""
+
+    __tablename__ = "member_mailbox"
+
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"), primary_key=True)
+    address: Mapped[str]
+    language: Mapped[str]
+    asked_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+
+
+class MailboxLink(Base):
+    """A link with which whoever reads a mailbox says yes to mail, or no more; kept as a hash."""
+
+    __tablename__ = "mailbox_link"
+    __table_args__ = (Index("mailbox_link_member", "member_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("member.id", ondelete="CASCADE"))
+    address: Mapped[str]
     issued_at: Mapped[datetime]
     expires_at: Mapped[datetime]
 

@@ -232,6 +232,23 @@ class FreshnessState(StrEnum):
     TO_BE_HIDDEN = "TO_BE_HIDDEN"
 
 
+class ResponseTime(StrEnum):
+    """How soon a partner answers, in days from sending to the first answer (median of a window)."""
+
+    WITHIN_2_DAYS = "WITHIN_2_DAYS"
+    WITHIN_5_DAYS = "WITHIN_5_DAYS"
+    WITHIN_10_DAYS = "WITHIN_10_DAYS"
+    LATER = "LATER"
+
+
+class Acceptance(StrEnum):
+    """How often a partner says yes: three quarters of a window's answers or more, a third or more, fewer."""
+
+    MOSTLY = "MOSTLY"
+    OFTEN = "OFTEN"
+    SELDOM = "SELDOM"
+
+
 class UpkeepStep(StrEnum):
     """What is done about an entry that nobody says to be right; the order is that of ``freshness.CHAINS``."""
 
@@ -422,6 +439,13 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(FreshnessState.OVERDUE): {"de": "lange nicht bestätigt", "en": "not confirmed for long"},
     _key(FreshnessState.ANNOUNCED): {"de": "wird bald ausgeblendet", "en": "will be hidden soon"},
     _key(FreshnessState.TO_BE_HIDDEN): {"de": "auszublenden", "en": "to be hidden"},
+    _key(ResponseTime.WITHIN_2_DAYS): {"de": "meist in 2 Tagen", "en": "mostly within 2 days"},
+    _key(ResponseTime.WITHIN_5_DAYS): {"de": "meist in 5 Tagen", "en": "mostly within 5 days"},
+    _key(ResponseTime.WITHIN_10_DAYS): {"de": "meist in 10 Tagen", "en": "mostly within 10 days"},
+    _key(ResponseTime.LATER): {"de": "meist später als in 10 Tagen", "en": "mostly later than in 10 days"},
+    _key(Acceptance.MOSTLY): {"de": "sagt meist zu", "en": "mostly says yes"},
+    _key(Acceptance.OFTEN): {"de": "sagt oft zu", "en": "often says yes"},
+    _key(Acceptance.SELDOM): {"de": "sagt selten zu", "en": "seldom says yes"},
     _key(UpkeepStep.REMIND): {"de": "erinnert", "en": "reminded"},
     _key(UpkeepStep.REMIND_AGAIN): {"de": "zum zweiten Mal erinnert", "en": "reminded again"},
     _key(UpkeepStep.QUEUE): {"de": "der Koordination vorgelegt", "en": "put before the coordination"},

@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 
 import directory.importing.tables  # noqa: F401 - its tables belong to the same metadata
 import referrals.models  # noqa: F401 - both belong to the same metadata
+import search.models  # noqa: F401 - and these
 from directory.models import Base
 
 connection: Connection = context.config.attributes["connection"]

@@ -98,7 +98,8 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     ``today`` is the day that facets of status and capacity are judged on. With a ``situation``, services that
     are known not to fit come after all others, or with ``only_fitting`` not at all. ``language`` is the
-    caller's (BCP 47): the texts of highlights are chosen by it. ``after`` is the cursor of an earlier hit.
+    caller's (BCP 47): the texts of highlights are chosen by it; ``highlights`` says whether any are wanted.
+    ``after`` is the cursor of an earlier hit.
     """
 
     today: date
@@ -108,6 +109,7 @@ class SearchQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     situation: Situation | None = None
     only_fitting: bool = False
     facets: frozenset[Facet] = frozenset()
+    highlights: bool = True
     first: int = 20
     after: str | None = None
 

@@ -19,12 +19,13 @@ from directory.documents import ServiceDocument
 from directory.eligibility import LEVELS, territory
 from directory.values import CourseRun, EligibilityRule, TerritoryKey
 from directory.vocabulary import CapacityState, Responsibility, label
+from search.beginnings import beginnings, partner_key, title_key
 from search.days import LAST_DAY, day_number
 from search.engine import Vocabulary
 from search.lexicon import LANGUAGE_NAMES
 from search.text import NORMALISER, forms
 
-INDEX_SHAPE: Final = 4
+INDEX_SHAPE: Final = 5
 """Number of the fields below and their meaning; an index of another shape is rebuilt."""
 
 SECTIONS: Final = {
@@ -71,6 +72,10 @@ def _schema() -> Schema:
         "full", "course", "run", "course_access", "course_exam", "occupation",
     ):  # fmt: skip
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
+    for name in ("title_begins", "partner_begins"):
+        builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
+    for name in ("title_key", "partner_key"):
+        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in ("level_from", "level_to", "course_cost", "capacity_until"):
         builder.add_integer_field(name, indexed=True, fast=True)
     return builder.build()
@@ -244,6 +249,10 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
             add("full", "no-waiting-list")
         until = service.capacity.expires_on
         made.add_integer("capacity_until", day_number(until if until is not None else date.max))
+    made.add_text("title_begins", " ".join(beginnings(service.title.values())))
+    made.add_text("partner_begins", " ".join(beginnings([service.partner.name])))
+    add("title_key", title_key(service))
+    add("partner_key", partner_key(service))
     _add_course(made, add, service)
     if service.recognition is not None and service.recognition.occupations:
         add("occupation", "some", *(f"esco:{uri}" for uri in service.recognition.occupations))

@@ -1,9 +1,17 @@
-"""Finds services for a person's situation: one search, one statement for the documents, reasons per hit."""
+"""Finds services for a person's situation: one search, one statement for the documents, reasons per hit.
+
+``search_services`` keeps the engine's order; ``match_services`` ranks by what each criterion is worth. What
+is said of a person there stays in this process: only the engine in it is asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from typing import Final
+from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import asyncpg
 import msgspec
@@ -11,12 +19,37 @@ import msgspec
 from directory.actors import Actor
 from directory.database import reaching_the_database
 from directory.documents import ServiceDocument, service_decoder
-from directory.problems import NotAllowed
-from directory.vocabulary import Answer
-from search.engine import Engine, Facet, FacetCount, Near, SearchHit, SearchQuery, checked, first_answer
-from search.matching import Judgement, judge
+from directory.figures import PartnerFigure, figures_of
+from directory.problems import InvalidInput, NotAllowed
+from directory.vocabulary import Answer, ServiceKind
+from search.engine import (
+    Engine,
+    Facet,
+    FacetCount,
+    Filters,
+    Near,
+    SearchHit,
+    SearchQuery,
+    Vocabulary,
+    checked,
+    first_answer,
+)
+from search.follower import read_vocabulary
+from search.matching import Judgement, Situation, judge
 from search.policy import may_be_found, may_search
 from search.queries import kilometres
+from search.rating import WEIGHTS, Rated, WeightTable, rank, rate
+from search.suggesting import Suggestion, SuggestQuery, in_process
+from search.suggesting import checked as checked_prefix
+
+MOST_CONSIDERED: Final = 300
+"""How many services, the likeliest by the index, are rated for one answer; the answer says how many."""
+
+MOST_BRIDGES: Final = 5
+"""How many interpreting services are named as bridges."""
+
+VOCABULARY_SECONDS: Final = 60.0
+"""How long a process keeps the vocabulary that suggestions are made from."""
 
 
 class FoundService(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,23 +86,9 @@ async def search_services(
         raise NotAllowed("search")
     query = checked(query)
     result = await asyncio.to_thread(first_answer, engines, query)
-    documents: dict[object, ServiceDocument] = {}
-    regulated: dict[str, bool] = {}
     async with reaching_the_database():
-        if result.hits:
-            rows = await reader.fetch(
-                "SELECT public FROM service_document WHERE id = ANY($1)", [hit.id for hit in result.hits]
-            )
-            for row in rows:
-                service = service_decoder.decode(row["public"])
-                if may_be_found(service):
-                    documents[service.id] = service
-        if query.situation is not None and query.situation.occupation is not None and documents:
-            known = await reader.fetchval(
-                "SELECT regulated FROM occupation WHERE esco = $1", query.situation.occupation
-            )
-            if known is not None:
-                regulated[query.situation.occupation] = known
+        documents = await _documents(reader, [hit.id for hit in result.hits])
+        regulated = await _regulated(reader, query.situation) if documents else {}
     found = []
     for hit in result.hits:
         wanted = documents.get(hit.id)
@@ -95,6 +114,190 @@ async def search_services(
         relaxed=result.relaxed,
         degraded=result.degraded,
     )
+
+
+async def _documents(reader: asyncpg.Pool, ids: Sequence[UUID]) -> dict[UUID, ServiceDocument]:
+    """Return the published documents of these services; one statement, none for no service."""
+    if not ids:
+        return {}
+    rows = await reader.fetch("SELECT public FROM service_document WHERE id = ANY($1)", list(ids))
+    found = (service_decoder.decode(row["public"]) for row in rows)
+    return {service.id: service for service in found if may_be_found(service)}
+
+
+async def _regulated(reader: asyncpg.Pool, situation: Situation | None) -> dict[str, bool]:
+    """Return whether law governs the occupation that was named, if one was and it is known."""
+    if situation is None or situation.occupation is None:
+        return {}
+    known = await reader.fetchval("SELECT regulated FROM occupation WHERE esco = $1", situation.occupation)
+    return {} if known is None else {situation.occupation: known}
+
+
+class MatchQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A profile to match: what is known of a person (``situation``), and what is looked for.
+
+    ``origin``: from where ways are measured; its radius is no limit (``filters.near`` is). ``after``: the
+    service behind which to go on.
+    """
+
+    situation: Situation
+    text: str = ""
+    filters: Filters = Filters()
+    origin: Near | None = None
+    language: str = "de"
+    first: int = 20
+    after: UUID | None = None
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """A service as it matches the profile, at its place (1 is the best)."""
+
+    place: int
+    service: ServiceDocument
+    rated: Rated
+    distance_km: float | None = None
+
+
+class MatchPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of matches. ``considered`` of ``total`` were rated; ``fitting`` are not known not to fit.
+
+    ``bridges``: interpreting services for the profile's languages. ``weights``: the version that ranked.
+    """
+
+    matches: tuple[Match, ...]
+    bridges: tuple[ServiceDocument, ...]
+    total: int
+    considered: int
+    fitting: int
+    more: bool
+    relaxed: bool
+    weights: int
+
+
+async def match_services(
+    engines: Sequence[Engine],
+    reader: asyncpg.Pool,
+    actor: Actor,
+    query: MatchQuery,
+    weights: WeightTable = WEIGHTS,
+) -> MatchPage:
+    """Rank published services for a profile, each with its standing by every criterion.
+
+    The profile is asked of the engine in this process only, and kept nowhere. Two searches in the index, at
+    most three statements. Raises as ``search_services`` does, and InvalidInput for an ``after`` that is not
+    among the matches any more.
+    """
+    if not may_search(actor):
+        raise NotAllowed("search")
+    engine = in_process(engines)
+    situation = query.situation
+    asked = checked(
+        SearchQuery(
+            today=situation.on,
+            text=query.text,
+            language=query.language,
+            filters=query.filters,
+            situation=situation,
+            first=query.first,
+        )
+    )
+    if query.origin is not None:
+        checked(SearchQuery(today=situation.on, filters=Filters(near=query.origin)))
+    result = await asyncio.to_thread(
+        engine.search, msgspec.structs.replace(asked, first=MOST_CONSIDERED, highlights=False)
+    )
+    near_by: Sequence[SearchHit] = ()
+    if situation.languages:
+        interpreting = SearchQuery(
+            today=situation.on,
+            filters=Filters(kinds=(ServiceKind.LANGUAGE_MEDIATION,), languages=situation.languages),
+            first=MOST_BRIDGES,
+        )
+        near_by = (await asyncio.to_thread(engine.search, interpreting)).hits
+    async with reaching_the_database():
+        ids = [hit.id for hit in result.hits]
+        documents = await _documents(reader, list({*ids, *(hit.id for hit in near_by)}))
+        regulated = await _regulated(reader, situation) if documents else {}
+        figures = await figures_of(reader, list({one.partner.id for one in documents.values()}))
+    bridges = tuple(documents[hit.id] for hit in near_by if hit.id in documents)
+    origin = query.origin or query.filters.near
+    services = [documents[id_] for id_ in ids if id_ in documents]
+    ranked = _ranked(services, situation, regulated, figures, origin, bridges, weights)
+    start = 0
+    if query.after is not None:
+        places = {one.service.id: one.place for one in ranked}
+        if query.after not in places:
+            raise InvalidInput("after", "cursor")
+        start = places[query.after]
+    return MatchPage(
+        matches=tuple(ranked[start : start + query.first]),
+        bridges=bridges,
+        total=result.total,
+        considered=len(ranked),
+        fitting=sum(one.rated.answer is not Answer.DOES_NOT_FIT for one in ranked),
+        more=start + query.first < len(ranked),
+        relaxed=result.relaxed,
+        weights=weights.version,
+    )
+
+
+def _ranked(
+    services: Sequence[ServiceDocument],
+    situation: Situation,
+    regulated: Mapping[str, bool],
+    figures: Mapping[UUID, PartnerFigure],
+    origin: Near | None,
+    bridges: Sequence[ServiceDocument],
+    weights: WeightTable,
+) -> list[Match]:
+    rated = []
+    for service in services:
+        way = distance_km(service, origin)
+        value = rate(
+            service,
+            situation,
+            regulated,
+            figure=figures.get(service.partner.id),
+            distance_km=way,
+            distance_asked=origin is not None,
+            bridges=[bridge for bridge in bridges if bridge.id != service.id],
+            weights=weights,
+        )
+        rated.append((rank(value, service.id), service, value, way))
+    rated.sort(key=lambda one: one[0])
+    return [
+        Match(place=place, service=service, rated=value, distance_km=way)
+        for place, (_, service, value, way) in enumerate(rated, 1)
+    ]
+
+
+_vocabularies: Final[WeakKeyDictionary[asyncpg.Pool, tuple[float, Vocabulary]]] = WeakKeyDictionary()
+
+
+async def kept_vocabulary(reader: asyncpg.Pool) -> Vocabulary:
+    """Return the vocabulary as it was at most ``VOCABULARY_SECONDS`` ago."""
+    now = time.monotonic()
+    known = _vocabularies.get(reader)
+    if known is None or known[0] < now:
+        async with reaching_the_database():
+            known = now + VOCABULARY_SECONDS, await read_vocabulary(reader)
+        _vocabularies[reader] = known
+    return known[1]
+
+
+async def suggest(
+    engines: Sequence[Engine], reader: asyncpg.Pool, actor: Actor, query: SuggestQuery
+) -> tuple[Suggestion, ...]:
+    """Suggest texts while somebody types: of published services only, always from the index in this process.
+
+    Raises InvalidInput for what is out of bounds, SearchUnavailable while there is no index.
+    """
+    if not may_search(actor):
+        raise NotAllowed("search")
+    query = checked_prefix(query)
+    engine = in_process(engines)
+    vocabulary = await kept_vocabulary(reader)
+    return await asyncio.to_thread(engine.suggest, query, vocabulary)
 
 
 def distance_km(service: ServiceDocument, near: Near | None) -> float | None:

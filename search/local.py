@@ -52,6 +52,7 @@ from search.queries import (
     with_any,
     with_term,
 )
+from search.suggesting import Suggestion, SuggestQuery, suggestions
 from search.text import fragment, query_words
 
 WRITER_MEMORY: Final = 50_000_000
@@ -143,6 +144,14 @@ class LocalEngine:
             if snapshot is None:
                 raise SearchUnavailable
             return _Search(snapshot, query).result()
+
+    def suggest(self, query: SuggestQuery, vocabulary: Vocabulary) -> tuple[Suggestion, ...]:
+        """Suggest for a checked query; raises SearchUnavailable while there is no index."""
+        with self._reporting():
+            snapshot = self._refreshed(wait=False)
+            if snapshot is None:
+                raise SearchUnavailable
+            return suggestions(snapshot, query, vocabulary)
 
     def _refreshed(self, *, wait: bool = True) -> Snapshot | None:
         """Return the newest state; where the folder is gone or broken the last good one goes on serving.
@@ -496,7 +505,7 @@ class _Search:
 
     def _highlights(self, document: Document) -> tuple[Highlight, ...]:
         stored = document.get_first("stored")
-        if self.compiled is None or stored is None:
+        if self.compiled is None or stored is None or not self.query.highlights:
             return ()
         texts = texts_decoder.decode(bytes(stored))
         made = []

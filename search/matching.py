@@ -33,7 +33,10 @@ from directory.vocabulary import (
 
 
 class Criterion(StrEnum):
-    """What a service is judged by; one reason for each that concerns the service and the situation."""
+    """What a service is judged by; one reason for each that concerns the service and the situation.
+
+    From STATUS_DEADLINE on: what only ranks matches (``search.rating``), and decides no answer.
+    """
 
     ELIGIBILITY = "ELIGIBILITY"
     PLACE_OF_RESIDENCE = "PLACE_OF_RESIDENCE"
@@ -46,6 +49,11 @@ class Criterion(StrEnum):
     ACCESS = "ACCESS"
     OCCUPATION = "OCCUPATION"
     CAPACITY = "CAPACITY"
+    STATUS_DEADLINE = "STATUS_DEADLINE"
+    DISTANCE = "DISTANCE"
+    FRESHNESS = "FRESHNESS"
+    RESPONSE_TIME = "RESPONSE_TIME"
+    ACCEPTANCE = "ACCEPTANCE"
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -84,12 +84,22 @@ def fold(word: str) -> str:
     >>> fold("Ärzte") == fold("Aerzte") == fold("ARZTE"), fold("Straße"), fold("Chóśebuz")
     (True, 'strasse', 'cottbus')
     """
+    text = plain_fold(word)
+    return PLACES.get(text, text)
+
+
+@lru_cache(maxsize=WORDS_KEPT)
+def plain_fold(word: str) -> str:
+    """Return the folded form of a word that may be the beginning of one: places keep the name as it is.
+
+    >>> plain_fold("Chóśe"), plain_fold("Mün"), plain_fold("Muen")
+    ('chose', 'mun', 'mun')
+    """
     text = word.casefold()
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
         text = "".join(c for c in text if not unicodedata.combining(c)).translate(_LETTERS).casefold()
-    text = _UMLAUT.sub(lambda found: found[0][0], text)
-    return PLACES.get(text, text)[:LONGEST_WORD]
+    return _UMLAUT.sub(lambda found: found[0][0], text)[:LONGEST_WORD]
 
 
 def tokens(text: str) -> list[Token]:

@@ -548,6 +548,38 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         no_export="about members, not about clients",
         columns=(_c("id member_id token_hash label created_at expires_at revoked_at", K.ACCESS, A.MEMBER),),
     ),
+    Holding(
+        table="saved_search",
+        activity="accounts",
+        retention="member",
+        no_export="about members, not about clients",
+        columns=(
+            _c("name text filters", K.OWN_WORDS, A.MEMBER),
+            _c("id member_id", *_MEMBER),
+            _c("notify seen news too_broad looked_at next_look_at version created_at", K.TECHNICAL, A.MEMBER),
+        ),
+    ),
+    Holding(
+        table="member_mailbox",
+        activity="accounts",
+        retention="member",
+        no_export="about members, not about clients",
+        columns=(
+            _c("address", K.CONTACT, A.MEMBER),
+            _c("member_id", *_MEMBER),
+            _c("language asked_at confirmed_at", K.TECHNICAL, A.MEMBER),
+        ),
+    ),
+    Holding(
+        table="mailbox_link",
+        activity="accounts",
+        retention="access-token",
+        no_export="about members, not about clients",
+        columns=(
+            _c("address", K.CONTACT, A.MEMBER),
+            _c("id code_hash member_id issued_at expires_at", K.ACCESS, A.MEMBER),
+        ),
+    ),
 )
 """Every table that holds data about persons, column by column."""
 
@@ -574,12 +606,14 @@ WITHOUT_PERSONS: Final = frozenset(
         "deletion_run",
         "entry_alias",
         "feed",
+        "figure_window",
         "import_origin",
         "import_run",
         "link_check",
         "location",
         "municipality",
         "occupation",
+        "partner_figure",
         "pgqueuer",
         "pgqueuer_log",
         "pgqueuer_schedules",
@@ -589,6 +623,7 @@ WITHOUT_PERSONS: Final = frozenset(
         "service_location",
         "service_topic",
         "topic",
+        "unmet_search",
         "upkeep",
     }
 )

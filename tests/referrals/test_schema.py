@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import directory.importing.tables  # noqa: F401 - its tables belong to the same metadata, in every test worker
+import search.models  # noqa: F401 - and these
 from directory.models import Base
 from referrals import models
 
