@@ -23,6 +23,9 @@ slow: $(VENV)/.installed-test ## Run the tests that take more than a few seconds
 torture: $(VENV)/.installed-test ## Run what takes minutes: random operations, faults under load; print the figures
 	$(BIN)/python -m pytest -m torture --capture=no --verbose $(ARGS)
 
+search-scale: $(VENV)/.installed-test ## Measure search at size (SIZE=100000 ENGINE=local or meilisearch)
+	PYTHONPATH=.:graphql $(BIN)/python tests/search/scale.py --size $(or $(SIZE),100000) --engine $(or $(ENGINE),local) $(ARGS)
+
 smoke: $(VENV)/.installed-test ## Start the demo, run every document in graphql/operations, stop it
 	$(BIN)/python -m pytest -m smoke $(ARGS)
 

@@ -34,8 +34,14 @@ class OwnServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
+    @property
+    def pid(self) -> int:
+        """The number of its process; it must be running."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, memory: str = "100MiB") -> None:
+        """Start it, and wait until it answers; ``memory``: what indexing may take."""
         found = program()
         assert found is not None, ABSENT
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +55,7 @@ class OwnServer:
                     f"--master-key={self.key}",
                     "--no-analytics",
                     "--max-indexing-threads=2",
-                    "--max-indexing-memory=100MiB",
+                    f"--max-indexing-memory={memory}",
                     "--log-level=WARN",
                 ],
                 cwd=self.folder,

@@ -1,0 +1,199 @@
+"""Measures an engine at size: time to build, size, p50 and p99 of searches with filters and facets.
+
+``make search-scale SIZE=100000 ENGINE=local`` (or ``meilisearch``). Other programs on the machine make the
+times longer; processor time (``cpu``: of the searching thread, or of the server) suffers less from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+from uuid import UUID
+
+from directory.vocabulary import Gender, ResidenceStatus, ServiceKind
+from search.engine import (
+    Batch,
+    Facet,
+    Filters,
+    FollowingEngine,
+    Near,
+    Position,
+    ResidenceFilter,
+    SearchQuery,
+    checked,
+)
+from search.folder import IndexFolder
+from search.local import LocalEngine
+from search.matching import Situation
+from tests.search.generated import TODAY, TOWNS, VOCABULARY, searches, services
+from tests.search.meili import OwnServer
+
+FEED: Final = UUID(int=5)
+BATCH: Final = 500
+SOME_FACETS: Final = frozenset({Facet.KIND, Facet.TOPIC, Facet.LANGUAGE, Facet.CAPACITY})
+
+
+def _filters(random: Random) -> Filters:
+    town = random.choice(TOWNS)
+    return random.choice(
+        (
+            Filters(near=Near(latitude=town.latitude, longitude=town.longitude, radius_km=20)),
+            Filters(municipality=town.district, languages=(random.choice(("ar", "ti", "uk")),)),
+            Filters(
+                residence=ResidenceFilter(status=ResidenceStatus.SECTION_60A, on=TODAY),
+                open_capacity_on=TODAY,
+            ),
+            Filters(kinds=tuple(random.sample(list(ServiceKind), 2)), topics=("language-course",)),
+        )
+    )
+
+
+def kinds_of_searches(number: int) -> dict[str, list[SearchQuery]]:
+    """Return the searches that are measured, by kind."""
+    random = Random(1)
+    texts = searches(number)
+    situation = Situation(
+        on=TODAY, residence_status=ResidenceStatus.SECTION_104C, childcare=True, gender=Gender.WOMAN
+    )
+    everywhere = [SearchQuery(today=TODAY, text=text) for text in texts]
+    made = {
+        "words": everywhere,
+        "words, filters, facets": [
+            SearchQuery(today=TODAY, text=text, filters=_filters(random), facets=SOME_FACETS)
+            for text in texts
+        ],
+        "filters, facets": [
+            SearchQuery(today=TODAY, filters=_filters(random), facets=SOME_FACETS) for _ in texts
+        ],
+        "words, every facet": [
+            SearchQuery(today=TODAY, text=text, facets=frozenset(Facet)) for text in texts
+        ],
+        "words, fitting first": [SearchQuery(today=TODAY, text=text, situation=situation) for text in texts],
+    }
+    return {kind: [checked(query) for query in queries] for kind, queries in made.items()}
+
+
+def build(engine: FollowingEngine, size: int) -> float:
+    """Build the engine's index of so many services; return the seconds it took."""
+    started = time.perf_counter()
+    assert engine.lead()
+    rebuild = engine.rebuild(VOCABULARY)
+    source = services(size)
+    done = 0
+    while documents := list(islice(source, BATCH)):
+        done += len(documents)
+        position = Position(feed=FEED, sequence=done, vocabulary=VOCABULARY.fingerprint)
+        rebuild.apply(Batch(documents=documents, removed=[], position=position))
+    rebuild.finish()
+    return time.perf_counter() - started
+
+
+def measure(
+    engine: FollowingEngine, number: int, cpu: Callable[[], float] = time.thread_time
+) -> dict[str, dict[str, float]]:
+    """Return p50 and p99 (ms), processor time (ms each) and mean total by kind of search."""
+    figures: dict[str, dict[str, float]] = {}
+    for kind, queries in kinds_of_searches(number).items():
+        for query in queries[:6]:
+            engine.search(query)  # what is judged once for a state is judged
+        times = []
+        total = 0
+        before = cpu()
+        for query in queries:
+            started = time.perf_counter()
+            total += engine.search(query).total
+            times.append((time.perf_counter() - started) * 1e3)
+        used = (cpu() - before) * 1e3
+        times.sort()
+        figures[kind] = {
+            "p50": times[len(times) // 2],
+            "p99": times[len(times) * 99 // 100],
+            "cpu": used / len(queries),
+            "hits": total / len(queries),
+        }
+    return figures
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
+
+
+@contextmanager
+def engine_of(name: str, folder: Path) -> Iterator[tuple[FollowingEngine, Path, Callable[[], float]]]:
+    """Run an engine in a folder; return it, where its files are, and a clock of its processor time."""
+    if name == "local":
+        engine = LocalEngine(folder / "index")
+        try:
+            yield engine, folder / "index", time.thread_time
+        finally:
+            engine.resign()
+        return
+    from search.meili.engine import MeiliEngine
+
+    server = OwnServer(folder / "server")
+    server.start(memory="2GiB")
+    remote = MeiliEngine(server.url, server.key, IndexFolder(folder / "lock", "-"))
+
+    def used() -> float:
+        fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    try:
+        yield remote, folder / "server" / "data", used
+    finally:
+        remote.resign()
+        server.stop()
+
+
+def main() -> None:
+    """Build, measure and print."""
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--size", type=int, default=10_000)
+    given.add_argument("--engine", choices=("local", "meilisearch"), default="local")
+    given.add_argument("--searches", type=int, default=300, help="searches of each kind")
+    given.add_argument("--folder", type=Path, help="keep the index here, and use the one that is")
+    given.add_argument("--json", action="store_true")
+    wanted = given.parse_args()
+    folder = wanted.folder or Path(tempfile.mkdtemp(prefix="search-scale-"))
+    try:
+        with engine_of(wanted.engine, folder) as (engine, files, cpu):
+            load = os.getloadavg()[0]
+            there = engine.lead() and engine.position() is not None
+            seconds = 0.0 if there else build(engine, wanted.size)
+            found: dict[str, Any] = {
+                "engine": wanted.engine,
+                "services": wanted.size,
+                "day": datetime.now(UTC).date().isoformat(),
+                "load before, after": (round(load, 1), round(os.getloadavg()[0], 1)),
+                "build_seconds": round(seconds, 1),
+                "megabytes": round(size_of(files) / 1e6, 1),
+                "searches": measure(engine, wanted.searches, cpu),
+            }
+            found["memory_megabytes"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+            found["load at the end"] = round(os.getloadavg()[0], 1)
+    finally:
+        if wanted.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    if wanted.json:
+        print(json.dumps(found))
+        return
+    print(", ".join(f"{name} {value}" for name, value in found.items() if name != "searches"))
+    for kind, figures in found["searches"].items():
+        print(f"  {kind:24}" + "".join(f" {name} {value:9.1f}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    main()
