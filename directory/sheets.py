@@ -110,6 +110,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("source", "Quelle", "Source"),
     Column("licence", "Lizenz", "Licence"),
     Column("updated", "Stand", "Updated"),
+    Column("ended", "Nicht mehr angeboten seit", "Gone since"),
 )
 """The columns, in the order in which they are written."""
 

@@ -45,6 +45,10 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "taxonomy": ("id", "name", "parent_id", "parent_name", "vocabulary"),
     "services_taxonomy": ("id", "service_id", "taxonomy_id", "taxonomy_detail"),
     "service_areas": ("id", "service_id", "service_area", "description"),
+    "metadata": (
+        "id", "resource_id", "last_action_date", "last_action_type", "field_name", "previous_value",
+        "replacement_value", "updated_by",
+    ),
 }  # fmt: skip
 """The tables that are written, with the columns of the specification (version 1.1)."""
 

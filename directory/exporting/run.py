@@ -26,9 +26,12 @@ from directory.exporting.hsds11 import COLUMNS as COLUMNS_11
 from directory.exporting.hsds11 import descriptor as descriptor_11
 from directory.exporting.hsds11 import rows as rows_11
 from directory.exporting.sheets import write_csv, write_xlsx
+from directory.exporting.tombstones import day_of, metadata_of, metadata_of_11, row_of
 from directory.hsds.parts import Reading
 from directory.hsds.tables import COLUMNS, datapackage
 from directory.problems import Problem
+from directory.published_feed import Tombstone, tombstones
+from directory.sheets import day
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Is told how many partners of how many are written."""
@@ -57,8 +60,9 @@ EXPORTS: Final[Mapping[str, str]] = {
 
 OBJECTS: Final = (
     "all", "services", "organizations", "service_at_locations", "locations", "taxonomies", "taxonomy_terms",
+    "metadata",
 )  # fmt: skip
-"""What a JSON export may be of."""
+"""What a JSON export may be of; with "all" and "metadata" it says what is gone."""
 
 
 class ExportRefused(Problem):
@@ -68,12 +72,13 @@ class ExportRefused(Problem):
 
 
 class ExportReport(msgspec.Struct):
-    """What was written: how many partners, services and, in packages, rows of each table."""
+    """What was written: how many partners, services, tombstones and, in packages, rows of each table."""
 
     path: str
     format: str
     partners: int = 0
     services: int = 0
+    gone: int = 0
     rows: dict[str, int] = {}
 
 
@@ -90,10 +95,11 @@ async def export_directory(
 ) -> ExportReport:
     """Write what is published to ``path``; raises ExportRefused.
 
-    ``source``: only what was imported from it. ``of``: which objects a JSON export has. ``languages``: of
-    texts, where a format has room for one. ``profile``: JSON with the German profile, which says all that the
-    directory knows. What stood at ``path`` is replaced at the end, in one step; after an interruption it is
-    as it was.
+    What was published once and is not any more is told as gone (``tombstones``), in every format, with its id
+    and the day only. ``source``: only what was imported from it. ``of``: which objects a JSON export has.
+    ``languages``: of texts, where a format has room for one. ``profile``: JSON with the German profile, which
+    says all that the directory knows. What stood at ``path`` is replaced at the end, in one step; after an
+    interruption it is as it was.
     """
     _check(path, kind)
     export = _Export(database, path, kind, source, languages, profile, progress or _silent)
@@ -163,6 +169,12 @@ class _Export:
             self.report.services += len(partner.services)
             yield partner
 
+    async def _gone(self) -> AsyncIterator[Tombstone]:
+        """Yield what was published once and is not any more."""
+        async for gone in tombstones(self.database, self.source):
+            self.report.gone += 1
+            yield gone
+
     # JSON
 
     async def json(self, file: IO[bytes], of: str) -> None:
@@ -170,7 +182,7 @@ class _Export:
         if of not in OBJECTS:
             raise ExportRefused(f"{of}: not one of {', '.join(OBJECTS)}.")
         if self.kind is Format.HSDS_NDJSON:
-            for part in ("services", "organizations-alone", "loose") if of == "all" else (of,):
+            for part in ("services", "organizations-alone", "loose", "metadata") if of == "all" else (of,):
                 async for _, record in self._records(part):
                     file.write(msgspec.json.encode(record) + b"\n")
             return
@@ -189,7 +201,10 @@ class _Export:
                 file.write(b",")
             table = table_of
             file.write(b"\n" + msgspec.json.encode(record))
-        file.write(b"]}\n" if table else b"}\n")
+        file.write(b"]" if table else b"")
+        file.write(b',"metadata":')
+        await _write_list(file, self._records("metadata"))
+        file.write(b"}\n")
 
     async def _records(self, of: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         if of in {"locations", "taxonomies", "taxonomy_terms"}:
@@ -201,6 +216,11 @@ class _Export:
                 tables += ["units", "meta_table_descriptions"]
             async for one in pages.loose(self.database, tables, self.source):
                 yield one
+        elif of == "metadata":
+            async for one in pages.loose(self.database, [of], self.source):
+                yield one
+            async for gone in self._gone():
+                yield of, metadata_of(gone)
         elif of == "organizations":
             async for record in self._organizations():
                 yield "organizations", record
@@ -266,6 +286,8 @@ class _Export:
             async for table, record in pages.loose(self.database, None, self.source):
                 for of_table, row in flat.rows(table, record):
                     add(of_table, row)
+            async for gone in self._gone():
+                add("metadata", metadata_of(gone))
         finally:
             tables.close()
         self.report.rows = tables.rows
@@ -283,6 +305,9 @@ class _Export:
                 documents = [service.document for service in partner.services]
                 for table, row in rows_11(partner.document, documents, self.reading, terms, first=first):
                     tables.add(table, [row.get(column) for column in COLUMNS_11[table]])
+            async for gone in self._gone():
+                said = metadata_of_11(gone)
+                tables.add("metadata", [said.get(column) for column in COLUMNS_11["metadata"]])
         finally:
             tables.close()
         self.report.rows = tables.rows
@@ -292,10 +317,11 @@ class _Export:
 
     async def sheet(self, part: Path) -> None:
         """Write one row for each service."""
+        ended = (row_of(gone, day(day_of(gone))) async for gone in self._gone())
         if self.kind is Format.CSV:
-            await write_csv(part, self._entries())
+            await write_csv(part, self._entries(), ended)
         else:
-            await write_xlsx(part, self._entries())
+            await write_xlsx(part, self._entries(), ended)
 
     async def _entries(self) -> AsyncIterator[tuple[PartnerDocument, ServiceDocument | None]]:
         """Yield (partner, service); a partner without services once alone."""

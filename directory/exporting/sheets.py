@@ -18,19 +18,28 @@ LARGEST_CELL: Final = 32_767
 """Characters that a cell of an XLSX sheet has at most."""
 
 Entries = AsyncIterator[tuple[PartnerDocument, ServiceDocument | None]]
+Ended = AsyncIterator[dict[str, str]]
+"""Rows that say only that an entry is gone: cells by column key."""
 
 
-async def write_csv(path: Path, entries: Entries) -> None:
+async def _rows(entries: Entries, ended: Ended | None) -> AsyncIterator[dict[str, str]]:
+    async for partner, service in entries:
+        yield row_of(partner, service)
+    if ended is not None:
+        async for row in ended:
+            yield row
+
+
+async def write_csv(path: Path, entries: Entries, ended: Ended | None = None) -> None:
     """Write UTF-8 with BOM, semicolons and decimal commas; no cell is a formula (``files.guarded``)."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
         writer.writerow([column.de for column in COLUMNS])
-        async for partner, service in entries:
-            row = row_of(partner, service)
+        async for row in _rows(entries, ended):
             writer.writerow([guarded(row.get(column.key, "")) for column in COLUMNS])
 
 
-async def write_xlsx(path: Path, entries: Entries) -> None:
+async def write_xlsx(path: Path, entries: Entries, ended: Ended | None = None) -> None:
     """Write a workbook of one sheet; every cell is a text, so that none is a formula."""
     from openpyxl import Workbook  # costs every process that starts a fifth of a second
     from openpyxl.cell import WriteOnlyCell
@@ -45,8 +54,7 @@ async def write_xlsx(path: Path, entries: Entries) -> None:
         return made
 
     sheet.append([cell(column.de) for column in COLUMNS])
-    async for partner, service in entries:
-        row = row_of(partner, service)
+    async for row in _rows(entries, ended):
         sheet.append([cell(guarded(row[c.key])) if c.key in row else None for c in COLUMNS])
     book.save(path)
     book.close()

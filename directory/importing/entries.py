@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from directory.documents import DocumentKind
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
 from directory.values import LocationValue
 from directory.vocabulary import PublicationState
@@ -73,6 +74,22 @@ class LooseGiven(msgspec.Struct, kw_only=True):
     original: str
 
 
+class GoneGiven(msgspec.Struct, kw_only=True):
+    """That a source itself says an entry is gone, and since when: a tombstone."""
+
+    id: UUID
+    kind: DocumentKind
+    since: str
+
+
+def gone_given(namespace: UUID, kind: DocumentKind, key: str, since: str) -> GoneGiven:
+    """Return the tombstone of a source's entry by the id that the source gives it."""
+    return GoneGiven(id=entry_id(namespace, kind.value.lower(), key), kind=kind, since=since)
+
+
+Loose: TypeAlias = LooseGiven | GoneGiven
+"""What comes after the entries."""
+
 Checkpoint: TypeAlias = Callable[[AsyncSession, str, int], Awaitable[None]]
 """Keeps within a transaction how far an import has come: phase, and the position in it."""
 
@@ -128,12 +145,12 @@ class Source(Protocol):
     def services(self, after: int) -> AsyncIterator[tuple[int, list[ServiceGiven]]]:
         """Yield every service once, with the position after it; its partner was yielded before."""
 
-    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
-        """Yield what belongs to no entry, with the position after it."""
+    def loose(self, after: int) -> AsyncIterator[tuple[int, list[Loose]]]:
+        """Yield what belongs to no entry, or tells that one is gone, with the position after it."""
 
 
-async def nothing_loose(after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
+async def nothing_loose(after: int) -> AsyncIterator[tuple[int, list[Loose]]]:
     """Yield nothing: for sources whose every row belongs to an entry."""
-    nothing: tuple[tuple[int, list[LooseGiven]], ...] = ()
+    nothing: tuple[tuple[int, list[Loose]], ...] = ()
     for one in nothing:
         yield one

@@ -20,15 +20,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import SYSTEM
 from directory.database import Database
+from directory.exporting.tombstones import gone_entry
 from directory.importing import repairs
 from directory.importing.entries import (
     CHUNK,
     Checkpoint,
-    LooseGiven,
+    Loose,
     PartnerGiven,
     ServiceGiven,
     entry_id,
-    nothing_loose,
+    gone_given,
     source_namespace,
 )
 from directory.importing.packages import Package, licence_of, source_name
@@ -61,6 +62,8 @@ SERVICE_TAXONOMY: Final = "services_taxonomy.csv"
 TAXONOMY: Final = "taxonomy.csv"
 DOCUMENTS: Final = "required_documents.csv"
 AREAS: Final = "service_areas.csv"
+METADATA: Final = "metadata.csv"
+"""Records of changes; only those that say that an entry is gone are taken."""
 
 ROWS_AT_ONCE: Final = 2_000
 
@@ -146,6 +149,7 @@ FILES: Final[Mapping[str, File]] = {
     ),
     DOCUMENTS: File(columns=("service_id", "document"), filled=("document",), parents=_OF_SERVICE),
     AREAS: File(columns=("service_id", "service_area"), filled=("service_area",), parents=_OF_SERVICE),
+    METADATA: File(columns=("resource_id", "last_action_type", "field_name")),
 }
 """The files that are taken; others of the package are named in the report as ignored."""
 
@@ -286,6 +290,8 @@ class Hsds11Source:
         """Yield what is kept of a file: good rows, and rejected ones that other rows may refer to."""
         file, report = FILES[name], self._report.file(name)
         for number, row in rows:
+            if name == METADATA and (row is None or gone_entry(row) is None):
+                continue
             report.read += 1
             if row is None:
                 report.reject(number, "COLUMN_COUNT")
@@ -358,7 +364,8 @@ class Hsds11Source:
         await analyze(session)
         orphans = (
             "UPDATE import_row r SET rejected = true WHERE r.run_id = :run AND NOT r.rejected"
-            " AND r.file <> ALL(ARRAY['organizations.csv', 'services.csv', 'locations.csv', 'taxonomy.csv'])"
+            " AND r.file <> ALL(ARRAY['organizations.csv', 'services.csv', 'locations.csv', 'taxonomy.csv',"
+            " 'metadata.csv'])"
             " AND NOT EXISTS (SELECT FROM import_row p WHERE p.run_id = :run AND NOT p.rejected"
             " AND p.file = {file} AND p.key = {key}) AND {which} RETURNING r.file, r.number,"
             " CASE WHEN EXISTS (SELECT FROM import_row p WHERE p.run_id = :run AND p.file = {file}"
@@ -775,9 +782,16 @@ class Hsds11Source:
             locations=tuple(entry_id(self._namespace, "location", place) for place in places),
         )
 
-    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
-        """Yield nothing: what belongs to no entry was rejected with its reason."""
-        return nothing_loose(after)
+    async def loose(self, after: int) -> AsyncIterator[tuple[int, list[Loose]]]:
+        """Yield what is gone; whatever else belongs to no entry was rejected with its reason."""
+        while True:
+            async with self._database.view(SYSTEM) as session:
+                rows = await self._main_rows(session, METADATA, after)
+            if not rows:
+                return
+            after = rows[-1].number
+            told = [gone_entry(_decode(row.data)) for row in rows]
+            yield after, [gone_given(self._namespace, *gone) for gone in told if gone is not None]
 
     # fields
 

@@ -20,15 +20,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import SYSTEM
 from directory.database import Database
+from directory.documents import DocumentKind
+from directory.exporting.tombstones import gone_entry
 from directory.hsds import reading
 from directory.hsds.tables import ALONE, BELONGS_BY, COLUMNS, LINKS, NESTED, REFERENCES, link_column
 from directory.importing.entries import (
     CHUNK,
     Checkpoint,
+    Loose,
     LooseGiven,
     PartnerGiven,
     ServiceGiven,
     entry_id,
+    gone_given,
     source_namespace,
 )
 from directory.importing.json_stream import LARGEST_FILE, elements, lines
@@ -42,6 +46,9 @@ from directory.values import LocationValue
 
 PLACES: Final = "places"
 """Under this name the places of an organisation are staged, wherever in a record they stood."""
+
+GONE: Final = "gone"
+"""Under this name it is staged which entries the source says are gone."""
 
 MARKS: Final = frozenset(
     {"service_at_location.csv", "taxonomy_terms.csv", "schedules.csv", "addresses.csv", "url.csv"}
@@ -77,6 +84,8 @@ def kind_of(record: Mapping[str, Any], of_list: str = "") -> str:
         return listed
     if listed == "service_at_locations":
         return "service_at_location"
+    if listed == "metadata" or "last_action_type" in record:
+        return "metadata"
     if "service" in record or ("location" in record and "name" not in record):
         return "service_at_location"
     if "location_type" in record:
@@ -176,7 +185,13 @@ class Hsds3Source(StagedRows):
         if key is None:
             report.reject(number, "ID_MISSING", "id")
             return
-        record = reading.without_persons(given, note)
+        if table == "metadata":
+            if (gone := gone_entry(given)) is not None:
+                yield self._gone(gone)
+                return
+            record = reading.without_persons({table: [given]}, note)[table][0]
+        else:
+            record = reading.without_persons(given, note)
         if table == "organizations":
             yield from self._organization(record, key)
         elif table == "services":
@@ -236,6 +251,11 @@ class Hsds3Source(StagedRows):
             if isinstance(place, dict) and (key := _identifier(place)) is not None:
                 yield self.row(PLACES, place, key, ("organizations", owner))
 
+    def _gone(self, gone: tuple[DocumentKind, str, str]) -> StagedRow:
+        """Return the row that says that an entry is gone; it is no part of any record."""
+        kind, key, since = gone
+        return self.row(GONE, {"kind": kind, "key": key, "since": since}, f"{kind}:{key}", None)
+
     # tabular packages
 
     def _tables(self) -> Iterator[StagedRow]:
@@ -277,6 +297,9 @@ class Hsds3Source(StagedRows):
                 column: reading.tabular_value(kinds.get(column, "string"), value.replace("\0", ""))
                 for column, value in row.items()
             }
+            if table == "metadata" and (gone := gone_entry(record)) is not None:
+                yield self._gone(gone)
+                continue
             record = reading.without_persons({table: [record]}, _noting(report, number))[table][0]
             for file, parent in self._linked(table, record):
                 staged = self.row(table, record, key, parent)
@@ -513,8 +536,8 @@ class Hsds3Source(StagedRows):
         given.original = msgspec.json.encode(record).decode()
         return given
 
-    async def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
-        """Yield rows that belong to no entry: vocabularies, units, places of nobody, links into nothing."""
+    async def loose(self, after: int) -> AsyncIterator[tuple[int, list[Loose]]]:
+        """Yield what belongs to no entry (vocabularies, units, places of nobody), and what is gone."""
         while True:
             async with self._database.view(SYSTEM) as session:
                 found = await session.execute(
@@ -537,8 +560,13 @@ class Hsds3Source(StagedRows):
                 rows = found.all()
             if not rows:
                 return
-            given: dict[UUID, LooseGiven] = {}
+            given: dict[UUID, Loose] = {}
             for row in rows:
+                if row.file == GONE:
+                    said = msgspec.json.decode(row.data)
+                    gone = gone_given(self._namespace, DocumentKind(said["kind"]), said["key"], said["since"])
+                    given[gone.id] = gone
+                    continue
                 id_ = entry_id(self._namespace, row.file, row.key)
                 given[id_] = LooseGiven(id=id_, table=row.file, original=row.data)
             after += len(rows)

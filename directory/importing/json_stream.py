@@ -21,7 +21,7 @@ _PART: Final = 1 << 16
 
 LISTS: Final = frozenset(
     {"contents", "services", "organizations", "locations", "service_at_locations", "taxonomies"}
-    | {"taxonomy_terms", "units", "meta_table_descriptions"}
+    | {"taxonomy_terms", "units", "meta_table_descriptions", "metadata"}
 )
 """Members of an envelope that hold a list of records."""
 

@@ -13,7 +13,7 @@ from directory import contacts
 from directory.importing.entries import (
     CHUNK,
     Checkpoint,
-    LooseGiven,
+    Loose,
     PartnerGiven,
     ServiceGiven,
     entry_id,
@@ -159,7 +159,7 @@ class NetworkSource:
             after += len(chunk)
             yield after, chunk
 
-    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
+    def loose(self, after: int) -> AsyncIterator[tuple[int, list[Loose]]]:
         """Yield nothing: everything in the file belongs to an entry."""
         return nothing_loose(after)
 

@@ -24,7 +24,7 @@ from directory.importing import repairs
 from directory.importing.entries import (
     CHUNK,
     Checkpoint,
-    LooseGiven,
+    Loose,
     PartnerGiven,
     ServiceGiven,
     entry_id,
@@ -595,7 +595,7 @@ class OhanaSource:
             original=_kept(row),
         )
 
-    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
+    def loose(self, after: int) -> AsyncIterator[tuple[int, list[Loose]]]:
         """Yield nothing: every row belongs to an entry or a vocabulary of the source."""
         return nothing_loose(after)
 

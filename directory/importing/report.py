@@ -104,6 +104,7 @@ ROW_ADVICE: Final[dict[str, str]] = {
     "DATE_UNREADABLE": "Write the date as 31.12.2026 or 2026-12-31 (in Ohana files as 12/31/2026).",
     "DUPLICATE_ID": "Another row has this id or title already. Give each its own.",
     "FIELD_MISSING": "The cell is empty, and an entry needs it. Fill it in.",
+    "GONE_SAYS_MORE": "With this day a row says only that the entry is gone. Empty the others, or the day.",
     "HOURS_UNREADABLE": "Write hours as in OpenStreetMap: Mo-Fr 09:00-17:00; Sa 10:00-12:00.",
     "ID_MISSING": "The row has no id. Give it one.",
     "LANGUAGE_UNKNOWN": "Write languages as codes (de, ar, ti) or by their usual names, with commas.",
@@ -244,12 +245,14 @@ class Absent(msgspec.Struct):
     """What became of entries that came from the source before and are no longer in it.
 
     They are counted, the first ones named (``KEPT``), and stay as they are; ``withdrawn``: those that were
-    hidden because the import was told to (``withdraw_missing``).
+    hidden because the import was told to (``withdraw_missing``). ``gone``: those that were hidden because the
+    source itself says that they are gone; they are not among the others.
     """
 
     partners: int = 0
     services: int = 0
     withdrawn: int = 0
+    gone: int = 0
     first: list[Missing] = []
 
 

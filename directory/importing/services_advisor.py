@@ -22,7 +22,7 @@ from directory.importing import repairs
 from directory.importing.entries import (
     CHUNK,
     Checkpoint,
-    LooseGiven,
+    Loose,
     PartnerGiven,
     ServiceGiven,
     entry_id,
@@ -383,6 +383,6 @@ class ServicesAdvisorSource:
             requirements=self._all_said(properties, REGISTRATION),
         )
 
-    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
+    def loose(self, after: int) -> AsyncIterator[tuple[int, list[Loose]]]:
         """Yield nothing: everything belongs to an entry."""
         return nothing_loose(after)

@@ -27,16 +27,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory import sheets
 from directory.actors import SYSTEM
 from directory.database import Database
-from directory.documents import PartnerDocument, ServiceDocument, partner_decoder, service_decoder
+from directory.documents import (
+    DocumentKind,
+    PartnerDocument,
+    ServiceDocument,
+    partner_decoder,
+    service_decoder,
+)
 from directory.exporting.files import unguarded
 from directory.hsds.ids import as_uuid
 from directory.importing.entries import (
     Checkpoint,
-    LooseGiven,
+    Loose,
     PartnerGiven,
     ServiceGiven,
     entry_id,
-    nothing_loose,
+    gone_given,
     source_namespace,
 )
 from directory.importing.packages import source_name
@@ -56,6 +62,9 @@ MOST_COLUMNS: Final = 500
 LARGEST_CELL: Final = 32_767
 MOST_ROWS: Final = 1_048_576
 """What a sheet of Excel has at most."""
+
+GONE: Final = "gone"
+"""Under this name it is staged which entries the sheet says are gone."""
 
 _PROLOG: Final = 1 << 16
 _NEEDED: Final = ("partner",)
@@ -252,6 +261,10 @@ class SheetSource(StagedRows):
         def note(key: str, reason: str) -> None:
             wrong.setdefault(key, reason)
 
+        if "ended" in row:
+            if (gone := self._gone(number, row, headings)) is not None:
+                yield gone
+            return
         if "partner" not in row:
             note("partner", "FIELD_MISSING")
         elif names_a_person(row["partner"]):
@@ -293,6 +306,26 @@ class SheetSource(StagedRows):
             staged = self.row("services", row, service, ("organizations", partner))
             staged.number = number
             yield staged
+
+    def _gone(self, number: int, row: dict[str, str], headings: Mapping[str, str]) -> StagedRow | None:
+        """Return the row that says that an entry is gone: a number, a day and nothing else."""
+        reason = None
+        try:
+            since = sheets.READERS["capacity_as_of"](row["ended"])
+        except sheets.Wrong as error:
+            reason = error.reason
+        if row.keys() - {"ended", "partner_id", "service_id"}:
+            reason = "GONE_SAYS_MORE"
+        elif not row.keys() & {"partner_id", "service_id"}:
+            reason = "ID_MISSING"
+        if reason is not None:
+            self._file.reject(number, reason, headings["ended"])
+            return None
+        kind = DocumentKind.SERVICE if "service_id" in row else DocumentKind.PARTNER
+        key = row["service_id" if kind is DocumentKind.SERVICE else "partner_id"].strip()[:200]
+        staged = self.row(GONE, {"kind": kind, "key": key, "since": f"{since}"}, f"{kind}:{key}", None)
+        staged.number = number
+        return staged
 
     # entries
 
@@ -461,9 +494,22 @@ class SheetSource(StagedRows):
             ours=True if here is not None else UNSET,
         )
 
-    def loose(self, after: int) -> AsyncIterator[tuple[int, list[LooseGiven]]]:
-        """Yield nothing: every row is of an entry."""
-        return nothing_loose(after)
+    async def loose(self, after: int) -> AsyncIterator[tuple[int, list[Loose]]]:
+        """Yield what is gone; every other row is of an entry."""
+        while True:
+            async with self._database.view(SYSTEM) as session:
+                rows = await self.chosen(session, GONE, after)
+                if not rows:
+                    return
+                after = await self.last(session, GONE, [row.key for row in rows])
+            told = [msgspec.json.decode(row.data) for row in rows]
+            yield (
+                after,
+                [
+                    gone_given(self._namespace, DocumentKind(one["kind"]), one["key"], one["since"])
+                    for one in told
+                ],
+            )
 
 
 def _ignore(key: str, reason: str) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 from sqlalchemy import insert, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -24,7 +25,8 @@ from directory.building import partner_row, service_row
 from directory.catalogue import texts_of
 from directory.database import Database
 from directory.importing.entries import (
-    LooseGiven,
+    GoneGiven,
+    Loose,
     PartnerGiven,
     ServiceGiven,
     Source,
@@ -38,6 +40,9 @@ from directory.network import MunicipalityEntry
 from directory.translations import dated
 from directory.values import Capacity, LocationValue, OpeningHours, Provenance
 from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState, Responsibility
+
+GONE: Final = "_GONE"
+"""Ends the kind under which it is staged that an entry of that kind is gone."""
 
 PLACEHOLDER: Final = datetime(1, 1, 1, tzinfo=UTC)
 """Stands in prepared documents for the moment of the takeover."""
@@ -337,14 +342,19 @@ class Stage:
             for row in found
         }
 
-    async def loose(self, chunk: Sequence[LooseGiven], position: int) -> None:
-        """Stage what belongs to no entry."""
+    async def loose(self, chunk: Sequence[Loose], position: int) -> None:
+        """Stage what belongs to no entry, and which entries are gone."""
         async with self.database.work(SYSTEM) as work:
             rows = [
-                self._row(one.table, one.id, digest(one.original), 0, original=one.original) for one in chunk
+                self._row(f"{one.kind}{GONE}", one.id, digest(one.kind, one.since), 0)
+                if isinstance(one, GoneGiven)
+                else self._row(one.table, one.id, digest(one.original), 0, original=one.original)
+                for one in chunk
             ]
             if rows:
-                await _insert(work.session, rows)
+                connection = await work.session.connection()
+                # a source may say twice that something is gone
+                await connection.execute(upsert(ImportStaging).on_conflict_do_nothing(), rows)
             await keep_progress(work.session, self.report, "LOOSE", position)
 
     async def partners(self, chunk: Sequence[PartnerGiven], position: int) -> None:

@@ -21,7 +21,7 @@ from directory.building import DocumentChange, keep_versions, rebuild_partners, 
 from directory.database import Work
 from directory.documents import DocumentKind
 from directory.importing.report import KEPT, Absent, ImportRefused, ImportReport, Missing, Refusal
-from directory.importing.staging import PLACEHOLDER, Stage, analyze
+from directory.importing.staging import GONE, PLACEHOLDER, Stage, analyze
 from directory.importing.tables import ImportOrigin
 from directory.models import (
     Base,
@@ -102,6 +102,7 @@ class Takeover:
         self.stage = stage
         self.missing_partners: list[UUID] = []
         self.missing_services: list[UUID] = []
+        self.gone: dict[str, list[UUID]] = {}
         self.report: ImportReport = stage.report
         self.parameters: dict[str, Any] = {
             "run": stage.run_id,
@@ -120,6 +121,7 @@ class Takeover:
         await self._still_ours()
         await analyze(self.session)
         await self._lock()
+        await self._find_gone()
         await self._find_missing()
         await self._require_most_there()
         await self._skip_what_changed_meanwhile()
@@ -174,6 +176,23 @@ class Takeover:
             " ORDER BY t.id FOR NO KEY UPDATE OF t"
         )
 
+    async def _find_gone(self) -> None:
+        """Find what the source itself says is gone, unless it has it all the same.
+
+        Whoever shows such an entry again here has heard it: the same word of the source does nothing twice.
+        """
+        for kind, table in (("PARTNER", "partner"), ("SERVICE", "service")):
+            found = await self._do(
+                "SELECT t.id FROM import_staging s"  # noqa: S608
+                f" JOIN import_origin o ON o.kind = '{kind}' AND o.id = s.id AND o.source = :source"
+                f" JOIN {table} t ON t.id = s.id WHERE s.run_id = :run AND s.kind = '{kind}{GONE}'"
+                " AND t.state <> 'HIDDEN' AND t.ended_at IS NULL AND t.provenance->>'source' = :source"
+                " AND o.digest <> s.digest AND NOT EXISTS (SELECT FROM import_staging e"
+                f" WHERE e.run_id = :run AND e.kind = '{kind}' AND e.id = s.id) ORDER BY t.id",
+                source=self.stage.source.name,
+            )
+            self.gone[kind] = list(found.scalars())
+
     async def _find_missing(self) -> None:
         """Find what the source had before and has no more, before anything is skipped.
 
@@ -189,7 +208,8 @@ class Takeover:
                 f" JOIN {table} t ON t.id = o.id WHERE o.kind = '{kind}' AND o.source = :source"
                 " AND t.state <> 'HIDDEN' AND t.provenance->>'source' = :source"
                 " AND NOT EXISTS (SELECT FROM import_staging s WHERE s.run_id = :run AND s.kind = o.kind"
-                " AND s.id = o.id)"
+                f" AND s.id = o.id) AND NOT EXISTS (SELECT FROM import_staging s WHERE s.run_id = :run"
+                f" AND s.kind = '{kind}{GONE}' AND s.id = o.id)"
                 f" AND NOT EXISTS (SELECT FROM import_row r WHERE r.run_id = :run AND r.file = '{file}'"
                 " AND r.key = t.provenance->>'foreign_id') ORDER BY t.id",
                 source=self.stage.source.name,
@@ -226,14 +246,20 @@ class Takeover:
                 raise ImportRefused(Refusal.TOO_MUCH_MISSING, where, self.report)
 
     async def _withdraw(self) -> list[DocumentChange]:
-        """Hide what is missing, and remember its state: it comes back when its source has it again."""
-        if not self.withdraw_missing:
+        """Hide what is gone, and what is missing if so told; it comes back when its source has it again."""
+        missing = (self.missing_partners, self.missing_services) if self.withdraw_missing else ([], [])
+        partners = sorted({*missing[0], *self.gone["PARTNER"]})
+        services = sorted({*missing[1], *self.gone["SERVICE"]})
+        if not (partners or services):
             return []
         changes: list[DocumentChange] = []
-        for kind, table, ids in (
-            ("PARTNER", "partner", self.missing_partners),
-            ("SERVICE", "service", self.missing_services),
-        ):
+        for kind, table, ids in (("PARTNER", "partner", partners), ("SERVICE", "service", services)):
+            await self._do(
+                "UPDATE import_origin o SET digest = s.digest FROM import_staging s"  # noqa: S608
+                f" WHERE s.run_id = :run AND s.kind = '{kind}{GONE}' AND o.kind = '{kind}' AND o.id = s.id"
+                " AND o.id = ANY(CAST(:ids AS uuid[]))",
+                ids=ids,
+            )
             await self._do(
                 f"UPDATE import_origin o SET withdrawn = t.state FROM {table} t"  # noqa: S608
                 f" WHERE o.kind = '{kind}' AND o.id = t.id AND t.id = ANY(CAST(:ids AS uuid[]))",
@@ -246,18 +272,18 @@ class Takeover:
             )
             for id_ in ids:
                 self.work.record("IMPORT_WITHDRAW", kind.lower(), id_, {"source": self.stage.source.name})
-        self.report.missing.withdrawn = len(self.missing_partners) + len(self.missing_services)
-        changes += await rebuild_partners(self.session, self.missing_partners)
+        self.report.missing.withdrawn = sum(map(len, missing))
+        self.report.missing.gone = sum(map(len, self.gone.values()))
+        changes += await rebuild_partners(self.session, partners)
         # services of a partner that is hidden now are not shown either
         shown = await self._do(
             "UPDATE service SET version = version + 1, updated_at = :now"
             " WHERE partner_id = ANY(CAST(:partners AS uuid[])) AND id <> ALL(CAST(:already AS uuid[]))"
             " RETURNING id",
-            partners=self.missing_partners,
-            already=self.missing_services,
+            partners=partners,
+            already=services,
         )
-        services = [*self.missing_services, *(id_ for (id_,) in shown)]
-        changes += await rebuild_services(self.session, services)
+        changes += await rebuild_services(self.session, [*services, *(id_ for (id_,) in shown)])
         return changes
 
     async def _originals(self) -> None:
@@ -433,11 +459,13 @@ class Takeover:
         """Keep what the source said, so that the next run knows what is new there."""
         await self._do(
             "INSERT INTO import_origin (kind, id, source, digest) SELECT kind, id, :source, digest"
-            " FROM import_staging WHERE run_id = :run ON CONFLICT (kind, id) DO UPDATE"
+            " FROM import_staging WHERE run_id = :run AND right(kind, length(:gone)) <> :gone"
+            " ON CONFLICT (kind, id) DO UPDATE"
             " SET source = excluded.source, digest = excluded.digest, withdrawn = NULL"
             " WHERE (import_origin.source, import_origin.digest)"
             " IS DISTINCT FROM (excluded.source, excluded.digest) OR import_origin.withdrawn IS NOT NULL",
             source=self.stage.source.name,
+            gone=GONE,
         )
         if self.stage.origins:
             statement = insert(ImportOrigin)

@@ -227,7 +227,8 @@ def export(
     if json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     else:
-        typer.echo(f"{report.path}: {report.partners} partners, {report.services} services.")
+        gone = f"; {report.gone} that are no more" if report.gone else ""
+        typer.echo(f"{report.path}: {report.partners} partners, {report.services} services{gone}.")
 
 
 @cli.command(epilog="Example: `spurwechsel schema > graphql/schema.graphql`")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, get
@@ -12,12 +13,44 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
-from directory.database import Unavailable
+from directory import sources
+from directory.database import Database, Unavailable
 from directory.problems import InvalidInput
-from directory.published_feed import PAGE, RebuildNeeded, published_changes, read_cursor
+from directory.published_feed import PAGE, FeedFilter, RebuildNeeded, published_changes, read_cursor
+from directory.vocabulary import PartnerKind, ServiceKind
 from graphapi.context import Services
 
 HEADERS = {"access-control-allow-origin": "*", "cache-control": "public, no-cache"}
+
+MOST_VALUES: Final = 50
+"""How many values of one filter are taken at most."""
+
+
+Several: TypeAlias = Annotated[list[str] | None, QueryParameter(max_items=MOST_VALUES)]
+
+
+def _each(name: str, given: list[str] | None, read: Any) -> list[Any]:
+    """Return the values of a filter; raises InvalidInput for one that cannot be."""
+    if given is not None and len(given) > MOST_VALUES:
+        raise InvalidInput(name, "too-many", maximum=str(MOST_VALUES))
+    try:
+        return [read(one) for one in given or ()]
+    except (ValueError, KeyError):
+        raise InvalidInput(name, "unknown-value") from None
+
+
+async def _towns(database: Database, given: list[str] | None) -> list[UUID]:
+    """Return the municipalities with these official keys; a wrong key would be a feed of nothing."""
+    if not given:
+        return []
+    known = {town.ars: town.id for town in await sources.municipalities(database)}
+    return _each("municipality", given, known.__getitem__)
+
+
+def _topic(given: str) -> str:
+    if not given or len(given) > 60:
+        raise ValueError
+    return given
 
 
 def _moment(given: str | None) -> datetime | None:
@@ -57,15 +90,30 @@ def feed_of(services: Services) -> HTTPRouteHandler:
         cursor: Annotated[str | None, QueryParameter(max_length=80)] = None,
         modified_after: Annotated[str | None, QueryParameter(max_length=40)] = None,
         limit: Annotated[str | None, QueryParameter(max_length=10)] = None,
+        municipality: Several = None,
+        partner: Several = None,
+        partner_kind: Several = None,
+        kind: Several = None,
+        topic: Several = None,
     ) -> Response[bytes]:
         """Give the published changes after a cursor: at most ``limit`` (100, at most 500), oldest first.
 
-        410: the cursor is of another feed; begin anew without one. An unchanged page is a 304.
+        Of a part only, where it is named: municipality (ARS), partner (id), partner_kind, kind, topic; each
+        may come several times, and any of its values will do. What has left the part comes as a tombstone.
+        410: the cursor is of another feed or part; begin anew without one. An unchanged page is a 304.
         """
         try:
+            part = FeedFilter(
+                municipalities=await _towns(services.database, municipality),
+                partners=_each("partner", partner, UUID),
+                partner_kinds=_each("partner_kind", partner_kind, PartnerKind),
+                kinds=_each("kind", kind, ServiceKind),
+                topics=_each("topic", topic, _topic),
+            )
             page = await published_changes(
                 services.database,
                 None if cursor is None else read_cursor(cursor),
+                part=part,
                 modified_after=_moment(modified_after),
                 limit=_count(limit),
             )
@@ -75,7 +123,7 @@ def feed_of(services: Services) -> HTTPRouteHandler:
             return _refused(
                 410,
                 "rebuild",
-                "This cursor is not of this feed. Drop your copy and begin without a cursor.",
+                "This cursor is of another feed or part. Drop your copy and begin without a cursor.",
                 feed=str(needed.feed),
             )
         except Unavailable:

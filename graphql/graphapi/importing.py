@@ -86,6 +86,10 @@ def tables_of(report: ImportReport) -> Iterator[Table]:
         outcome = getattr(report, name)
         entries.add_row(name, str(outcome.new), str(outcome.changed), str(outcome.unchanged))
     yield entries
+    if report.missing.gone:
+        gone = Table("entries", "hidden", title="gone, says the source")
+        gone.add_row("partners and services", str(report.missing.gone))
+        yield gone
     if report.missing.partners or report.missing.services:
         hidden = (
             "hidden now" if report.missing.withdrawn else "left as they are (--withdraw-missing hides them)"

@@ -5,10 +5,10 @@ from alembic import op
 revision = "0025_directory_gaps"
 down_revision = "0024_requests_follow"
 
-# facets: what a published entry is chosen by now; ever_facets: by what it was ever chosen, so that who follows
-# a part of the directory hears that an entry has left it. exported_as: the id under which HSDS exports give an
-# entry back that came with one. said_at: when the source of an imported entry last said something new of it,
-# whatever has changed around it since.
+# facets: what a published entry is chosen by now; ever_facets: by what it was ever chosen, so that who
+# follows a part of the directory hears that an entry has left it. exported_as: the id under which HSDS exports
+# give an entry back that came with one. said_at: when the source of an imported entry last said something new
+# of it, whatever has changed around it since.
 COLUMNS = """
 ALTER TABLE change ADD COLUMN facets TEXT[] DEFAULT '{}' NOT NULL;
 ALTER TABLE change ADD COLUMN ever_facets TEXT[] DEFAULT '{}' NOT NULL;
@@ -24,7 +24,8 @@ CREATE FUNCTION entry_facets(the_kind TEXT, the_id UUID)
   RETURNS TABLE (facets TEXT[], source TEXT, exported_as TEXT) LANGUAGE sql STABLE AS $$
   SELECT ARRAY['municipality:' || d.municipality_id, 'partner:' || d.id, 'partner-kind:' || d.kind],
     p.provenance->>'source', CASE WHEN EXISTS (SELECT FROM import_original o
-      WHERE o.kind = 'PARTNER' AND o.id = d.id AND o.format LIKE 'hsds-3%') THEN p.provenance->>'foreign_id' END
+      WHERE o.kind = 'PARTNER' AND o.id = d.id AND o.format LIKE 'hsds-3%')
+      THEN p.provenance->>'foreign_id' END
   FROM partner_document d JOIN partner p ON p.id = d.id
   WHERE the_kind = 'PARTNER' AND d.id = the_id AND d.state = 'PUBLISHED'
   UNION ALL
@@ -32,7 +33,8 @@ CREATE FUNCTION entry_facets(the_kind TEXT, the_id UUID)
     || CASE WHEN d.kind IS NULL THEN '{}' ELSE ARRAY['kind:' || d.kind] END
     || ARRAY(SELECT 'topic:' || t FROM unnest(d.topics) t),
     s.provenance->>'source', CASE WHEN EXISTS (SELECT FROM import_original o
-      WHERE o.kind = 'SERVICE' AND o.id = d.id AND o.format LIKE 'hsds-3%') THEN s.provenance->>'foreign_id' END
+      WHERE o.kind = 'SERVICE' AND o.id = d.id AND o.format LIKE 'hsds-3%')
+      THEN s.provenance->>'foreign_id' END
   FROM service_document d JOIN service s ON s.id = d.id JOIN partner p ON p.id = d.partner_id
   WHERE the_kind = 'SERVICE' AND d.id = the_id AND d.state = 'PUBLISHED'
 $$

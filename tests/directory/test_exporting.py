@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,16 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from directory.actors import SYSTEM
+from directory.catalogue import publish_partner
 from directory.database import Database
+from directory.ending import delete_partner, delete_service, restore_partner
 from directory.exporting import ExportRefused, Format, export_directory
 from directory.exporting.merging import merged
 from directory.importing import ImportRefused, Reading, import_source, json_stream
 from directory.models import Municipality
 from graphapi.embedded import APP, READER, Access
+from referrals.merging import Exchange
+from tests.hsds_validation import check, validator
 
 ARS = "120520000000"
 ROOT = Path(__file__).parents[2]
@@ -98,6 +104,7 @@ def fields(document: str, *left_out: str) -> dict[str, Any]:
         "municipality",
         "partner",
         "provenance",
+        "said_at",
         "updated_at",
         "source_language",
         *left_out,
@@ -148,9 +155,27 @@ async def test_with_the_profile_everything_comes_into_another_directory(
         cluster.drop_database(name)
 
 
+def _another(folder: Path) -> Path:
+    """A partner more, so that there are two again."""
+    path = folder / "another.json"
+    path.write_text(
+        json.dumps(
+            {**NETWORK, "source": "more", "partners": [{"key": "x", "kind": "CHAMBER", "name": "Zweite"}]}
+        )
+    )
+    return path
+
+
 @pytest.mark.slow
 async def test_the_tabular_package_is_valid_by_frictionless(filled: Database, tmp_path: Path) -> None:
+    async with filled.work(SYSTEM) as work:
+        alone = (
+            await work.session.execute(text("SELECT id, version FROM partner WHERE name = 'Kammer'"))
+        ).one()
+        await delete_partner(work, alone.id, expected_version=alone.version, guard=Exchange(), reason="weg")
+    await import_source(filled, _another(tmp_path), publish=True)
     report = await export_directory(filled, tmp_path / "package", Format.HSDS_TABULAR)
+    assert report.gone == 1
     assert (report.rows["organizations"], report.rows["services"], report.rows["phones"]) == (2, 1, 1)
     # in a process of its own: the library is no part of ours, and prints and warns as it likes
     code = (
@@ -198,6 +223,124 @@ async def test_what_is_not_published_is_never_exported(filled: Database, tmp_pat
         report = await export_directory(filled, tmp_path / name, kind)
         assert (report.partners, report.services) == (0, 0)
         assert b"Sprachschule" not in (tmp_path / name).read_bytes()
+
+
+PLACES_OF = {Format.HSDS_TABULAR: "t.zip", Format.HSDS_11: "e.zip", Format.HSDS_NDJSON: "n.ndjson",
+             Format.HSDS_JSON: "j.json", Format.CSV: "c.csv", Format.XLSX: "x.xlsx"}  # fmt: skip
+
+
+async def states(database: Database, source: str) -> dict[str, str]:
+    """The state of each entry that came from a source, by its name or title."""
+    async with database.view(SYSTEM) as session:
+        found = await session.execute(
+            text(
+                "SELECT name, state FROM partner WHERE provenance->>'source' = :source UNION ALL"
+                " SELECT coalesce(title->>'de', title->>'en'), state FROM service"
+                " WHERE provenance->>'source' = :source"
+            ),
+            {"source": source},
+        )
+        return {row.name: row.state for row in found}
+
+
+@pytest.fixture
+async def elsewhere(cluster: Access) -> AsyncIterator[Database]:
+    """Another installation, with the same town."""
+    name = "test_elsewhere"
+    cluster.create_database(name, template="template_spurwechsel")
+    other = Database(cluster.dsn(APP, name), cluster.dsn(READER, name))
+    await other.start()
+    async with other.work(SYSTEM) as work:
+        work.session.add(Municipality(ars=ARS, name={"de": "Stadt"}, kind_labels={}))
+    yield other
+    await other.stop()
+    cluster.drop_database(name)
+
+
+async def test_what_is_deleted_at_the_source_goes_wherever_it_was_imported(
+    filled: Database, elsewhere: Database, tmp_path: Path
+) -> None:
+    """In every format: out, in, deleted there, out, in. Of the deleted entry nothing but its id is told."""
+    files = {kind: tmp_path / name for kind, name in PLACES_OF.items()}
+
+    async def give_and_take() -> dict[Format, int]:
+        gone = {}
+        for kind, path in files.items():
+            await export_directory(filled, path, kind, source="small")
+            report = await import_source(elsewhere, path, municipality=ARS, publish=True)
+            assert [file.rejected_by for file in report.files if file.rejected] == []
+            assert (report.missing.withdrawn, report.missing.partners) == (0, 0), kind
+            gone[kind] = report.missing.gone
+        return gone
+
+    assert set((await give_and_take()).values()) == {0}
+    shown = {"Sprachschule": "PUBLISHED", "Kammer": "PUBLISHED", "Kurs B1": "PUBLISHED"}
+    sources = {kind: path.stem for kind, path in files.items()}
+    for source in sources.values():
+        assert await states(elsewhere, source) == shown
+
+    async with filled.work(SYSTEM) as work:
+        school = (
+            await work.session.execute(
+                text("SELECT id, version FROM partner WHERE provenance->>'foreign_id' = 'school'")
+            )
+        ).one()
+        await delete_partner(work, school.id, expected_version=school.version, guard=Exchange(), reason="weg")
+    # the school, and with it its course
+    assert await give_and_take() == dict.fromkeys(files, 2)
+    for kind, source in sources.items():
+        assert await states(elsewhere, source) == {**shown, "Sprachschule": "HIDDEN", "Kurs B1": "HIDDEN"}, (
+            kind
+        )
+        for content in unpacked(files[kind]):
+            assert b"Sprachschule" not in content and b"weg" not in content
+            assert b"Kurs B1" not in content
+
+    # whoever shows it again here has heard that; and what is there again at the source comes back
+    async with elsewhere.work(SYSTEM) as work:
+        copy = (
+            await work.session.execute(
+                text("SELECT id, version FROM partner WHERE name = 'Sprachschule'"
+                     " AND provenance->>'source' = 'n'")
+            )
+        ).one()  # fmt: skip
+        await publish_partner(work, copy.id, expected_version=copy.version)
+    assert set((await give_and_take()).values()) == {0}
+    assert (await states(elsewhere, "n"))["Sprachschule"] == "PUBLISHED"
+    async with filled.work(SYSTEM) as work:
+        back = await restore_partner(
+            work, school.id, school.version, expected_version=school.version + 1, guard=Exchange()
+        )
+        await publish_partner(work, back.id, expected_version=back.version)
+    await give_and_take()
+    for source in sources.values():
+        assert (await states(elsewhere, source))["Sprachschule"] == "PUBLISHED"
+
+
+def unpacked(path: Path) -> list[bytes]:
+    """The content of a file, or of every file in a zip (a workbook is one)."""
+    if not zipfile.is_zipfile(path):
+        return [path.read_bytes()]
+    with zipfile.ZipFile(path) as archive:
+        return [archive.read(name) for name in archive.namelist()]
+
+
+async def test_a_tombstone_is_a_metadata_record_of_hsds(filled: Database, tmp_path: Path) -> None:
+    async with filled.work(SYSTEM) as work:
+        course = (await work.session.execute(text("SELECT id, version FROM service"))).one()
+        await delete_service(work, course.id, expected_version=course.version, guard=Exchange(), reason="alt")
+    path = tmp_path / "out.json"
+    report = await export_directory(filled, path, Format.HSDS_JSON)
+    assert report.gone == 1
+    given = json.loads(path.read_text())
+    (record,) = given["metadata"]
+    check(validator("metadata"), record)
+    assert (record["resource_id"], record["resource_type"]) == (str(course.id), "service")
+    assert (record["last_action_type"], record["field_name"]) == ("delete", "id")
+    await export_directory(filled, path, Format.HSDS_JSON, of="metadata")
+    assert json.loads(path.read_text()) == [record]
+    await export_directory(filled, path, Format.HSDS_JSON, of="services")
+    assert json.loads(path.read_text()) == []
 
 
 async def test_only_one_source(filled: Database, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ async def everything(database: Database) -> dict[str, Any]:
     async with database.view(SYSTEM) as session:
         for table in (PartnerDocumentRow, ServiceDocumentRow):
             for row in await session.execute(select(table.id, table.public)):
-                found[str(row.id)] = row.public[: row.public.rindex('"updated_at"')]
+                found[str(row.id)] = row.public[: row.public.rindex('"said_at"')]
         for table_name in ("change", "import_origin", "location", "service_location", "import_original"):
             found[table_name] = await session.scalar(text(f"SELECT count(*) FROM {table_name}"))
         found["staged"] = await session.scalar(

@@ -13,13 +13,16 @@ from directory import sources
 from directory.actors import ANONYMOUS, SYSTEM
 from directory.catalogue import (
     PartnerChange,
+    ServiceChange,
     change_partner,
+    change_service,
     hide_partner,
     hide_service,
     publish_service,
 )
 from directory.database import Database
 from directory.ending import delete_service, merge_services
+from directory.vocabulary import PartnerKind
 from graphapi.embedded import OWNER, Access
 from referrals.merging import Exchange
 from tests.directory.towns import Town, found_town
@@ -31,9 +34,11 @@ GUARD = Exchange()
 class Follower:
     """What another municipality runs: about thirty lines, nothing but HTTP."""
 
-    def __init__(self, http: httpx.AsyncClient, *, page: int = 3) -> None:
+    def __init__(self, http: httpx.AsyncClient, *, page: int = 3, **part: Any) -> None:
         self.http = http
         self.page = page
+        self.part = part
+        self.told_gone: set[str] = set()
         self.cursor: str | None = None
         self.copy: dict[str, dict[str, Any]] = {}
         self.aliases: dict[str, str] = {}
@@ -43,7 +48,7 @@ class Follower:
         """Go on until there is no more; return how many changes came."""
         came = 0
         while True:
-            asked = {"limit": str(self.page), **({"cursor": self.cursor} if self.cursor else {})}
+            asked = {"limit": str(self.page), **({"cursor": self.cursor} if self.cursor else {}), **self.part}
             answer = await self.http.get("/feed", params=asked)
             if answer.status_code == 410:
                 self.cursor, self.copy, self.aliases = None, {}, {}
@@ -55,6 +60,7 @@ class Follower:
             for change in page["changes"]:
                 came += 1
                 if change.get("tombstone"):
+                    self.told_gone.add(change["id"])
                     self.copy.pop(change["id"], None)
                     if merged := change.get("mergedInto"):
                         self.aliases[change["id"]] = merged
@@ -180,6 +186,61 @@ async def test_the_page_is_asked_for_as_http_does(
     assert len(earlier.json()["changes"]) == 2
 
 
+async def test_who_follows_a_part_hears_what_leaves_it_and_of_nothing_else(
+    empty_database: Database, town: Town, http: httpx.AsyncClient
+) -> None:
+    """A topic, a kind of partner, a partner: what enters comes whole, what leaves comes as gone."""
+    chamber, other = await town.partner("Kammer", kind=PartnerKind.CHAMBER), await town.partner("Verein")
+    care = await town.service(chamber.id, "Krippe", topics=("childcare",))
+    work_ = await town.service(chamber.id, "Arbeit", topics=("job",))
+    both = await town.service(other.id, "Beides", topics=("childcare", "job"))
+    topic = Follower(http, topic="childcare")
+    kind = Follower(http, partner_kind=["CHAMBER", "BUSINESS"])
+    one = Follower(http, partner=str(other.id), kind="QUALIFICATION", page=1)
+    everybody = [topic, kind, one]
+
+    async def follow() -> list[int]:
+        return [await follower.follow() for follower in everybody]
+
+    assert await follow() == [2, 3, 1]
+    assert set(topic.copy) == {str(care.id), str(both.id)}
+    assert set(kind.copy) == {str(chamber.id), str(care.id), str(work_.id)}
+    assert set(one.copy) == {str(both.id)}
+    assert await follow() == [0, 0, 0]
+
+    async with empty_database.work(SYSTEM) as work:
+        await change_service(work, care.id, ServiceChange(topics=("job",)), expected_version=care.version)
+        await change_service(
+            work, work_.id, ServiceChange(topics=("childcare",)), expected_version=work_.version
+        )
+    assert await follow() == [2, 2, 0]
+    assert (set(topic.copy), topic.told_gone) == ({str(work_.id), str(both.id)}, {str(care.id)})
+    assert kind.told_gone == set()
+
+    async with empty_database.work(SYSTEM) as work:
+        await change_partner(
+            work, chamber.id, PartnerChange(kind=PartnerKind.AUTHORITY), expected_version=chamber.version
+        )
+        await hide_service(work, both.id, expected_version=both.version)
+    assert await follow() == [3, 3, 1]  # the services show their partner's kind
+    assert (set(kind.copy), set(one.copy)) == (set(), set())
+    assert one.told_gone == {str(both.id)}
+    # whoever begins anew gets the same
+    for begun, follower in ((Follower(http, topic="childcare"), topic), (Follower(http), None)):
+        await begun.follow()
+        assert follower is None or begun.copy == follower.copy
+
+
+async def test_a_cursor_of_another_part_begins_anew(http: httpx.AsyncClient, town: Town) -> None:
+    """What another filter left out would be missing for ever."""
+    ars = (await http.get("/feed")).json()["changes"][0]["document"]["municipality"]["ars"]
+    cursor = (await http.get("/feed", params={"municipality": ars})).json()["next"]
+    assert (await http.get("/feed", params={"municipality": ars, "cursor": cursor})).status_code == 200
+    for other in ({}, {"topic": "job"}, {"municipality": ars, "topic": "job"}):
+        answer = await http.get("/feed", params={**other, "cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (410, "rebuild")
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "code"),
     [
@@ -190,6 +251,11 @@ async def test_the_page_is_asked_for_as_http_does(
         ({"limit": "501"}, 400, "too-large"),
         ({"limit": "ten"}, 400, "format"),
         ({"modified_after": "gestern"}, 400, "format"),
+        ({"municipality": "129990000000"}, 400, "unknown-value"),
+        ({"partner": "Verein"}, 400, "unknown-value"),
+        ({"kind": "KURS"}, 400, "unknown-value"),
+        ({"partner_kind": "CHAMBER,BUSINESS"}, 400, "unknown-value"),
+        ({"topic": "x" * 61}, 400, "unknown-value"),
     ],
 )
 async def test_what_cannot_be_read_says_so(
