@@ -11,11 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.installed ## Run everything with the demo network (PORT=8000, DATA=.data)
+demo: $(VENV)/.installed $(VENV)/.assets ## Run everything with the demo network (PORT=8000, DATA=.data)
 	@exec $(BIN)/spurwechsel demo --port $(PORT) --data $(DATA)
 
-test: $(VENV)/.installed-test ## Run the test suite against a real PostgreSQL
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not smoke and not slow and not torture" $(ARGS)
+test: $(VENV)/.installed-test $(VENV)/.assets ## Run the test suite against a real PostgreSQL
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not smoke and not slow and not torture and not browser" $(ARGS)
 
 slow: $(VENV)/.installed-test ## Run the tests that take more than a few seconds each
 	$(BIN)/python -m pytest -n auto -m slow $(ARGS)
@@ -28,6 +28,9 @@ search-scale: $(VENV)/.installed-test ## Measure search at size (SIZE=100000 ENG
 
 smoke: $(VENV)/.installed-test ## Start the demo, run every document in graphql/operations, stop it
 	$(BIN)/python -m pytest -m smoke $(ARGS)
+
+browser: $(VENV)/.installed-test $(VENV)/.assets ## Open the pages of the demo in Chromium, check them with axe, keep screenshots
+	$(BIN)/python -m pytest -m browser $(ARGS)
 
 check: $(VENV)/.installed-lint ## Lint, format, types, import directions, layout
 	test ! -e graphql/__init__.py
@@ -65,4 +68,8 @@ $(VENV)/.installed-lint: $(VENV)/.installed-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,lint]'
 	@touch $@
 
-.PHONY: help demo test slow torture smoke check schema constraints clean
+# Without npm's files the pages are plain; that must not keep anybody from starting.
+$(VENV)/.assets: $(VENV)/.installed graphql/graphapi/web/assets/package-lock.json
+	@$(BIN)/spurwechsel assets && touch $@ || echo "The pages will be plainly styled."
+
+.PHONY: help demo test slow torture smoke browser check schema constraints clean

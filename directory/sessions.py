@@ -89,7 +89,7 @@ async def holder(database: Database, secret: str, *, idle: timedelta) -> Actor |
 
 
 async def member_to_sign_in(work: Work, *, subject: str, email: str | None) -> UUID | None:
-    """Return the member whom the town's sign-on means, or None: nobody was named with this subject or address.
+    """Return the member whom the town's sign-on means, or None: nobody was named so.
 
     ``email`` is given only if the provider says that it is verified. Who was named by an address is bound to
     the subject at the first sign-in: when the provider gives the address to somebody else later, that is not

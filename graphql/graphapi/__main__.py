@@ -48,6 +48,8 @@ from graphapi.opening import Opening
 from graphapi.progress import shown
 from graphapi.searching import search_cli
 from graphapi.settings import SettingsRefused, read_settings
+from graphapi.web.assets import AssetsNotInstalled
+from graphapi.web.assets import install as install_assets
 from referrals.personal_data.keystore import KeyStore, KeyStoreOutdated, MasterKeyWrong
 from referrals.personal_data.register import as_json as register_as_json
 from referrals.personal_data.register import as_markdown as register_as_markdown
@@ -190,6 +192,16 @@ def import_(
     else:
         for table in tables_of(report):
             Console().print(table)
+
+
+@cli.command(epilog="Example: `spurwechsel assets`")
+def assets(
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to; then SPURWECHSEL_WEB_ASSETS names it to the server.")
+    ] = None,
+) -> None:
+    """Install what the pages need from npm, as locked (KERN UX, htmx, Leaflet); without it they are plain."""
+    typer.echo(f"Installed in {install_assets(folder)}.")
 
 
 @cli.command(epilog="Example: `spurwechsel export partners.xlsx --format xlsx`")
@@ -426,6 +438,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Unavailable:
         _fail("the database cannot be reached. Does it run, and is DATABASE_URL right?", 3)
     except (
+        AssetsNotInstalled,
         BackupFailed,
         ExportRefused,
         ImportRefused,

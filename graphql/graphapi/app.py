@@ -11,11 +11,12 @@ import base64
 import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from litestar import Litestar, Request, Response, asgi, get
 from litestar.datastructures import ResponseHeader, State
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.params import PathParameter
 from litestar.types import Receive, Scope, Send
 
@@ -41,12 +42,14 @@ from graphapi.opening import Opening
 from graphapi.pages import STYLE, STYLE_PATH
 from graphapi.schema import schema
 from graphapi.searching import engines_of
-from graphapi.settings import Settings, SettingsRefused, read_settings
+from graphapi.settings import Environment, Settings, SettingsRefused, read_settings
 from graphapi.subscriptions import Bounds, SubscriptionsFace
 from graphapi.types.answer_link import PATH
 from graphapi.types.upkeep import UPKEEP
 from graphapi.upkeep_page import UpkeepPages
 from graphapi.watching import Watchers
+from graphapi.web.options import Options, SignOn
+from graphapi.web.site import Site
 from search.follower import Follower
 
 FOLLOW_AGAIN_SECONDS: Final = 5.0
@@ -67,6 +70,28 @@ def address_key(settings: Settings) -> bytes:
 def limits_of(settings: Settings) -> Limits:
     """Return the limits that the settings give; the rest are defaults."""
     return Limits(body_bytes=settings.max_body_bytes, depth=settings.max_depth, cost=settings.max_cost)
+
+
+def web_options(settings: Settings) -> Options:
+    """Return how the pages are run by these settings."""
+    public = settings.public_url or ""
+    return Options(
+        secure=settings.environment is Environment.PRODUCTION or public.startswith("https://"),
+        demo=settings.demo_sign_in,
+        idle=timedelta(minutes=settings.session_idle_minutes),
+        life=timedelta(hours=settings.session_hours),
+        sign_on=_sign_on(settings),
+        assets=settings.web_assets,
+    )
+
+
+def _sign_on(settings: Settings) -> SignOn | None:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None:
+        return None
+    secret = settings.oidc_client_secret.get_secret_value() if settings.oidc_client_secret else None
+    if settings.oidc_client_secret_file is not None:
+        secret = settings.oidc_client_secret_file.read_text(encoding="utf-8").strip()
+    return SignOn(issuer=settings.oidc_issuer, client_id=settings.oidc_client_id, client_secret=secret)
 
 
 async def _following(follower: Follower) -> None:
@@ -113,6 +138,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         address_key=address_key(settings),
         trusted_proxies=networks(settings.trusted_proxies),
         public_url=settings.public_url,
+        web=web_options(settings),
     )
     return application(services, [one.follower(database, reader) for one in kept])
 
@@ -162,6 +188,8 @@ def application(
     @asgi(UPKEEP.rstrip("/"), is_mount=True, copy_scope=True)
     async def upkeep_page(scope: Scope, receive: Receive, send: Send) -> None:
         await upkeep_pages(scope, receive, send)
+
+    site = Site(schema, services, opening.wait)
 
     hsds_face = HsdsFace(services)
 
@@ -238,8 +266,10 @@ def application(
             *lists_of(services),
             feed_of(services),
             hsds,
+            *site.handlers(),
         ],
         lifespan=[running],
+        exception_handlers={NotFoundException: site.refused, MethodNotAllowedException: site.refused},
         state=State({"watchers": watchers}),
         openapi_config=None,
         response_headers=[ResponseHeader(name=name, value=value) for name, value in SECURITY_HEADERS.items()],

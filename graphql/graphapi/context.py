@@ -22,6 +22,7 @@ from graphapi.loaders import Loaders
 from graphapi.messages import MessageLanguage
 from graphapi.people import People
 from graphapi.throttle import Throttle
+from graphapi.web.options import Options
 from referrals.personal_data.keystore import KeyStore
 from search.engine import Engine
 
@@ -41,6 +42,7 @@ class Services:
     trusted_proxies: tuple[Network, ...] = ()
     keys: KeyStore | None = None
     public_url: str | None = None
+    web: Options = dataclasses.field(default_factory=Options)
 
     @property
     def throttle(self) -> Throttle:

@@ -239,6 +239,71 @@ class Settings(BaseSettings):
         ),
     ] = ""
 
+    session_idle_minutes: Annotated[
+        int,
+        Field(
+            ge=5,
+            le=480,
+            validation_alias="SPURWECHSEL_SESSION_IDLE_MINUTES",
+            description="Minutes after which a session in a browser ends when it is not used.",
+        ),
+    ] = 30
+    session_hours: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=24,
+            validation_alias="SPURWECHSEL_SESSION_HOURS",
+            description="Hours after which a session in a browser ends in any case.",
+        ),
+    ] = 12
+    oidc_issuer: Annotated[
+        str | None,
+        Field(
+            validation_alias="SPURWECHSEL_OIDC_ISSUER",
+            description="The town's own sign-on (OpenID Connect issuer, https). "
+            "Unset: nobody can sign in on the pages.",
+        ),
+    ] = None
+    oidc_client_id: Annotated[
+        str | None,
+        Field(
+            validation_alias="SPURWECHSEL_OIDC_CLIENT_ID",
+            description="How this installation is registered there; the address to return to is "
+            "`SPURWECHSEL_PUBLIC_URL` + `/sign-on/return`.",
+        ),
+    ] = None
+    oidc_client_secret: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="SPURWECHSEL_OIDC_CLIENT_SECRET",
+            description="The secret that belongs to it; unset for a public client (PKCE is used always).",
+        ),
+    ] = None
+    oidc_client_secret_file: Annotated[
+        Path | None,
+        Field(
+            validation_alias="SPURWECHSEL_OIDC_CLIENT_SECRET_FILE",
+            description="A file that holds this secret, instead of the variable.",
+        ),
+    ] = None
+    demo_sign_in: Annotated[
+        bool,
+        Field(
+            validation_alias="SPURWECHSEL_DEMO_SIGN_IN",
+            description="One click signs in as a role of the demo network; `make demo` sets it, "
+            "production refuses it.",
+        ),
+    ] = False
+    web_assets: Annotated[
+        Path | None,
+        Field(
+            validation_alias="SPURWECHSEL_WEB_ASSETS",
+            description="Folder of the pages' files from packages (`spurwechsel assets` fills it). "
+            "Unset: beside the Python environment.",
+        ),
+    ] = None
+
     @field_validator("trusted_proxies", "link_networks")
     @classmethod
     def _are_networks(cls, value: str) -> str:
@@ -293,6 +358,14 @@ class Settings(BaseSettings):
         except InvalidInput:
             raise ValueError("must be a mail address") from None
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _is_an_issuer(cls, value: str | None) -> str | None:
+        # as its provider writes it, a slash at the end or not: the name is compared letter by letter
+        if value is not None:
+            cls._is_an_address(value)
+        return value
+
     @field_validator("public_url", "meili_url")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
@@ -302,6 +375,25 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be http(s)://host[:port][/path]")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _sign_on_belongs_together(self) -> Self:
+        production = self.environment is Environment.PRODUCTION
+        if self.demo_sign_in and production:
+            raise ValueError("SPURWECHSEL_DEMO_SIGN_IN must not be set in production")
+        if self.oidc_issuer is None:
+            return self
+        if self.oidc_client_id is None:
+            raise ValueError("SPURWECHSEL_OIDC_CLIENT_ID must be set when SPURWECHSEL_OIDC_ISSUER is")
+        if self.public_url is None:
+            raise ValueError("SPURWECHSEL_PUBLIC_URL must be set when SPURWECHSEL_OIDC_ISSUER is")
+        if production and not self.oidc_issuer.startswith("https://"):
+            raise ValueError("SPURWECHSEL_OIDC_ISSUER must begin with https:// in production")
+        if self.oidc_client_secret is not None and self.oidc_client_secret_file is not None:
+            raise ValueError("SPURWECHSEL_OIDC_CLIENT_SECRET or its file must be set, not both")
+        if self.oidc_client_secret_file is not None and not self.oidc_client_secret_file.is_file():
+            raise ValueError("SPURWECHSEL_OIDC_CLIENT_SECRET_FILE must name a file")
+        return self
 
     @model_validator(mode="after")
     def _mail_belongs_together(self) -> Self:

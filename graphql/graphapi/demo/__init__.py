@@ -21,17 +21,17 @@ from types import FrameType
 from typing import Final
 from urllib.error import HTTPError
 from urllib.request import urlopen
-from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 from rich.console import Console
 
 from directory import membership
-from directory.actors import SYSTEM, Role
+from directory.actors import SYSTEM
 from directory.database import Database
 from directory.importing.entries import entry_id, source_namespace
 from directory.models import Member
 from graphapi.connecting import Addresses, cluster_folder, key_store, master_key_text, prepare
+from graphapi.demo.roles import ROLES, member_of
 from graphapi.embedded import Cluster
 from graphapi.importing import import_network
 from graphapi.opening import Opening
@@ -46,28 +46,6 @@ READY_WITHIN: Final = 60.0
 
 notes: Final = Console(stderr=True)
 
-
-class DemoRole(msgspec.Struct, frozen=True):
-    """A role that one can try: the partner it belongs to (key in the network file) and what it may do."""
-
-    name: str
-    partner: str
-    role: Role
-    administers: bool
-    says: str
-
-
-ROLES: Final = (
-    DemoRole("coordinator", "koordination", Role.COORDINATOR, False, "Koordination"),
-    DemoRole("lead", "koordination", Role.LEAD, True, "Leitung der Koordination"),
-    DemoRole("jobcenter", "jobcenter", Role.PARTNER_MEMBER, True, "Jobcenter, Fallmanagement"),
-    DemoRole("course_provider", "sprachkurstraeger", Role.PARTNER_MEMBER, True, "Kursträger, Anmeldung"),
-    DemoRole(
-        "interpreters", "eritreisch-aethiopischer-verein", Role.PARTNER_MEMBER, True, "Verein, Vermittlung"
-    ),
-    DemoRole("other_municipality", "landkreis-barnim", Role.OTHER_MUNICIPALITY, False, "Landkreis Barnim"),
-)
-"""One member per role; their tokens are made at the first start."""
 
 QUERIES: Final = (
     (
@@ -205,6 +183,7 @@ def _children(settings: Settings, addresses: Addresses) -> list[_Child]:
         "SPURWECHSEL_DATA": str(settings.data.resolve()),
         "SPURWECHSEL_HOST": settings.host,
         "SPURWECHSEL_PORT": str(settings.port),
+        "SPURWECHSEL_DEMO_SIGN_IN": "true",
     }
     return [
         _Child(name, [sys.executable, "-m", "graphapi", command], environment)
@@ -249,8 +228,9 @@ def _say(settings: Settings, tokens: dict[str, str], *, as_json: bool) -> None:
         return
     ends = (datetime.now(UTC) + timedelta(days=212)).date().isoformat()
     shown = Console(highlight=False, soft_wrap=True)
-    shown.print(f"\n[bold]Spurwechsel network[/] answers at [bold]{address}[/]")
-    shown.print("Open that address in a browser for the query page; paste a token there to act as a role.\n")
+    shown.print(f"\n[bold]Spurwechsel network[/]: open [bold]{_address(settings)}/[/] in a browser;")
+    shown.print("one click there signs you in as any role.\n")
+    shown.print(f"GraphQL answers at [bold]{address}[/], with a query page; paste a token there.\n")
     for name, token in tokens.items():
         shown.print(f"  {name:<18} {token}")
     for says, query in QUERIES:
@@ -286,7 +266,7 @@ async def _tokens(database: Database, settings: Settings, source: str) -> dict[s
             if secret and await membership.authenticate(database, secret) is not None:
                 tokens[role.name] = secret
                 continue
-            member_id = uuid5(NAMESPACE_URL, f"spurwechsel-demo/member/{role.name}")
+            member_id = member_of(role)
             if await work.session.get(Member, member_id) is None:
                 work.session.add(
                     Member(

@@ -1,0 +1,1 @@
+"""The pages, one module per area; each registers its own when imported (see ``graphapi.web.routes``)."""

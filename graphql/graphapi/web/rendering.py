@@ -1,0 +1,109 @@
+"""Jinja for the pages: everything escaped, no name unknown, texts and days in the page's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from directory.days import ZONE
+from graphapi.web.translations import LANGUAGES, Translations
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "ps", "ckb", "ur", "he", "prs"})
+
+
+class _Environment(Environment):
+    """Reads ``thing.items`` of GraphQL's data as the field, never as the method of a dict."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, dict) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+def moment_of(value: str | date | datetime) -> date | datetime:
+    """Return what GraphQL gives as text: a day, or a moment in the network's zone."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
+    return value.astimezone(ZONE) if isinstance(value, datetime) else value
+
+
+def direction(language: str) -> str:
+    """Return in which direction a language is written: ``ltr`` or ``rtl``.
+
+    >>> direction("ar"), direction("de"), direction("fa-AF")
+    ('rtl', 'ltr', 'rtl')
+    """
+    return "rtl" if language.split("-")[0] in RIGHT_TO_LEFT else "ltr"
+
+
+def _environment(language: str) -> Environment:
+    made = _Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.policies["ext.i18n.trimmed"] = True
+    said = Translations(language)
+    made.install_gettext_callables(  # type: ignore[attr-defined]
+        said.gettext, said.ngettext, newstyle=True, pgettext=said.pgettext
+    )
+
+    def day(value: Any) -> str:
+        return (
+            ""
+            if value is None
+            else format_date(_day_of(value), "d. MMMM y" if language == "de" else "d MMMM y", locale=language)
+        )
+
+    def moment(value: Any) -> str:
+        if value is None:
+            return ""
+        style = "EE, d. MMMM y, HH:mm 'Uhr'" if language == "de" else "EE, d MMMM y, HH:mm"
+        return format_datetime(moment_of(value), style, locale=language, tzinfo=ZONE)
+
+    def number(value: Any) -> str:
+        return "" if value is None else format_decimal(value, locale=language)
+
+    def told(text: Mapping[str, Any] | None) -> str:
+        """Show a text that GraphQL gives with its language, marked where it is not the page's."""
+        if not text or text.get("text") is None:
+            return ""
+        tongue = text.get("language")
+        if tongue is None or tongue == language:
+            return Markup("{}").format(text["text"])
+        return Markup('<span lang="{}" dir="{}">{}</span>').format(tongue, direction(tongue), text["text"])
+
+    made.filters |= {"day": day, "moment": moment, "number": number, "told": told}
+    made.globals |= {"direction": direction}
+    return made
+
+
+def _day_of(value: Any) -> date:
+    found = moment_of(value)
+    return found.date() if isinstance(found, datetime) else found
+
+
+class Pages:
+    """All templates, once per language of the pages."""
+
+    def __init__(self) -> None:
+        self._environments = {language: _environment(language) for language in LANGUAGES}
+
+    def render(self, template: str, language: str, values: Mapping[str, Any]) -> str:
+        """Return a template filled in; a value that is missing is an error."""
+        return self._environments[language].get_template(template).render(values)
+
+    def translations(self, language: str) -> Translations:
+        """Return the texts of a language, for handlers."""
+        return Translations(language)

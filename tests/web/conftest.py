@@ -1,0 +1,96 @@
+"""Pages in tests: ``web`` asks the application itself, ``visitors`` a real browser and the demo."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from directory import sessions
+from directory.actors import SYSTEM
+from directory.database import Database
+from graphapi.app import application
+from graphapi.context import Services
+from graphapi.web.options import Options
+from referrals.personal_data.keystore import KeyStore
+from tests.graphapi.conftest import MANY
+from tests.graphapi.conftest import world as world
+from tests.web.browsing import CHROMIUM, Demo, Visitors
+
+
+@dataclasses.dataclass
+class Web:
+    """Opens pages without a browser: ``await web.get("/search", text="Kurs")``."""
+
+    http: httpx.AsyncClient
+    database: Database
+
+    async def sign_in(self, member: UUID) -> str:
+        """Have a member signed in; return the session's secret."""
+        async with self.database.work(SYSTEM) as work:
+            secret = await sessions.begin_session(work, member, life=Options().life)
+        self.http.cookies.set("spurwechsel", secret)
+        return secret
+
+    async def get(self, path: str, *, language: str = "en", **query: Any) -> httpx.Response:
+        """Open a page."""
+        headers = {"accept": "text/html", "accept-language": language}
+        return await self.http.get(path, params=query or None, headers=headers)
+
+    async def post(
+        self, path: str, form: dict[str, Any] | None = None, *, number: str | None = None, **headers: str
+    ) -> httpx.Response:
+        """Send a form; ``number`` as on the page that has it (left out: that of the start page)."""
+        if number is None:
+            number = number_of(await self.get("/sign-in"))
+        said = {"accept": "text/html", "accept-language": "en", "sec-fetch-site": "same-origin", **headers}
+        return await self.http.post(path, data={"number": number, **(form or {})}, headers=said)
+
+
+def number_of(response: httpx.Response) -> str:
+    """Return the number of the forms on a page, or nothing."""
+    found = re.search(r'name="number" value="([^"]+)"', response.text)
+    return found[1] if found else ""
+
+
+@pytest.fixture
+async def web(database: Database, keys: KeyStore) -> AsyncIterator[Web]:
+    """A browser's worth of cookies of its own, in the demo's way (http)."""
+    services = Services(
+        database=database, limits=MANY, keys=keys, web=Options(secure=False, demo=True), address_key=bytes(32)
+    )
+    transport = httpx.ASGITransport(application(services))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        yield Web(http, database)
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    """The running demo."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    started = Demo()
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="session")
+async def chromium(demo: Demo) -> AsyncIterator[Browser]:
+    """Debian's Chromium, headless."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+def visitors(chromium: Browser, demo: Demo) -> Visitors:
+    """People with a browser."""
+    return Visitors(chromium, demo)
