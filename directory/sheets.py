@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -40,6 +41,7 @@ from directory.vocabulary import (
     PartnerKind,
     Responsibility,
     ServiceKind,
+    label as label_of,
 )
 
 
@@ -109,8 +111,8 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("cost", "Kosten (Euro)", "Cost (euro)"),
     Column("source", "Quelle", "Source"),
     Column("licence", "Lizenz", "Licence"),
-    Column("updated", "Stand", "Updated"),
     Column("ended", "Nicht mehr angeboten seit", "Gone since"),
+    Column("updated", "Stand", "Updated"),
 )
 """The columns, in the order in which they are written."""
 
@@ -292,16 +294,37 @@ def _flag(cell: str) -> bool:
     raise Wrong("YES_OR_NO_UNREADABLE")
 
 
-def _word(words: type[Any], labels: Mapping[str, str] = {}) -> Callable[[str], Any]:
+def _word(words: type[StrEnum], labels: Mapping[str, str] = {}) -> Callable[[str], Any]:
+    """Return a reader of a word of the vocabulary: by its code, its German or English label, or ``labels``."""
+    known: dict[str, StrEnum] = {}
+    for word in words:
+        for said in (label_of(word, "en"), label_of(word, "de"), word.value.replace("_", " "), word.value):
+            if said is not None:
+                known[" ".join(said.casefold().split())] = word
+    known |= {said: words(code) for said, code in labels.items()}
+
     def read(cell: str) -> Any:
-        plain = cell.strip()
-        plain = labels.get(plain.casefold(), plain)
-        try:
-            return words(plain.upper().replace(" ", "_"))
-        except ValueError:
-            raise Wrong("WORD_UNKNOWN") from None
+        found = known.get(" ".join(cell.casefold().split()))
+        if found is None:
+            raise Wrong("WORD_UNKNOWN")
+        return found
 
     return read
+
+
+_PARTNER_KINDS: Final = {
+    "projekte fb 15": "MUNICIPAL_PROJECT",
+    "freie träger": "FREE_PROVIDER",
+    "kammern": "CHAMBER",
+    "behörden": "AUTHORITY",
+    "unternehmen": "BUSINESS",
+    "betrieb": "BUSINESS",
+    "kommune": "MUNICIPALITY",
+    "spurwechsel in anderen kommunen": "MUNICIPALITY",
+    "migrantenorganisation": "MIGRANT_ORGANISATION",
+    "migrantenselbstorganisation": "MIGRANT_ORGANISATION",
+    "migrantische selbstorganisationen": "MIGRANT_ORGANISATION",
+}
 
 
 _CAPACITY: Final = {
@@ -346,6 +369,26 @@ def _point(kind: ContactKind) -> Callable[[str], list[ContactPoint]]:
         return points[:30]
 
     return read
+
+
+def contact_points(
+    row: Mapping[str, str], of: str, here: tuple[ContactPoint, ...]
+) -> tuple[ContactPoint, ...]:
+    """Return the contact points after a row (``of``: "partner_" or "") was laid over those here.
+
+    A column that is empty says nothing of its kind; a line that stands here already keeps its labels in
+    other languages; addresses of the web have no column and stay.
+    """
+    found: list[ContactPoint] = []
+    for kind, key in ((ContactKind.PHONE, f"{of}phone"), (ContactKind.EMAIL, f"{of}email")):
+        known = [point for point in here if point.kind is kind]
+        if not row.get(key, "").strip():
+            found += known
+            continue
+        written = {_points((point,), kind): point for point in known}
+        for point in READERS[key](row[key]):
+            found.append(written.get(_points((point,), kind), point))
+    return (*found, *(point for point in here if point.kind is ContactKind.WEB))
 
 
 def _spoken(cell: str) -> tuple[LanguageOffered, ...]:
@@ -400,10 +443,15 @@ def _codes(cell: str) -> tuple[str, ...]:
 
 
 def _area(cell: str) -> tuple[str, ...]:
-    keys = tuple(key.replace(" ", "") for key in _codes(cell))
-    if not all(re.fullmatch("[0-9]{2,12}", key) for key in keys):
-        raise Wrong("TERRITORY_UNREADABLE")
-    return keys
+    keys = []
+    for code in _codes(cell):
+        key = code.replace(" ", "")
+        # a number in a spreadsheet loses its leading zero: 9162 was 09162 (Munich)
+        key = key.zfill(len(key) + 1) if len(key) in {4, 11} else key
+        if not re.fullmatch("[0-9]{2,12}", key):
+            raise Wrong("TERRITORY_UNREADABLE")
+        keys.append(key)
+    return tuple(keys)
 
 
 def _hours(cell: str) -> OpeningHours | None:
@@ -413,6 +461,12 @@ def _hours(cell: str) -> OpeningHours | None:
         return parse_hours(cell)
     except InvalidInput:
         raise Wrong("HOURS_UNREADABLE") from None
+
+
+def postcode_of(cell: str) -> str | None:
+    """Return a postcode; spreadsheets take 03046 for a number and leave 3046 of it."""
+    given = cell.strip()[:20]
+    return given.zfill(5) if re.fullmatch("[0-9]{4}", given) else given or None
 
 
 def _in_bounds(bound: float) -> Callable[[str], float | None]:
@@ -429,7 +483,7 @@ def _in_bounds(bound: float) -> Callable[[str], float | None]:
 
 READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "partner": _short,
-    "partner_kind": _word(PartnerKind),
+    "partner_kind": _word(PartnerKind, _PARTNER_KINDS),
     "partner_description": _long,
     "partner_website": _web,
     "partner_phone": _point(ContactKind.PHONE),
@@ -463,7 +517,7 @@ READERS: Final[Mapping[str, Callable[[str], Any]]] = {
 _OF_PLACES: Final[Mapping[str, Callable[[str], Any]]] = {
     "place": lambda cell: " ".join(cell.split())[:300],
     "street": lambda cell: " ".join(cell.split())[:300] or None,
-    "postcode": lambda cell: cell.strip()[:20] or None,
+    "postcode": lambda cell: postcode_of(cell),
     "city": lambda cell: " ".join(cell.split())[:300] or None,
     "latitude": _in_bounds(90),
     "longitude": _in_bounds(180),

@@ -384,10 +384,10 @@ async def test_a_changed_entry_has_another_tag(api: Api, make: Maker, world: Wor
     assert (after.status_code, before.headers["etag"] == after.headers["etag"]) == (200, False)
 
 
-async def sheet(api: Api, **filters: str) -> list[dict[str, str]]:
+async def sheet(api: Api, of: str = "services", **filters: str | list[str]) -> list[dict[str, str]]:
     """Read the list as CSV and as XLSX; both say the same."""
-    text = await api.http.get("/services.csv", params=filters)
-    book = await api.http.get("/services.xlsx", params=filters)
+    text = await api.http.get(f"/{of}.csv", params=filters)
+    book = await api.http.get(f"/{of}.xlsx", params=filters)
     assert (text.status_code, book.status_code) == (200, 200), text.text
     assert text.content.startswith(b"\xef\xbb\xbf"), "offices open it with its umlauts"
     rows = list(csv.reader(io.StringIO(text.content.decode("utf-8-sig")), delimiter=";"))
@@ -415,6 +415,29 @@ async def test_a_filtered_list_is_a_spreadsheet_of_what_is_published(
     assert await sheet(api, municipality="999999999999") == []
 
 
+async def test_partners_are_a_list_of_their_own(api: Api, make: Maker, world: World) -> None:
+    name = (await api.http.get(f"/partners/{world.partner}.jsonld")).json()["name"]
+    named = await sheet(api, "partners", name=name)
+    (row,) = [one for one in named if one["Partner-Nr."] == str(world.partner)]
+    assert (row["Partner"], row["Angebots-Nr."]) == (name, "")
+    kind = row["Art des Partners"]
+    every = await sheet(api, "partners", kind=[kind, "CHAMBER"])
+    assert {one["Art des Partners"] for one in every} <= {kind, "CHAMBER"}
+    assert str(world.partner) in {one["Partner-Nr."] for one in every}
+    assert await sheet(api, "partners", kind="BUSINESS", name=name) == []
+    assert await sheet(api, "partners", municipality="999999999999") == []
+
+
+async def test_facts_of_a_course_filter_a_list(api: Api, make: Maker, world: World) -> None:
+    facts = CourseFacts(childcare=True, level_to=CefrLevel.B1)
+    await make.service(world.partner, "Ein Kurs", course=facts)
+    await make.service(world.partner, "Keiner")
+    here = {"partner": str(world.partner)}
+    found = await sheet(api, **here, childcare="true", level_to="B1")
+    assert [row["Angebot (de)"] for row in found] == ["Ein Kurs"]
+    assert await sheet(api, **here, childcare="false") == []
+
+
 @pytest.mark.parametrize("title", ["=1+1", "+49", "-x", "@SUM(A1)", "\t=1"])
 async def test_no_cell_of_a_list_is_a_formula(api: Api, make: Maker, world: World, title: str) -> None:
     await make.service(world.partner, f"{title} Kurs")
@@ -426,6 +449,17 @@ async def test_no_cell_of_a_list_is_a_formula(api: Api, make: Maker, world: Worl
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 
-@pytest.mark.parametrize("wrong", [{"kind": "NONSENSE"}, {"municipality": "12"}, {"partner": "x"}])
-async def test_a_wrong_filter_is_refused(api: Api, wrong: dict[str, str]) -> None:
-    assert (await api.http.get("/services.csv", params=wrong)).status_code == 400
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "NONSENSE"}, {"municipality": "12"}, {"partner": "x"}, {"childcare": "maybe"},
+        {"tema": "job"}, {"text": "x" * 301}, {"latitude": "51.7"}, {"radius_km": "5"},
+        {"partner": [str(UUID(int=1)), str(UUID(int=2))]}, {"topic": [f"t{n}" for n in range(51)]},
+    ],
+)  # fmt: skip
+async def test_a_wrong_filter_is_refused(api: Api, wrong: dict[str, Any]) -> None:
+    """By its name, and never overheard: who misspells one would get a list that is not what it seems."""
+    answer = await api.http.get("/services.csv", params=wrong)
+    assert answer.status_code == 400
+    assert any(name in answer.text for name in (*wrong, "latitude", "longitude"))
+    assert (await api.http.get("/partners.xlsx", params={"names": "x"})).status_code == 400

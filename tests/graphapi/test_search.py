@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from directory.database import Database
-from directory.values import CourseFacts, CourseRun, EligibilityRule
+from directory.values import CourseFacts, CourseRun, EligibilityRule, LanguageOffered
 from directory.vocabulary import Answer, CefrLevel, ResidenceStatus
 from graphapi.app import application
 from graphapi.context import Services
@@ -162,8 +162,33 @@ async def test_bad_input_names_the_field(
     assert answer.body["errors"][0]["extensions"]["field"].startswith(field)
 
 
+async def test_what_a_search_finds_is_a_spreadsheet_too(searching: tuple[Api, Maker, Follower]) -> None:
+    """Words, languages and residence status as in searches; the filters of lists hold besides."""
+    api, make, follower = searching
+    world = await make.world()
+    tigrinya = [LanguageOffered(language="ti")]
+    rule = [EligibilityRule(statuses=(ResidenceStatus.SECTION_60A,), answer=Answer.DOES_NOT_FIT)]
+    await make.service(world.partner, "Nähwerkstatt Kolibri", languages=tigrinya)
+    await make.service(world.other_partner, "Nähwerkstatt Kolibri", eligibility=rule)
+    await make.service(world.partner, "Schuldnerberatung")
+    await follower.catch_up()
+
+    async def rows(**asked: str) -> int:
+        answer = await api.http.get("/services.csv", params=asked)
+        assert answer.status_code == 200, answer.text
+        return len(answer.text.splitlines()) - 1
+
+    assert await rows(text="Nähwerkstatt") == 2
+    assert await rows(text="Nähwerkstatt", partner=str(world.partner)) == 1
+    assert await rows(language="ti") == 1
+    assert await rows(text="Nähwerkstatt", residence_status="SECTION_60A") == 1
+    assert await rows(text="Nähwerkstatt", residence_status="SECTION_60A", fits_only="true") == 0
+    assert await rows(text="Nähwerkstatt", topic="job") == 0
+
+
 async def test_without_an_index_it_is_503(searching: tuple[Api, Maker, Follower]) -> None:
     api, _, _ = searching
+    assert (await api.http.get("/services.csv", params={"text": "x"})).status_code == 503
     answer = await api(SEARCH, {"input": {"text": "x"}})
 
     assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])

@@ -1,44 +1,145 @@
-"""A filtered list of what is published, as a spreadsheet: /services.csv and /services.xlsx.
+"""Filtered lists of what is published, as spreadsheets: /services.csv|xlsx and /partners.csv|xlsx.
 
 The columns are those that ``spurwechsel import`` reads back. No cell is a formula, whatever it begins with.
+The filters are those of the GraphQL lists and searches. A list is whole or refused: one that would be cut off
+answers 413 and says what to do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
-from litestar import Response, get
+import msgspec
+from litestar import Request, Response, get
+from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import QueryParameter
 
 from directory import sources
 from directory.actors import ANONYMOUS
+from directory.courses import CourseFilter
 from directory.database import Database, Unavailable
+from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.exporting.sheets import write_csv, write_xlsx
 from directory.problems import InvalidInput
-from directory.sources import LARGEST_PAGE, ServiceFilter
-from directory.vocabulary import ServiceKind
+from directory.sources import LARGEST_PAGE, PartnerFilter, ServiceFilter
+from directory.values import LanguageTag
+from directory.vocabulary import (
+    CefrLevel,
+    CourseAccess,
+    CourseFormat,
+    PartnerKind,
+    ResidenceStatus,
+    ServiceKind,
+)
 from graphapi.context import Services
+from search import engine as search
+from search.engine import DEEPEST, SearchUnavailable
+from search.finding import search_services
 
 MOST_ROWS: Final = 5_000
 """Rows of a list at most; whoever needs the whole directory follows ``/feed`` or ``/hsds/``."""
 
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-Kinds: TypeAlias = Annotated[list[ServiceKind] | None, QueryParameter(max_items=20)]
-Topics: TypeAlias = Annotated[list[str] | None, QueryParameter(max_items=50)]
-Territory: TypeAlias = Annotated[str | None, QueryParameter(pattern="^[0-9]{12}$")]
-
-PartnerId: TypeAlias = Annotated[UUID | None, QueryParameter()]
+TYPES: Final = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 
 Row: TypeAlias = tuple[PartnerDocument, ServiceDocument | None]
+Territory: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9]{12}$")]
+Word: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+Code: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+T = TypeVar("T")
+Few: TypeAlias = Annotated[tuple[T, ...], msgspec.Meta(max_length=50)]
+
+
+class PartnersAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The filters of /partners: ``kind`` any of these, ``name``: how it begins, ``municipality``: ARS."""
+
+    kind: Few[PartnerKind] = ()
+    municipality: Territory | None = None
+    name: Word | None = None
+
+
+class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The filters of /services: all must hold, several values of one mean any of them.
+
+    ``text``, ``language``, ``partner_kind``, ``residence_status`` (with ``fits_only``), ``room_on`` and a
+    circle (``latitude``, ``longitude``, ``radius_km``) are those of searches; such a list has at most 1,000
+    rows. From ``level_from`` on: facts of a course, what is not known passes.
+    """
+
+    kind: Few[ServiceKind] = ()
+    topic: Few[Code] = ()
+    municipality: Territory | None = None
+    partner: UUID | None = None
+    text: Word | None = None
+    language: Few[LanguageTag] = ()
+    partner_kind: Few[PartnerKind] = ()
+    residence_status: ResidenceStatus | None = None
+    fits_only: bool = False
+    room_on: date | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    radius_km: float | None = None
+    level_from: CefrLevel | None = None
+    level_to: CefrLevel | None = None
+    starts_after: date | None = None
+    ends_before: date | None = None
+    bookable_on: date | None = None
+    childcare: bool | None = None
+    women_only: bool | None = None
+    format: CourseFormat | None = None
+    access: Few[CourseAccess] = ()
+    exam: Word | None = None
+    cost_at_most: int | None = None
+
+    def course(self) -> CourseFilter | None:
+        """Return the facts of a course that are asked for, or None: it need not be one."""
+        given = {name: getattr(self, name) for name in CourseFilter.__struct_fields__}
+        return CourseFilter(**given) if any(value not in (None, ()) for value in given.values()) else None
+
+    def searched(self) -> bool:
+        """Whether only a search can tell."""
+        return bool(self.text or self.language or self.partner_kind) or any(
+            value is not None
+            for value in (self.residence_status, self.room_on, self.latitude, self.longitude, self.radius_km)
+        )
+
+    def near(self) -> search.Near | None:
+        """Return the circle; raises InvalidInput for half of one."""
+        given = {"latitude": self.latitude, "longitude": self.longitude, "radius_km": self.radius_km}
+        missing = [name for name, value in given.items() if value is None]
+        if len(missing) == len(given):
+            return None
+        if missing:
+            raise InvalidInput(missing[0], "required")
+        return search.Near(**given)  # type: ignore[arg-type]
+
+
+A = TypeVar("A", PartnersAsked, ServicesAsked)
+
+
+def _read(request: Request[Any, Any, State], shape: type[A]) -> A:
+    """Return the filters of a request; whatever is unknown or malformed is a 400 that names it."""
+    fields = {field.name: field for field in msgspec.structs.fields(shape)}
+    given: dict[str, Any] = {}
+    for name, values in request.query_params.dict().items():
+        several = name in fields and fields[name].default == ()
+        if not several and len(values) > 1:
+            raise HTTPException(status_code=400, detail=f"{name}: given more than once")
+        given[name] = values if several else values[0]
+    try:
+        return msgspec.convert(given, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise HTTPException(status_code=400, detail=str(error)) from None
 
 
 def routes(services: Services) -> list[HTTPRouteHandler]:
@@ -46,68 +147,144 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     database = services.database
     one = asyncio.Semaphore(1)
 
-    async def filtered(
-        kind: list[ServiceKind] | None,
-        topic: list[str] | None,
-        municipality: str | None,
-        partner: UUID | None,
-    ) -> list[Row]:
+    async def answered(request: Request[Any, Any, State], name: str, rows: Any) -> Response[bytes]:
+        suffix = request.url.path.rpartition(".")[2]
         try:
-            town = None
-            if municipality is not None:
-                towns = await sources.municipalities(database)
-                town = next((term.id for term in towns if term.ars == municipality), None)
-                if town is None:
-                    return []
-            given = ServiceFilter(kinds=kind, topics=topic, municipality_id=town, partner_id=partner)
-            return await _rows(database, given)
-        except Unavailable:
+            found = await rows
+        except (Unavailable, SearchUnavailable):
             raise HTTPException(status_code=503, detail="Try again in a moment.") from None
         except InvalidInput as problem:
             raise HTTPException(status_code=400, detail=f"{problem.field}: {problem.reason}") from None
-
-    @get("/services.csv")
-    async def csv_list(
-        kind: Kinds = None, topic: Topics = None, municipality: Territory = None, partner: PartnerId = None
-    ) -> Response[bytes]:
-        """Give the published services as CSV: kind, topic (any of several), municipality (ARS), partner."""
-        rows = await filtered(kind, topic, municipality, partner)
         async with one:
-            return _sheet(await asyncio.to_thread(_written, rows, "csv"), "text/csv", "csv")
+            content = await asyncio.to_thread(_written, found, suffix)
+        headers = {
+            "content-disposition": f'attachment; filename="{name}.{suffix}"',
+            "cache-control": "public, max-age=60",
+        }
+        return Response(content, headers=headers, media_type=TYPES[suffix])
 
-    @get("/services.xlsx")
-    async def xlsx_list(
-        kind: Kinds = None, topic: Topics = None, municipality: Territory = None, partner: PartnerId = None
-    ) -> Response[bytes]:
-        """Give the published services as XLSX: kind, topic (any of several), municipality (ARS), partner."""
-        rows = await filtered(kind, topic, municipality, partner)
-        async with one:
-            return _sheet(await asyncio.to_thread(_written, rows, "xlsx"), XLSX, "xlsx")
+    @get(["/services.csv", "/services.xlsx"])
+    async def service_list(request: Request[Any, Any, State]) -> Response[bytes]:
+        """Give the published services that the filters choose (``ServicesAsked``)."""
+        return await answered(request, "services", _services(services, _read(request, ServicesAsked)))
 
-    return [csv_list, xlsx_list]
+    @get(["/partners.csv", "/partners.xlsx"])
+    async def partner_list(request: Request[Any, Any, State]) -> Response[bytes]:
+        """Give the published partners that the filters choose (``PartnersAsked``), without their services."""
+        return await answered(request, "partners", _partners(database, _read(request, PartnersAsked)))
+
+    return [service_list, partner_list]
 
 
-async def _rows(database: Database, given: ServiceFilter) -> list[Row]:
-    """Return the services of a filter with their partners; raises 413 when there are too many."""
+def _too_many(most: int) -> HTTPException:
+    return HTTPException(
+        status_code=413, detail=f"More than {most} rows: narrow the filter, or follow /feed or /hsds/."
+    )
+
+
+async def _town(database: Database, ars: str) -> UUID | None:
+    towns = await sources.municipalities(database)
+    return next((term.id for term in towns if term.ars == ars), None)
+
+
+async def _partners(database: Database, asked: PartnersAsked) -> list[Row]:
+    town = None
+    if asked.municipality is not None:
+        town = await _town(database, asked.municipality)
+        if town is None:
+            return []
+    given = PartnerFilter(kinds=asked.kind or None, municipality_id=town, name_prefix=asked.name)
+    found: list[Row] = []
+    after: str | None = None
+    while True:
+        page = await sources.partners(database, ANONYMOUS, given, first=LARGEST_PAGE, after=after)
+        found.extend((partner, None) for partner in page.nodes)
+        if not page.has_next:
+            return found
+        if len(found) >= MOST_ROWS:
+            raise _too_many(MOST_ROWS)
+        after = page.cursors[-1]
+
+
+async def _services(services: Services, asked: ServicesAsked) -> list[Row]:
+    database, town = services.database, None
+    if asked.municipality is not None:
+        town = await _town(database, asked.municipality)
+        if town is None:
+            return []
+    if asked.searched():
+        return await _searched(services, asked)
+    given = ServiceFilter(
+        kinds=asked.kind or None,
+        topics=asked.topic or None,
+        municipality_id=town,
+        partner_id=asked.partner,
+        course=asked.course(),
+    )
     found: list[Row] = []
     after: str | None = None
     while True:
         page = await sources.services(database, ANONYMOUS, given, first=LARGEST_PAGE, after=after)
-        ids = list(dict.fromkeys(service.partner.id for service in page.nodes))
-        known = await sources.partners_by_id(database, ANONYMOUS, ids)
-        partners = {partner.id: partner for partner in known if partner is not None}
-        found.extend(
-            (partners[service.partner.id], service)
-            for service in page.nodes
-            if service.partner.id in partners  # else it was hidden in between
-        )
+        found.extend(await _with_partners(database, page.nodes))
         if not page.has_next:
             return found
         if len(found) >= MOST_ROWS:
-            raise HTTPException(
-                status_code=413, detail=f"More than {MOST_ROWS} rows: narrow the filter, or follow /feed."
-            )
+            raise _too_many(MOST_ROWS)
         after = page.cursors[-1]
+
+
+async def _searched(services: Services, asked: ServicesAsked) -> list[Row]:
+    """Return what a search finds, the best first; filters of lists mean there what they mean in lists."""
+    today = local_day(services.database.clock())
+    status = asked.residence_status
+    query = search.SearchQuery(
+        today=today,
+        text=asked.text or "",
+        filters=search.Filters(
+            kinds=asked.kind,
+            topics=asked.topic,
+            languages=asked.language,
+            partner_kinds=asked.partner_kind,
+            residence=None
+            if status is None
+            else search.ResidenceFilter(status=status, on=today, fits_only=asked.fits_only),
+            near=asked.near(),
+            open_capacity_on=asked.room_on,
+            course=asked.course(),
+        ),
+        highlights=False,
+        first=LARGEST_PAGE,
+    )
+    found: list[Row] = []
+    while True:
+        page = await search_services(services.engines, services.database.reader, ANONYMOUS, query)
+        if page.total > DEEPEST:
+            raise _too_many(DEEPEST)
+        hits = [one.service for one in page.services]
+        found.extend(await _with_partners(services.database, [one for one in hits if _chosen(one, asked)]))
+        if not (page.more and page.services):
+            return found
+        query = msgspec.structs.replace(query, after=page.services[-1].hit.cursor)
+
+
+def _chosen(service: ServiceDocument, asked: ServicesAsked) -> bool:
+    """Whether a hit meets what searches do not ask, or ask otherwise (topics with all that is below)."""
+    return (
+        (asked.partner is None or service.partner.id == asked.partner)
+        and (asked.municipality is None or service.municipality.ars == asked.municipality)
+        and (not asked.topic or any(topic.code in asked.topic for topic in service.topics))
+    )
+
+
+async def _with_partners(database: Database, found: Sequence[ServiceDocument]) -> list[Row]:
+    ids = list(dict.fromkeys(service.partner.id for service in found))
+    known = await sources.partners_by_id(database, ANONYMOUS, ids)
+    partners = {partner.id: partner for partner in known if partner is not None}
+    return [
+        (partners[service.partner.id], service)
+        for service in found
+        if service.partner.id in partners  # else it was hidden in between
+    ]
 
 
 async def _one_by_one(rows: Sequence[Row]) -> AsyncIterator[Row]:
@@ -116,16 +293,8 @@ async def _one_by_one(rows: Sequence[Row]) -> AsyncIterator[Row]:
 
 
 def _written(rows: Sequence[Row], suffix: str) -> bytes:
-    write = write_csv if suffix == "csv" else write_xlsx
+    write: Callable[..., Any] = write_csv if suffix == "csv" else write_xlsx
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"services.{suffix}")
+        path = Path(folder, f"list.{suffix}")
         asyncio.run(write(path, _one_by_one(rows)))
         return path.read_bytes()
-
-
-def _sheet(content: bytes, media_type: str, suffix: str) -> Response[bytes]:
-    headers = {
-        "content-disposition": f'attachment; filename="services.{suffix}"',
-        "cache-control": "public, max-age=60",
-    }
-    return Response(content, headers=headers, media_type=media_type)
