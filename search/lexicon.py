@@ -27,6 +27,21 @@ STOP_WORDS: Final = frozenset(
 )
 """Function words of German and English, umlauts written out; left out of a query that has other words."""
 
+ASKING_WORDS: Final = frozenset(
+    """
+    ablauf abläuft adresse angeboten anbieten anmelden art arten beachten bedeuten bedeutet bedingung
+    bedingungen begriff beantragen beinhaltet bekommt benoetige benoetigen benoetigt besondere besonders
+    bestimmte bestimmten bieten bietet dauer dauert deutschland erfahren erfuellen erhaelt erhalten
+    erklaeren erreichen existieren form formen funktion geeignet gelten genau gilt helfen hilft hoch
+    information informationen informieren kontakt kostet laeuft lange melden moeglich moeglichkeit
+    moeglichkeiten naehe normal normalerweise nutzen oeffnungszeiten oft passiert rolle speziell spezielle
+    speziellen stehen steht tun umfasst unterlagen unterschied verfuegbar verstehen versteht viel viele
+    vielen voraussetzung voraussetzungen vorteil vorteile wenden wichtig wichtige ziel zugaenglich
+    zustaendig zustehen
+    """.split()  # noqa: SIM905 - a list of words reads best as text
+)
+"""Words with which people ask, whatever they look for; they count, but less than the others."""
+
 BUILDING_WORDS: Final = frozenset(
     """
     abend abitur abschluss abteilung adresse agentur akademie alltag alphabetisierung alter alters amt

@@ -34,6 +34,7 @@ from search.engine import (
     cursor_at,
     mark,
 )
+from search.expansion import units
 from search.fields import SCHEMA, SHAPE, texts_decoder, to_index
 from search.folder import IndexFolder, Stamp, is_sound, stamp
 from search.policy import may_be_found
@@ -53,7 +54,7 @@ from search.queries import (
     with_term,
 )
 from search.suggesting import Suggestion, SuggestQuery, suggestions
-from search.text import fragment, query_words
+from search.text import fragment
 
 WRITER_MEMORY: Final = 50_000_000
 MOST_BUCKETS: Final = 65_000
@@ -374,7 +375,7 @@ class _Search:
         self.searcher = snapshot.searcher
         self.snapshot = snapshot
         self.query = query
-        self.words = query_words(query.text)
+        self.words = units(query.text)
         # Text without a single word ("!?") asks for nothing that could be found.
         self.nothing = bool(query.text.strip()) and not self.words
         self.compiled = compile_words(self.words, snapshot) if self.words else None

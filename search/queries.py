@@ -18,11 +18,12 @@ from directory.eligibility import LEVELS, Profile, judge_rules, territory
 from directory.vocabulary import Answer, CapacityState, Gender
 from search.days import LAST_DAY, day_number
 from search.engine import Filters, Near
+from search.expansion import ONLY_WEIGHT, OTHER_WEIGHT, Unit
 from search.fields import SCHEMA, SECTIONS, prefixes, rules_decoder
 from search.matching import Situation
 from search.text import QueryWord, Wanted, typos_allowed
 
-PART_WEIGHT: Final = 1.0
+PART_WEIGHT: Final = 0.7
 """What a part of a compound in the query counts against the whole."""
 
 INEXACT: Final = {"title": 0.2, "name": 0.12, "label": 0.12, "body": 0.06}
@@ -39,8 +40,8 @@ SHORT_SEARCH: Final = 4
 """How many words a short search has at most."""
 
 MANDATORY_WORDS: Final = 2
-"""Searches of up to so many words ask for all of them; longer ones are questions: any word counts, and the
-more the better. Asking for more of them was measured, and loses answers."""
+"""Searches of up to so many words or names ask for all of them; longer ones are questions: any word counts,
+and the more the better. Asking for more of them was measured, and loses answers."""
 
 
 MOST_JUDGED: Final = 64
@@ -289,43 +290,74 @@ class Compiled(NamedTuple):
     wanted: Wanted
 
 
-def compile_words(words: Sequence[QueryWord], known: Known) -> Compiled:
-    """Build the query of own tokens: exact forms, and where a word is unknown its prefix, ending or typos."""
+def compile_words(units: Sequence[Unit], known: Known) -> Compiled:
+    """Build the query of own tokens: exact forms and other names, and where neither is known what resembles.
+
+    Of a word and its other names the best counts, so that who has all of them is no better than who has one.
+    """
     wanted = Wanted()
     strict: list[Query] = []
     relaxed: list[Query] = []
-    for word in words:
-        exact = _exact(word)
-        there = any(
-            known.has(f"{section}_any", word.word)
-            or any(known.has(f"{section}_parts", base) for base in word.stems)
-            for section in SECTIONS
-        )
-        wanted.words.add(word.word)
-        wanted.stems.update(word.stems)
-        more: list[Query] = []
-        if (word.last or not there) and len(word.word) >= (4 if there else 3):
-            more += _inexact(word.word, typos=0, weight=1.0)
-            wanted.prefixes.add(word.word)
-        if not there:
-            more += _unknown(word, wanted)
-        exactly = either(exact)
-        whole = [exactly]
-        if word.parts:
-            # All parts of a compound, in whatever compounds or words they stand, are as good as it.
-            whole.append(every([either(_part(part)) for part in word.parts]))
-            wanted.stems.update(word.parts)
-        if more:
-            whole += [Query.const_score_query(either(whole), EXACT_BONUS), *more]
-        strict.append(either(whole))
-        pieces = [Query.boost_query(query, PART_WEIGHT) for part in word.parts for query in _part(part)]
-        relaxed.append(either([*whole, *pieces]))
-    loose = either([*relaxed, *_complete(words)])
-    if len(words) > MANDATORY_WORDS:
-        return Compiled(loose, loose, wanted)
+    for unit in units:
+        there = {word.word: _is_there(word, known) for word in unit.words}
+        others = [other for other in unit.others if all(_any_section(known, "parts", base) for base in other)]
+        made = [_word(word, there[word.word], bool(others), wanted) for word in unit.words]
+        own = [Query.boost_query(one[0], word.weight) for one, word in zip(made, unit.words, strict=True)]
+        loose = [Query.boost_query(one[1], word.weight) for one, word in zip(made, unit.words, strict=True)]
+        whole = own[0] if len(own) == 1 else every(own)
+        if not others:
+            strict.append(whole)
+            relaxed += loose
+            continue
+        for other in others:
+            wanted.stems.update(other)
+        weight = OTHER_WEIGHT if any(there.values()) else ONLY_WEIGHT
+        named = [
+            Query.boost_query(every([either(_part(base)) for base in other]), weight) for other in others
+        ]
+        strict.append(Query.disjunction_max_query([whole, *named]))
+        relaxed.append(Query.disjunction_max_query([either(loose), *named]))
+    words = [word for unit in units for word in unit.words]
+    loosely = either([*relaxed, *_complete(words)])
+    if len(units) > MANDATORY_WORDS:
+        return Compiled(loosely, loosely, wanted)
     needed = [(Occur.Must, query) for query in strict]
     welcome = [(Occur.Should, query) for query in _complete(words)]
-    return Compiled(Query.boolean_query([*needed, *welcome]), loose, wanted)
+    return Compiled(Query.boolean_query([*needed, *welcome]), loosely, wanted)
+
+
+def _any_section(known: Known, form: str, word: str) -> bool:
+    return any(known.has(f"{section}_{form}", word) for section in SECTIONS)
+
+
+def _is_there(word: QueryWord, known: Known) -> bool:
+    """Whether any service has the word, as it is or in another form."""
+    return _any_section(known, "any", word.word) or any(
+        _any_section(known, "parts", base) for base in word.stems
+    )
+
+
+def _word(word: QueryWord, there: bool, named: bool, wanted: Wanted) -> tuple[Query, Query]:
+    """Return the query for a word, and the one for it or parts of it; ``named``: it has other names."""
+    exact = _exact(word)
+    wanted.words.add(word.word)
+    wanted.stems.update(word.stems)
+    more: list[Query] = []
+    if (word.last or not there) and len(word.word) >= (4 if there else 3):
+        more += _inexact(word.word, typos=0, weight=1.0)
+        wanted.prefixes.add(word.word)
+    if not there and not named:
+        more += _unknown(word, wanted)
+    whole = [either(exact)]
+    if word.parts:
+        # All parts of a compound, in whatever compounds or words they stand, are as good as it.
+        parts = every([either(_part(part)) for part in word.parts])
+        whole.append(Query.boost_query(parts, PART_WEIGHT))
+        wanted.stems.update(word.parts)
+    if more:
+        whole += [Query.const_score_query(either(whole), EXACT_BONUS), *more]
+    pieces = [Query.boost_query(query, PART_WEIGHT) for part in word.parts for query in _part(part)]
+    return either(whole), either([*whole, *pieces])
 
 
 def _exact(word: QueryWord) -> list[Query]:

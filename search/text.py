@@ -14,10 +14,11 @@ from typing import Final, NamedTuple
 import msgspec
 from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
-from search.lexicon import BUILDING_WORDS, PLACES, STOP_WORDS
+from search.concepts import concepts, fingerprint
+from search.lexicon import ASKING_WORDS, BUILDING_WORDS, PLACES, STOP_WORDS
 
-NORMALISER: Final = 1
-"""Number of these rules; an index made by other rules is rebuilt."""
+NORMALISER: Final = f"2-{fingerprint()}"
+"""Number of these rules, and of the words they know; an index made by other rules is rebuilt."""
 
 MAXIMUM_CHARACTERS: Final = 500
 MAXIMUM_WORDS: Final = 40
@@ -166,6 +167,9 @@ def stem(word: str, language: str = "de") -> str:
 
 _LINKS: Final = ("", "s", "es", "n", "en", "er", "e", "-")
 _SHORTEST_PART: Final = 3
+_LONGEST_PART: Final = 12
+"""Longer words of the vocabulary are taken for compounds themselves."""
+
 _PARTS: Final = frozenset(fold(word) for word in BUILDING_WORDS)
 _PART_STEMS: Final = frozenset(stem(word) for word in _PARTS if len(word) > 3)
 _SHORTEST_COMPOUND: Final = 8
@@ -173,6 +177,49 @@ _SHORTEST_COMPOUND: Final = 8
 
 def _is_part(word: str) -> bool:
     return word in _PARTS or (len(word) > 4 and stem(word) in _PART_STEMS)
+
+
+class _Parts:
+    """The building words and those of the vocabulary that are no compounds of others, with their stems."""
+
+    def __init__(self) -> None:
+        self.words = set(_PARTS)
+        self.stems = set(_PART_STEMS)
+        names = (name for concept in concepts() for name in concept.labels["de"])
+        # Names as they are written: adjectives and verbs, in small letters, build few compounds.
+        words = {fold(word) for name in names for word in _WORD.findall(name) if word[0].isupper()}
+        for word in sorted(words, key=lambda word: (len(word), word)):
+            if 4 <= len(word) <= _LONGEST_PART and word.isalpha() and word.isascii() and not self._made(word):
+                self.words.add(word)
+                if len(word) > 4:
+                    self.stems.add(stem(word))
+
+    def _made(self, word: str) -> bool:
+        return len(_split_by_last(word)) > 1 or self.halves(word) is not None
+
+    def has(self, word: str) -> bool:
+        """Whether a folded word is one of these, in any form."""
+        return word in self.words or (len(word) > 4 and stem(word) in self.stems)
+
+    def halves(self, word: str) -> tuple[str, str] | None:
+        """Return the two halves of a compound of these words, cut so that the shorter one is longest."""
+        best: tuple[int, str, str] | None = None
+        for cut in range(4, len(word) - 3):
+            last = word[cut:]
+            if not self.has(last):
+                continue
+            for link in _LINKS[:-1]:
+                first = word[: cut - len(link)] if word[:cut].endswith(link) else ""
+                if len(first) >= _SHORTEST_PART and self.has(first):
+                    shorter = min(len(first), len(last))
+                    if best is None or shorter > best[0]:
+                        best = (shorter, first, last)
+        return best[1:] if best is not None else None
+
+
+@lru_cache(maxsize=1)
+def _parts() -> _Parts:
+    return _Parts()
 
 
 def _modifiers(word: str, depth: int = 4) -> list[str] | None:
@@ -197,16 +244,9 @@ def _modifiers(word: str, depth: int = 4) -> list[str] | None:
     return None
 
 
-@lru_cache(maxsize=WORDS_KEPT)
-def split_compound(word: str) -> tuple[str, ...]:
-    """Return the parts of a folded German compound, or the word itself when it is none that is known.
-
-    The longest known last part decides; what stands before it may be unknown if it is long enough.
-
-    >>> split_compound("sprachmittlung"), split_compound("arbeitsmarktintegration"), split_compound("kurs")
-    (('sprach', 'mittlung'), ('arbeit', 'markt', 'integration'), ('kurs',))
-    """
-    if len(word) < _SHORTEST_COMPOUND or not word.isascii() or not word.isalpha() or _is_part(word):
+def _split_by_last(word: str) -> tuple[str, ...]:
+    """Return the parts of a compound whose last is a building word; what stands before may be unknown."""
+    if len(word) < _SHORTEST_COMPOUND or _is_part(word):
         return (word,)
     unknown: tuple[str, ...] | None = None
     for cut in range(_SHORTEST_PART, len(word) - 3):
@@ -218,6 +258,24 @@ def split_compound(word: str) -> tuple[str, ...]:
         if unknown is None and cut >= 4 and len(last) >= 4:
             unknown = (word[:cut], last)
     return unknown or (word,)
+
+
+@lru_cache(maxsize=WORDS_KEPT)
+def split_compound(word: str) -> tuple[str, ...]:
+    """Return the parts of a folded German compound, or the word itself when it is none that is known.
+
+    >>> split_compound("sprachmittlung"), split_compound("arbeitsmarktintegration"), split_compound("kurs")
+    (('sprach', 'mittlung'), ('arbeits', 'markt', 'integration'), ('kurs',))
+    """
+    if len(word) < _SHORTEST_COMPOUND or not word.isascii() or not word.isalpha():
+        return (word,)
+    known = _parts()
+    if known.has(word):
+        return (word,)
+    halves = known.halves(word)
+    if halves is None:
+        return _split_by_last(word)
+    return (*split_compound(halves[0]), *split_compound(halves[1]))
 
 
 class Forms(NamedTuple):
@@ -276,9 +334,18 @@ class QueryWord(NamedTuple):
     parts: tuple[str, ...]
     last: bool
     """Whether it is the last word, which may still be being typed."""
+    weight: float = 1.0
+    """What it counts for: words that only ask count less than those that say what for."""
 
 
 _STOP: Final = frozenset(fold(word) for word in STOP_WORDS)
+_ASKING: Final = frozenset(stem(fold(word)) for word in ASKING_WORDS)
+ASKING_WEIGHT: Final = 0.4
+
+
+def is_stop_word(word: str) -> bool:
+    """Whether a folded word is left out of a query that has others."""
+    return word in _STOP
 
 
 def query_words(text: str) -> list[QueryWord]:
@@ -297,6 +364,7 @@ def query_words(text: str) -> list[QueryWord]:
                 or (word,),
                 tuple(stem(piece) for piece in pieces) if len(pieces) > 1 else (),
                 word == found[-1] and not ended,
+                ASKING_WEIGHT if stem(word) in _ASKING else 1.0,
             )
         )
     return words

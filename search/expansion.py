@@ -1,0 +1,179 @@
+"""What a search means besides its words: other names of the same thing, in other words and languages.
+
+Both engines ask here. Names are found in the query as whole phrases, the longest first, in any of the
+vocabulary's languages; what they stand for is looked for by its German and English names, which count less
+than the words themselves and are never needed.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
+
+from search.concepts import Concept, concepts
+from search.text import QueryWord, is_stop_word, query_words, stem, tokens, words_of
+
+OTHER_WEIGHT: Final = 0.5
+"""What another name counts against the word itself, where services have the word."""
+
+ONLY_WEIGHT: Final = 0.8
+"""What it counts where no service has the word: it is of another language, or nobody writes it so."""
+
+MOST_OTHERS: Final = 12
+"""How many other names of one thing are looked for."""
+
+MOST_CONCEPTS: Final = 4
+"""How many things one phrase may mean; what has more meanings says nothing."""
+
+_SEARCHED: Final = ("de", "en")
+"""In which languages the names are looked for: every service has German texts, many have English ones."""
+
+
+class Unit(NamedTuple):
+    """A word of a query, or a phrase that is the name of something.
+
+    ``others``: what else it is called, each as stems that must all be there.
+    """
+
+    words: tuple[QueryWord, ...]
+    others: tuple[tuple[str, ...], ...] = ()
+
+
+_STEMMERS: Final = {
+    name: TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stemmer(name)).build()
+    for name in ("arabic", "french", "russian")
+}
+_RULES: Final = {"de": "de", "en": "en", "fr": "french", "ru": "russian", "uk": "cyrillic", "ar": "arabic"}
+_CYRILLIC_SUFFIXES: Final = (
+    "ами", "ями", "ові", "еві", "ому", "ого", "ій", "ою", "ею", "ів", "им", "их", "ах", "ях",
+)  # fmt: skip
+_CYRILLIC_ENDINGS: Final = "аеєиіїйоуьюяыэё"
+
+
+@lru_cache(maxsize=20_000)
+def _key_word(word: str, rules: str) -> str:
+    """Return the form in which a folded word of a name is compared, by the rules of its language."""
+    if rules in {"de", "en"}:
+        return stem(word, rules)
+    if rules in _STEMMERS:
+        found = _STEMMERS[rules].analyze(word)
+        return found[0] if found else word
+    if rules == "cyrillic" and len(word) > 5:
+        # Ukrainian has no stemmer here; its nouns and adjectives change behind the stem.
+        for ending in (
+            "ами",
+            "ями",
+            "ові",
+            "еві",
+            "ому",
+            "ого",
+            "ові",
+            "ій",
+            "ою",
+            "ею",
+            "ів",
+            "им",
+            "их",
+            "ах",
+            "ях",
+        ):
+            if word.endswith(ending):
+                return word[: -len(ending)].rstrip(_CYRILLIC_ENDINGS)
+        return word.rstrip(_CYRILLIC_ENDINGS)
+    return word
+
+
+def _rules_for(word: str) -> tuple[str, ...]:
+    """Return by which rules a folded word of a query may be compared: its language is not known."""
+    name = unicodedata.name(word[0], "")
+    if name.startswith("CYRILLIC"):
+        return ("russian", "cyrillic", "")
+    if name.startswith("ARABIC"):
+        return ("arabic", "")
+    if name.startswith("LATIN"):
+        return ("de", "en", "french", "")
+    return ("",)
+
+
+class _Names:
+    """All names of the vocabulary, by their words."""
+
+    def __init__(self, known: tuple[Concept, ...]) -> None:
+        self.meaning: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+        self.others: list[list[tuple[str, ...]]] = []
+        self.longest = 1
+        for number, concept in enumerate(known):
+            searched: list[tuple[str, ...]] = []
+            for language, name in concept.names():
+                words = words_of(name)
+                if not words:
+                    continue
+                rules = _RULES.get(language.split("-")[0], "")
+                key = tuple(_key_word(word, rules) for word in words)
+                self.longest = max(self.longest, len(key))
+                found = self.meaning.setdefault((rules, key), [])
+                if number not in found:
+                    found.append(number)
+                if language.split("-")[0] in _SEARCHED:
+                    meant = tuple(
+                        dict.fromkeys(k for k, w in zip(key, words, strict=True) if not is_stop_word(w))
+                    )
+                    searched.append(meant or key)
+            self.others.append(list(dict.fromkeys(searched)))
+
+    def of(self, words: list[str]) -> list[int]:
+        """Return the concepts that a phrase names."""
+        found: dict[int, None] = {}
+        for rules in _rules_for(words[0]):
+            for number in self.meaning.get((rules, tuple(_key_word(word, rules) for word in words)), ()):
+                found[number] = None
+        return list(found) if len(found) <= MOST_CONCEPTS else []
+
+
+@lru_cache(maxsize=1)
+def _names() -> _Names:
+    return _Names(concepts())
+
+
+@lru_cache(maxsize=2_000)
+def units(text: str) -> tuple[Unit, ...]:
+    """Return what a query looks for, in order: its words (see ``query_words``) with other names.
+
+    >>> [len(unit.words) for unit in units("residence permit Cottbus")]
+    [2, 1]
+    """
+    names = _names()
+    asked = [token.word for token in tokens(text)]
+    left = {word.word: word for word in query_words(text)}
+    made: list[Unit] = []
+    at = 0
+    while at < len(asked):
+        meant: list[int] = []
+        end = at + 1
+        for last in range(min(len(asked), at + names.longest), at, -1):
+            phrase = asked[at:last]
+            if len(phrase) > 1 or phrase[0] in left:
+                meant = names.of(phrase)
+            if meant:
+                end = last
+                break
+        words = tuple(left.pop(word) for word in dict.fromkeys(asked[at:end]) if word in left)
+        own = [{word.word, *word.stems} for word in words]
+        others: dict[tuple[str, ...], None] = {}
+        # The preferred names of each meaning before the further ones.
+        lists = [names.others[number] for number in meant]
+        for place in range(max(map(len, lists), default=0)):
+            for one in lists:
+                if place < len(one) and not _same(one[place], own):
+                    others[one[place]] = None
+        if words:
+            made.append(Unit(words, tuple(others)[:MOST_OTHERS]))
+        at = end
+    return tuple(made)
+
+
+def _same(name: tuple[str, ...], own: list[set[str]]) -> bool:
+    return len(name) == len(own) and all(one in forms for one, forms in zip(name, own, strict=True))
