@@ -41,6 +41,8 @@ from directory.vocabulary import (
     PartnerKind,
     Responsibility,
     ServiceKind,
+)
+from directory.vocabulary import (
     label as label_of,
 )
 
@@ -295,7 +297,7 @@ def _flag(cell: str) -> bool:
 
 
 def _word(words: type[StrEnum], labels: Mapping[str, str] = {}) -> Callable[[str], Any]:
-    """Return a reader of a word of the vocabulary: by its code, its German or English label, or ``labels``."""
+    """Return a reader of a word of the vocabulary: by its code, a label, or ``labels``."""
     known: dict[str, StrEnum] = {}
     for word in words:
         for said in (label_of(word, "en"), label_of(word, "de"), word.value.replace("_", " "), word.value):
@@ -505,7 +507,7 @@ READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "starts_on": _date,
     "ends_on": _date,
     "lessons": _whole,
-    "format": _word(CourseFormat),
+    "format": _word(CourseFormat, {"präsenz": "ON_SITE", "in präsenz": "ON_SITE", "vor ort": "ON_SITE"}),
     "childcare": _flag,
     "women_only": _flag,
     "cost": _decimal,

@@ -65,8 +65,8 @@ class Refusal(StrEnum):
 
 WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.NOT_FOUND: "There is no such file or folder. Check the path.",
-    Refusal.FORMAT_UNKNOWN: "Neither a network file (.json) nor an HSDS 1.1 package (folder or .zip with"
-    " organizations.csv and services.csv).",
+    Refusal.FORMAT_UNKNOWN: "Nothing that is known here: a network file or HSDS 3 (.json, .ndjson), an HSDS"
+    " package (folder or .zip), a spreadsheet (.csv, .xlsx), Ohana files, or a Services Advisor's folder.",
     Refusal.UNREADABLE: "The file cannot be read. Check its permissions, and that a zip has no password.",
     Refusal.TOO_LARGE: "The file is larger than the importer accepts. Split it.",
     Refusal.INVALID: "The file does not have the expected shape. Correct the place named.",
@@ -121,6 +121,7 @@ ROW_ADVICE: Final[dict[str, str]] = {
     "TEXT_CONTROL_CHARACTER": "The text has characters that nobody can see. Type it anew.",
     "TEXT_TOO_LONG": "The text is too long. Shorten it.",
     "TIME_UNREADABLE": "Write the time as 9:30 or 5:00 PM.",
+    "TOPIC_UNKNOWN": "The directory has no such topic. Write its code or label as the directory has it.",
     "VALUE_UNKNOWN": "This is none of the words that the column may have.",
     "WEB_ADDRESS_UNREADABLE": "This is no web address. Write https://example.org.",
     "WEEKDAY_UNREADABLE": "Write the weekday by its name.",

@@ -21,7 +21,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory import sheets
@@ -48,6 +48,7 @@ from directory.importing.entries import (
 from directory.importing.packages import source_name
 from directory.importing.report import ImportRefused, ImportReport, Phase, Progress, Refusal
 from directory.importing.rows import StagedRow, StagedRows
+from directory.models import Topic
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
 from directory.organisations import names_a_person
 from directory.sortkey import folded
@@ -65,6 +66,9 @@ MOST_ROWS: Final = 1_048_576
 
 GONE: Final = "gone"
 """Under this name it is staged which entries the sheet says are gone."""
+
+MOST_ABOVE: Final = 20
+"""Rows among which the headings are looked for."""
 
 _PROLOG: Final = 1 << 16
 _NEEDED: Final = ("partner",)
@@ -213,10 +217,17 @@ class SheetSource(StagedRows):
         self._report = report
         self._file = report.file(path.name)
         self._told = told
+        self._topics: Mapping[str, str] = {}
 
     async def prepare(self, checkpoint: Checkpoint | None) -> int | None:
         """Read and check every row; return how many entries come. Raises ImportRefused for a wrong cell."""
         if checkpoint is not None:
+            async with self._database.view(SYSTEM) as session:
+                self._topics = {
+                    folded(said): topic.code
+                    for topic in await session.scalars(select(Topic))
+                    for said in (*topic.labels.values(), topic.code)
+                }
             await self.stage_rows(self._rows())
             if self._file.rejected:
                 raise ImportRefused(Refusal.ROWS_INVALID, self._path.name, self._report)
@@ -227,7 +238,7 @@ class SheetSource(StagedRows):
     def _rows(self) -> Iterator[StagedRow]:
         size = self._path.stat().st_size
         rows = sheet_rows(self._path, lambda read: self._told(Phase.READ, min(read, size), size))
-        _, heading = next(rows, (1, []))
+        heading = _heading(rows)
         keys = [sheets.column_of(cell) for cell in heading]
         if not any(keys):
             refusal = Refusal.COLUMN_MISSING if any(heading) else Refusal.FILE_EMPTY
@@ -270,6 +281,11 @@ class SheetSource(StagedRows):
         elif names_a_person(row["partner"]):
             note("partner", "PRIVATE_PERSON")
         read = sheets.read_row(row, note)
+        if "topics" in read:
+            codes = [self._topics.get(folded(said)) for said in read["topics"]]
+            if None in codes:
+                note("topics", "TOPIC_UNKNOWN")
+            row["topics"] = ", ".join(code for code in codes if code is not None)
         partner = row.get("partner_id", "").strip()[:200] or folded(row.get("partner", ""))[:200]
         sheets.read_places(row, self._namespace, partner, note)
         for of, key in ((sheets.capacity_of, "places"), (sheets.course_of, "ends_on")):
@@ -390,8 +406,9 @@ class SheetSource(StagedRows):
         if "partner_website" in read:
             values["website"] = read["partner_website"]
         if here is None or {"partner_phone", "partner_email"} & read.keys():
-            every = sheets.read_row(row, _ignore)
-            values["contact_points"] = (*every.get("partner_phone", ()), *every.get("partner_email", ()))
+            values["contact_points"] = sheets.contact_points(
+                row, "partner_", here.contact_points if here is not None else ()
+            )
         locations: dict[UUID, LocationValue] = {}
         for one in all_rows:
             for place in self._places(one, key, here):
@@ -411,7 +428,10 @@ class SheetSource(StagedRows):
         read = sheets.read_places(row, self._namespace, key, _ignore)
         if here is None:
             return read
-        known = {(one.name, one.street, one.postcode, one.city): one for one in here.locations}
+        known = {
+            (one.name, one.street, sheets.postcode_of(one.postcode or ""), one.city): one
+            for one in here.locations
+        }
         found = []
         for place in read:
             same = known.get((place.name, place.street, place.postcode, place.city))
@@ -476,7 +496,9 @@ class SheetSource(StagedRows):
             if name in read:
                 values[name] = read[name]
         if {"phone", "email"} & read.keys():
-            values["contact_points"] = (*every.get("phone", ()), *every.get("email", ()))
+            values["contact_points"] = sheets.contact_points(
+                row, "", here.contact_points if here is not None else ()
+            )
         capacity = sheets.capacity_of(every)
         if capacity is not None and sheets.capacity_of(read) is not None:
             values["capacity"] = capacity
@@ -510,6 +532,17 @@ class SheetSource(StagedRows):
                     for one in told
                 ],
             )
+
+
+def _heading(rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+    """Return the row of headings: above it offices leave rows empty, or write what the sheet is about."""
+    first: list[str] = []
+    for _, cells in itertools.islice(rows, MOST_ABOVE):
+        if set(_NEEDED) <= {sheets.column_of(cell) for cell in cells}:
+            return cells
+        if not any(first):
+            first = cells
+    return first
 
 
 def _ignore(key: str, reason: str) -> None:

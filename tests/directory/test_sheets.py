@@ -6,6 +6,7 @@ import asyncio
 import csv
 import zipfile
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,18 @@ from directory.exporting.files import LEADING, guarded, unguarded, whole_file, w
 from directory.importing import ImportRefused, ImportReport, Refusal, import_source, sheet
 from directory.importing.report import ROW_ADVICE
 from directory.importing.sheet import sheet_rows
-from directory.models import Municipality, Partner, Service
-from directory.sheets import column_of
+from directory.models import Municipality, Partner, Service, Topic
+from directory.sheets import READERS, column_of, contact_points
+from directory.values import ContactPoint
+from directory.vocabulary import (
+    CapacityState,
+    ContactKind,
+    CourseFormat,
+    PartnerKind,
+    Responsibility,
+    ServiceKind,
+    label,
+)
 
 ARS = "120520000000"
 
@@ -346,3 +357,71 @@ def test_an_interrupted_package_leaves_nothing(tmp_path: Path, name: str) -> Non
         (folder / "services.csv").write_text("half")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+OFFICE = [
+    ["Liste der Partner", "Stand: 22.11.2026"],
+    [],
+    ["Partner", "Art des Partners", "Angebot (de)", "Art des Angebots", "Themen", "Kursform", "PLZ", "Stadt",
+     "Gebiet (ARS)", "Niveau von"],
+    ["Verein Nord", "Migrantische Selbstorganisation", "Kurs", "Qualifikation", "Sprachkurs, housing",
+     "Präsenz", 3046, "Cottbus", 9162, "b1"],
+    ["Amt Süd", "Behörden", "Rat", "beratung", "", "", 80331, "München", "120520000000; 12", ""],
+]  # fmt: skip
+
+
+async def test_a_sheet_in_the_words_of_an_office_is_taken_in(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    """German words, a title above the headings, and numbers whose leading zero the program has eaten."""
+    await add_town(empty_database)
+    async with empty_database.work(SYSTEM) as work:
+        work.session.add(Topic(code="language-course", labels={"de": "Sprachkurs"}, synonyms={}))
+        work.session.add(Topic(code="housing", labels={"de": "Wohnen"}, synonyms={}))
+    await take(empty_database, as_xlsx(tmp_path / "liste.xlsx", OFFICE))
+    async with empty_database.view(SYSTEM) as session:
+        partners = {one.name: one.kind for one in await session.scalars(select(Partner))}
+        postcodes = set((await session.scalars(text("SELECT postcode FROM location"))).all())
+        topics = set((await session.scalars(text("SELECT topic_code FROM service_topic"))).all())
+    found = await services(empty_database)
+    assert partners == {"Verein Nord": "MIGRANT_ORGANISATION", "Amt Süd": "AUTHORITY"}
+    assert [found["Kurs"].kind, found["Rat"].kind] == ["QUALIFICATION", "COUNSELLING"]
+    assert postcodes == {"03046", "80331"}
+    assert topics == {"language-course", "housing"}
+    assert list(found["Kurs"].area) == ["09162"]
+    assert found["Kurs"].course is not None
+    assert (found["Kurs"].course.level_from, found["Kurs"].course.format) == ("B1", "ON_SITE")
+
+
+async def test_a_topic_that_there_is_not_is_said_and_nothing_is_written(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    await add_town(empty_database)
+    path = tmp_path / "angebote.csv"
+    path.write_text("Partner;Angebot (de);Themen\nBüro;Rat;Quatsch\n")
+    with pytest.raises(ImportRefused) as refused:
+        await take(empty_database, path)
+    assert refused.value.reason is Refusal.ROWS_INVALID
+    assert "row 2, column Themen: TOPIC_UNKNOWN" in str(refused.value)
+    assert await services(empty_database) == {}
+
+
+@pytest.mark.parametrize("words", [PartnerKind, ServiceKind, CourseFormat, CapacityState, Responsibility])
+def test_each_word_of_the_vocabulary_is_read_by_its_code_and_by_its_labels(words: type[StrEnum]) -> None:
+    column = {PartnerKind: "partner_kind", ServiceKind: "kind", CourseFormat: "format",
+              CapacityState: "capacity", Responsibility: "responsibility"}[words]  # fmt: skip
+    for word in words:
+        for said in {word.value, word.value.lower(), label(word, "de"), label(word, "en")} - {None}:
+            assert READERS[column](str(said)) is word, said
+
+
+def test_a_number_that_was_corrected_leaves_the_others_as_they_are() -> None:
+    here = (
+        ContactPoint(kind=ContactKind.PHONE, value="+493556120", label={"de": "Zentrale", "ar": "مركز"}),
+        ContactPoint(kind=ContactKind.PHONE, value="+493556121"),
+        ContactPoint(kind=ContactKind.EMAIL, value="a@example.org", label={"de": "Büro", "en": "Office"}),
+        ContactPoint(kind=ContactKind.WEB, value="https://example.org/"),
+    )
+    row = {"phone": "+493556120 (Zentrale)\n0355 612-9"}
+    kept = contact_points(row, "", here)
+    assert kept == (here[0], ContactPoint(kind=ContactKind.PHONE, value="+493556129"), here[2], here[3])

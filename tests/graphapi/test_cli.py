@@ -267,7 +267,7 @@ def test_the_master_key_is_a_valid_setting(spurwechsel: Run) -> None:
             "cannot be reached",
         ),
         (("demo",), {}, 2, "DATABASE_URL"),
-        (("import", "/dev/null"), {}, 1, "Neither a network file"),
+        (("import", "/dev/null"), {}, 1, "Nothing that is known here"),
     ],
 )
 def test_a_failure_is_one_clear_line_with_its_exit_code(
