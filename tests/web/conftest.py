@@ -11,6 +11,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from litestar import Litestar
 from playwright.async_api import Browser, async_playwright
 
 from directory import sessions
@@ -20,6 +21,8 @@ from graphapi.app import application
 from graphapi.context import Services
 from graphapi.web.options import Options
 from referrals.personal_data.keystore import KeyStore
+from search.follower import Follower
+from search.local import LocalEngine
 from tests.graphapi.conftest import MANY
 from tests.graphapi.conftest import world as world
 from tests.web.browsing import CHROMIUM, Demo, Visitors
@@ -31,6 +34,12 @@ class Web:
 
     http: httpx.AsyncClient
     database: Database
+    follower: Follower | None = None
+
+    async def found_by_search(self) -> None:
+        """Bring the search index up to what was published."""
+        assert self.follower is not None
+        await self.follower.catch_up()
 
     async def sign_in(self, member: UUID) -> str:
         """Have a member signed in; return the session's secret."""
@@ -45,13 +54,20 @@ class Web:
         return await self.http.get(path, params=query or None, headers=headers)
 
     async def post(
-        self, path: str, form: dict[str, Any] | None = None, *, number: str | None = None, **headers: str
+        self,
+        path: str,
+        form: dict[str, Any] | None = None,
+        *,
+        number: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         """Send a form; ``number`` as on the page that has it (left out: that of the start page)."""
         if number is None:
             number = number_of(await self.get("/sign-in"))
-        said = {"accept": "text/html", "accept-language": "en", "sec-fetch-site": "same-origin", **headers}
-        return await self.http.post(path, data={"number": number, **(form or {})}, headers=said)
+        said = {"accept": "text/html", "accept-language": "en", "sec-fetch-site": "same-origin"}
+        return await self.http.post(
+            path, data={"number": number, **(form or {})}, headers=said | (headers or {})
+        )
 
 
 def number_of(response: httpx.Response) -> str:
@@ -60,15 +76,33 @@ def number_of(response: httpx.Response) -> str:
     return found[1] if found else ""
 
 
-@pytest.fixture
-async def web(database: Database, keys: KeyStore) -> AsyncIterator[Web]:
-    """A browser's worth of cookies of its own, in the demo's way (http)."""
+@pytest.fixture(scope="session")
+async def served(
+    database: Database, keys: KeyStore, reader_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[Litestar, Follower]]:
+    """The application as the demo runs it (http), with a search index of its own."""
+    engine = LocalEngine(tmp_path_factory.mktemp("web") / "index")
+    follower = Follower(engine, database, reader_url)
+    await follower.catch_up()
     services = Services(
-        database=database, limits=MANY, keys=keys, web=Options(secure=False, demo=True), address_key=bytes(32)
+        database=database,
+        limits=MANY,
+        keys=keys,
+        engines=(engine,),
+        web=Options(secure=False, demo=True),
+        address_key=bytes(32),
     )
-    transport = httpx.ASGITransport(application(services))  # type: ignore[arg-type]
+    yield application(services), follower
+    engine.resign()
+
+
+@pytest.fixture
+async def web(served: tuple[Litestar, Follower], database: Database) -> AsyncIterator[Web]:
+    """A browser's worth of cookies of its own."""
+    app, follower = served
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        yield Web(http, database)
+        yield Web(http, database, follower)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,10 @@ class Pages:
         """Return a template filled in; a value that is missing is an error."""
         return self._environments[language].get_template(template).render(values)
 
+    def environment(self, language: str) -> Environment:
+        """Return Jinja as it is set up for a language."""
+        return self._environments[language]
+
     def translations(self, language: str) -> Translations:
         """Return the texts of a language, for handlers."""
         return Translations(language)

@@ -31,6 +31,7 @@ from graphapi.web.assets import Assets
 from graphapi.web.rendering import Pages, direction
 from graphapi.web.routes import ROUTES, Route, load_pages, navigation
 from graphapi.web.running import Operations, Stopped
+from graphapi.web.signing_on import SignOnClient
 from graphapi.web.translations import LANGUAGES
 from graphapi.web.visiting import Answer, Fields, Me, Visit
 
@@ -52,6 +53,11 @@ class Site:
         self.assets = Assets(self.options.assets)
         self.cookies = guarding.Cookies(secure=self.options.secure)
         self.key = hmac.digest(services.address_key, b"spurwechsel pages", "sha256")
+        self.sign_on = (
+            SignOnClient(self.options.sign_on, services.public_url)
+            if self.options.sign_on and services.public_url
+            else None
+        )
         self._opened = opened
         load_pages()
 

@@ -23,6 +23,7 @@ from graphapi.web.running import Operations, Outcome, Refusal, Stopped
 from graphapi.web.translations import LANGUAGES
 
 if TYPE_CHECKING:
+    from graphapi.web.signing_on import SignOnClient
     from graphapi.web.site import Site
 
 LANGUAGE_SECONDS: Final = 365 * 24 * 3600
@@ -322,6 +323,27 @@ class Visit:
     def sign_on_start(self, goal: str) -> str | None:
         """Return where signing on at the town's provider begins, if one is connected."""
         return f"/sign-on/start?{urlencode({'next': goal})}" if self.options.sign_on else None
+
+    @property
+    def sign_on_client(self) -> SignOnClient | None:
+        """Who talks to the town's provider, if one is connected."""
+        return self._site.sign_on
+
+    def remember_sign_on(self, text: str, seconds: int) -> None:
+        """Keep in the browser what must be known when it comes back from the provider."""
+        cookies = self._site.cookies
+        sealed = guarding.sealed(self._sign_on_key, text)
+        self.set_cookies.append(cookies.set(cookies.sign_on, sealed, seconds=seconds))
+
+    def remembered_sign_on(self) -> str | None:
+        """Return what was kept, once."""
+        cookies = self._site.cookies
+        self.set_cookies.append(cookies.drop(cookies.sign_on))
+        return guarding.opened(self._sign_on_key, self.cookies.get(cookies.sign_on, ""))
+
+    @property
+    def _sign_on_key(self) -> bytes:
+        return hmac.digest(self._site.key, b"sign-on", "sha256")
 
     def signed_in_with(self, secret: str) -> None:
         """Give the browser a session; what it had before it is of no use any more."""
