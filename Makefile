@@ -26,6 +26,11 @@ torture: $(VENV)/.installed-test ## Run what takes minutes: random operations, f
 search-scale: $(VENV)/.installed-test ## Measure search at size (SIZE=100000 ENGINE=local or meilisearch)
 	PYTHONPATH=.:graphql $(BIN)/python tests/search/scale.py --size $(or $(SIZE),100000) --engine $(or $(ENGINE),local) $(ARGS)
 
+search-quality: $(VENV)/.installed-test ## Measure what search finds (PAGES=, QUESTIONS=, ENGINE=, PART=, JSON=1)
+	@PYTHONPATH=.:graphql $(BIN)/python tests/search/measure.py $(if $(PAGES),--pages "$(PAGES)") \
+	  $(if $(QUESTIONS),--questions "$(QUESTIONS)") $(if $(ENGINE),--engine $(ENGINE)) \
+	  $(if $(PART),--part $(PART)) $(if $(JSON),--json) $(ARGS)
+
 smoke: $(VENV)/.installed-test ## Start the demo, run every document in graphql/operations, stop it
 	$(BIN)/python -m pytest -m smoke $(ARGS)
 
@@ -72,4 +77,4 @@ $(VENV)/.installed-lint: $(VENV)/.installed-test
 $(VENV)/.assets: $(VENV)/.installed graphql/graphapi/web/assets/package-lock.json
 	@$(BIN)/spurwechsel assets && touch $@ || echo "The pages will be plainly styled."
 
-.PHONY: help demo test slow torture smoke browser check schema constraints clean
+.PHONY: help demo test slow torture search-quality smoke browser check schema constraints clean
