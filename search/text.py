@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -56,6 +56,7 @@ _WORD: Final = re.compile(rf"[^\W_][^\W_{_MARKS}]*(?:[{_MARKS}]+[^\W_]*)*")
 _PARAGRAPH: Final = re.compile(r"(?<![\w])(\d{1,3}) ([a-z])(?![\w])", re.IGNORECASE)
 _LONE_LETTER: Final = re.compile(r"\d [a-zA-Z](?!\w)")
 _HYPHENATED: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
+_HALF_ENDS: Final = re.compile(r"-,? (?:und|oder|bzw|sowie|u\.)", re.IGNORECASE)
 _HALF: Final = re.compile(r"([^\W\d_]{3,})-,? (?:und|oder|bzw\.?|sowie|u\.) ([^\W\d_]{6,})", re.IGNORECASE)
 
 _LETTERS: Final = str.maketrans(
@@ -126,11 +127,17 @@ def tokens(text: str) -> list[Token]:
         if word:
             found.append(Token(word, start, end))
     if "-" in text:
-        for match in _HALF.finditer(text):
-            parts = split_compound(fold(match[2]))
-            if len(parts) > 1:
-                found.append(Token(fold(match[1]) + parts[-1], match.start(1), match.end(2)))
+        found += _completed(text)
     return found
+
+
+def _completed(text: str) -> Iterator[Token]:
+    if not _HALF_ENDS.search(text):  # looking for whole pairs is slow
+        return
+    for match in _HALF.finditer(text):
+        parts = split_compound(fold(match[2]))
+        if len(parts) > 1:
+            yield Token(fold(match[1]) + parts[-1], match.start(1), match.end(2))
 
 
 def words_of(text: str) -> list[str]:
@@ -393,6 +400,19 @@ def distance(one: str, other: str, most: int) -> int:
     return min(row[-1], most + 1)
 
 
+def _is_nearly(form: str, near: str) -> bool:
+    most = typos_allowed(near)
+    return abs(len(form) - len(near)) <= most and distance(form, near, most) <= most
+
+
+@lru_cache(maxsize=WORDS_KEPT)
+def _forms_by_any_rules(word: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return a word's stems by German and English rules, with those of its parts; and what it is found by."""
+    _, german, found_by = _word_forms(word, "de")
+    _, english, _ = _word_forms(word, "en")
+    return frozenset((*german, *english)), frozenset(found_by)
+
+
 class Wanted(msgspec.Struct):
     """Which words of a text a query has matched, so that they can be marked."""
 
@@ -413,18 +433,29 @@ class Wanted(msgspec.Struct):
     def _has(self, word: str) -> bool:
         if word in self.words:
             return True
-        for rules in ("de", "en"):
-            _, stems, found_by = _word_forms(word, rules)
-            if not self.stems.isdisjoint(stems) or not self.words.isdisjoint(found_by):
-                return True
+        stems, found_by = _forms_by_any_rules(word)
+        if not self.stems.isdisjoint(stems) or not self.words.isdisjoint(found_by):
+            return True
+        if not (self.prefixes or self.endings or self.nearly):
+            return False
         return any(self._resembles(form) for form in found_by)
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Return where the words stand in a text that were looked for, in order."""
+        if _LONE_LETTER.search(text):
+            return sorted({(token.start, token.end) for token in tokens(text) if self.has(token.word)})
+        marked = {word for word in set(_WORD.findall(text)) if self.has(fold(word))}
+        found = {match.span() for match in _WORD.finditer(text) if match[0] in marked} if marked else set()
+        if "-" in text:
+            found |= {(token.start, token.end) for token in _completed(text) if self.has(token.word)}
+        return sorted(found)
 
     def _resembles(self, form: str) -> bool:
         """Whether a word or a part of a compound begins, ends or is nearly as was looked for."""
         return (
             any(form.startswith(prefix) for prefix in self.prefixes)
             or any(form.endswith(ending) for ending in self.endings)
-            or any(distance(form, near, typos_allowed(near)) <= typos_allowed(near) for near in self.nearly)
+            or any(_is_nearly(form, near) for near in self.nearly)
         )
 
 
@@ -436,7 +467,7 @@ def fragment(
     text: str, wanted: Wanted, longest: int = FRAGMENT
 ) -> tuple[str, tuple[tuple[int, int], ...]] | None:
     """Return the piece of a text with most matches and their ranges in it; None when nothing matches."""
-    places = sorted({(token.start, token.end) for token in tokens(text) if wanted.has(token.word)})
+    places = wanted.places(text)
     if not places:
         return None
     marked: list[tuple[int, int]] = []
