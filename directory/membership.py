@@ -18,9 +18,11 @@ from uuid import UUID, uuid4
 import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import delete, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory import checking as check
+from directory import contacts
 from directory.actors import Actor, Role
 from directory.database import Database, Work, reaching_the_database
 from directory.models import AccessToken, Member, Partner, WebSession
@@ -49,12 +51,14 @@ _TOKEN: Final = re.compile(r"spw_[A-Za-z0-9_-]{43}")
 
 
 class MemberDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A new member of an organisation."""
+    """A new member of an organisation; the town's sign-on knows them by a verified address or a subject."""
 
     name: str
     role: Role = Role.PARTNER_MEMBER
     administers: bool = False
     deputy_id: UUID | None = None
+    sign_in_email: str | None = None
+    sign_in_subject: str | None = None
 
 
 class MemberChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +68,8 @@ class MemberChange(msgspec.Struct, frozen=True, kw_only=True):
     role: Role | UnsetType = UNSET
     administers: bool | UnsetType = UNSET
     deputy_id: UUID | UnsetType | None = UNSET
+    sign_in_email: str | UnsetType | None = UNSET
+    sign_in_subject: str | UnsetType | None = UNSET
 
 
 class MemberEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +83,8 @@ class MemberEntry(msgspec.Struct, frozen=True, kw_only=True):
     deputy_id: UUID | None
     active: bool
     version: int
+    sign_in_email: str | None = None
+    sign_in_subject: str | None = None
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,7 +140,36 @@ def _entry(member: Member) -> MemberEntry:
         deputy_id=member.deputy_id,
         active=member.active,
         version=member.version,
+        sign_in_email=member.sign_in_email,
+        sign_in_subject=member.sign_in_subject,
     )
+
+
+def sees_sign_in(actor: Actor, entry: MemberEntry) -> bool:
+    """Whether the actor, who sees the member, may read how they sign in: themselves, and who administers."""
+    own = actor.partner_id == entry.partner_id
+    return actor.member_id == entry.id or (own and actor.administers) or actor.role is Role.LEAD
+
+
+def _sign_in_email(given: str | None) -> str | None:
+    """Return the address as it is compared: in small letters."""
+    return None if given is None else contacts.mail(given, "signInEmail").lower()
+
+
+def _sign_in_subject(given: str | None) -> str | None:
+    return None if given is None else check.short_text(given, "signInSubject", maximum=255)
+
+
+async def _flushed(work: Work) -> None:
+    """Write the member; whom somebody else signs in as already is refused, whoever that is."""
+    try:
+        async with work.session.begin_nested():
+            await work.session.flush()
+    except IntegrityError as error:
+        for field in ("email", "subject"):
+            if f"member_sign_in_{field}_key" in str(error.orig):
+                raise InvalidInput(f"signIn{field.capitalize()}", "taken") from None
+        raise
 
 
 class _Organisation:
@@ -213,9 +250,11 @@ async def add_member(work: Work, partner_id: UUID, draft: MemberDraft) -> Member
         deputy_id=draft.deputy_id,
         active=True,
         version=1,
+        sign_in_email=_sign_in_email(draft.sign_in_email),
+        sign_in_subject=_sign_in_subject(draft.sign_in_subject),
     )
     work.session.add(member)
-    await work.session.flush()
+    await _flushed(work)
     work.record("member.add", "member", member.id, {"role": draft.role.value})
     return _entry(member)
 
@@ -252,11 +291,33 @@ async def change_member(
         organisation.require_deputy(change.deputy_id, member_id)
         member.deputy_id = change.deputy_id
         changed.add("deputyId")
+    if change.sign_in_email is not UNSET:
+        email = _sign_in_email(change.sign_in_email)
+        if email != member.sign_in_email:
+            # another address is another account, until it has been signed in with once
+            member.sign_in_email, member.sign_in_subject = email, None
+            changed.add("signInEmail")
+    if change.sign_in_subject is not UNSET:
+        subject = _sign_in_subject(change.sign_in_subject)
+        if subject != member.sign_in_subject:
+            member.sign_in_subject = subject
+            changed.add("signInSubject")
+    if {"signInEmail", "signInSubject"} & changed:
+        await end_sessions(work, member_id)
     if changed:
         member.version += 1
-        await work.session.flush()
+        await _flushed(work)
         work.record("member.change", "member", member_id, {"fields": ",".join(sorted(changed))})
     return _entry(member)
+
+
+async def end_sessions(work: Work, member_id: UUID) -> None:
+    """End every session of a member in a browser."""
+    await work.session.execute(
+        delete(WebSession)
+        .where(WebSession.member_id == member_id)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def remove_member(work: Work, member_id: UUID, *, expected_version: int) -> Removed:
@@ -285,11 +346,8 @@ async def remove_member(work: Work, member_id: UUID, *, expected_version: int) -
         .execution_options(synchronize_session=False)
     )
     count = len(revoked.all())
-    await work.session.execute(
-        delete(WebSession)
-        .where(WebSession.member_id == member_id)
-        .execution_options(synchronize_session=False)
-    )
+    member.sign_in_email, member.sign_in_subject = None, None
+    await end_sessions(work, member_id)
     await work.session.flush()
     work.record("member.remove", "member", member_id, {"tokens": str(count)})
     return Removed(

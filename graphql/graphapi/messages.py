@@ -308,6 +308,10 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“: Der Partner ist nicht mehr aktiv.",
         "en": "“{field}”: the partner is no longer active.",
     },
+    "taken": {
+        "de": "„{field}“: Damit meldet sich schon jemand anderes an.",
+        "en": "“{field}”: somebody else signs in with this already.",
+    },
     "not-a-colleague": {
         "de": "„{field}“ ist kein aktives Mitglied derselben Organisation.",
         "en": "“{field}” is not an active member of the same organisation.",

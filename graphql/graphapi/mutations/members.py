@@ -62,6 +62,12 @@ class AddMemberInput:
     deputy_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Who takes over when they are removed."
     )
+    sign_in_email: str | None = strawberry.field(
+        default=strawberry.UNSET, description="The address that the town's sign-on says is theirs."
+    )
+    sign_in_subject: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Their account's own name there (OpenID Connect `sub`)."
+    )
 
 
 @strawberry.input(description="What changes of a member; what is left out stays.")
@@ -78,6 +84,14 @@ class ChangeMemberInput:
     )
     deputy_id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET, description="Who takes over when they are removed; null: nobody."
+    )
+    sign_in_email: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The address that the town's sign-on says is theirs; null: none.",
+    )
+    sign_in_subject: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Their account's own name there (OpenID Connect `sub`); null: none.",
     )
 
 

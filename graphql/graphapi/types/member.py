@@ -39,6 +39,14 @@ async def _tokens(root: Parent[MemberEntry], info: Info) -> Any:
         return await membership.tokens(session, info.context.actor, root.id)
 
 
+def _sign_in_email(root: Parent[MemberEntry], info: Info) -> str | None:
+    return root.sign_in_email if membership.sees_sign_in(info.context.actor, root) else None
+
+
+def _sign_in_subject(root: Parent[MemberEntry], info: Info) -> str | None:
+    return root.sign_in_subject if membership.sees_sign_in(info.context.actor, root) else None
+
+
 def _token_id(root: Parent[TokenEntry]) -> strawberry.ID:
     return global_id("AccessToken", root.id)
 
@@ -73,6 +81,14 @@ class Member(Node):
         description="Their tokens, newest first; for themselves and who administers.",
     )
 
+    sign_in_email: str | None = strawberry.field(
+        resolver=_sign_in_email,
+        description="The address that the town's sign-on knows them by; for themselves and who administers.",
+    )
+    sign_in_subject: str | None = strawberry.field(
+        resolver=_sign_in_subject,
+        description="Their account's own name there; for themselves and who administers.",
+    )
     deputy: Annotated[Member, strawberry.lazy("graphapi.types.member")] | None = strawberry.field(
         resolver=_deputy, description="Who takes over when they are removed (Vertretung)."
     )
