@@ -17,13 +17,14 @@ from uuid import UUID
 
 import msgspec
 
-from directory import contacts
+from directory import contacts, sheet_facts
 from directory.checking import long_text, short_text
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.hours import format_hours, parse_hours
 from directory.importing import repairs
 from directory.importing.entries import entry_id
 from directory.problems import InvalidInput
+from directory.sheet_facts import Wrong
 from directory.values import (
     Capacity,
     ContactPoint,
@@ -45,14 +46,6 @@ from directory.vocabulary import (
 from directory.vocabulary import (
     label as label_of,
 )
-
-
-class Wrong(Exception):
-    """A cell cannot be read; ``reason`` is a code."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -102,6 +95,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("places", "Freie Plätze", "Free places"),
     Column("waiting_weeks", "Wartezeit (Wochen)", "Waiting (weeks)"),
     Column("capacity_as_of", "Kapazität am", "Capacity as of"),
+    Column("capacity_until", "Kapazität gilt bis", "Capacity until"),
     Column("level_from", "Niveau von", "Level from"),
     Column("level_to", "Niveau bis", "Level to"),
     Column("starts_on", "Beginn", "Starts"),
@@ -111,6 +105,30 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("childcare", "Kinderbetreuung", "Childcare"),
     Column("women_only", "Nur für Frauen", "Women only"),
     Column("cost", "Kosten (Euro)", "Cost (euro)"),
+    Column("exam", "Prüfung", "Exam"),
+    Column("access", "Zugang", "Access"),
+    Column("repeats", "Weitere Läufe folgen", "Repeats"),
+    Column("runs", "Kursläufe", "Runs"),
+    Column("rules", "Regeln (für wen)", "Eligibility rules"),
+    Column("application_process", "Anmeldung", "How to apply"),
+    Column("required_documents", "Mitzubringen", "Required documents"),
+    Column("occupations", "Berufe (ESCO)", "Occupations (ESCO)"),
+    Column("regulated", "Reglementiert", "Regulated"),
+    Column("competent_body", "Zuständige Stelle", "Competent body"),
+    Column("interpreted_languages", "Dolmetschsprachen", "Interpreted languages"),
+    Column("interpreting_modes", "Dolmetschen wie", "Interpreting modes"),
+    Column("lead_time_hours", "Vorlauf (Stunden)", "Lead time (hours)"),
+    Column("referral_required", "Nur mit Überweisung", "Referral required"),
+    Column("referral_accepted", "Nimmt Überweisungen an", "Referrals accepted"),
+    Column("referral_methods", "Wege der Überweisung", "Ways of referring"),
+    Column("response_days", "Antwort (Tage)", "Response (days)"),
+    Column("response", "Antwort", "Response"),
+    Column("next_steps", "Nächste Schritte", "Next steps"),
+    Column("feedback", "Rückmeldung", "Feedback"),
+    Column("feedback_days", "Rückmeldung (Tage)", "Feedback (days)"),
+    Column("feedback_delay", "Rückmeldung wann", "Feedback when"),
+    Column("intake_criteria", "Aufnahme", "Intake criteria"),
+    Column("requirements", "Voraussetzungen", "Requirements"),
     Column("source", "Quelle", "Source"),
     Column("licence", "Lizenz", "Licence"),
     Column("ended", "Nicht mehr angeboten seit", "Gone since"),
@@ -243,6 +261,7 @@ def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[st
         "places": number(capacity.places),
         "waiting_weeks": number(capacity.waiting_weeks),
         "capacity_as_of": day(capacity.as_of),
+        "capacity_until": day(capacity.expires_on),
         "level_from": course.level_from or "",
         "level_to": course.level_to or "",
         "starts_on": day(run.starts_on),
@@ -253,6 +272,7 @@ def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[st
         "women_only": _yes(course.women_only),
         "cost": "" if course.cost_cents is None else number(course.cost_cents / 100).removesuffix(",0"),
     }
+    row |= sheet_facts.row_of(service)
     return {key: str(cell) for key, cell in row.items() if cell}
 
 
@@ -502,6 +522,7 @@ READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "places": _whole,
     "waiting_weeks": _whole,
     "capacity_as_of": _date,
+    "capacity_until": _date,
     "level_from": _word(CefrLevel),
     "level_to": _word(CefrLevel),
     "starts_on": _date,
@@ -511,6 +532,7 @@ READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "childcare": _flag,
     "women_only": _flag,
     "cost": _decimal,
+    **sheet_facts.READERS,
     **{f"title:{tag}": _short for tag in LANGUAGES},
     **{f"description:{tag}": _long for tag in LANGUAGES},
 }
@@ -590,7 +612,13 @@ def capacity_of(read: Mapping[str, Any]) -> Capacity | None:
     weeks = read.get("waiting_weeks")
     if weeks is not None and not 0 <= weeks <= 520:
         raise Wrong("NUMBER_OUT_OF_BOUNDS")
-    return Capacity(state=state, places=places, waiting_weeks=weeks, as_of=read.get("capacity_as_of"))
+    return Capacity(
+        state=state,
+        places=places,
+        waiting_weeks=weeks,
+        as_of=read.get("capacity_as_of"),
+        expires_on=read.get("capacity_until"),
+    )
 
 
 def course_of(read: Mapping[str, Any]) -> CourseFacts | None:

@@ -103,6 +103,8 @@ ROW_ADVICE: Final[dict[str, str]] = {
     "DATES_ORDER": "It ends before it begins. Correct one of the dates.",
     "DATE_UNREADABLE": "Write the date as 31.12.2026 or 2026-12-31 (in Ohana files as 12/31/2026).",
     "DUPLICATE_ID": "Another row has this id or title already. Give each its own.",
+    "FACTS_OUT_OF_BOUNDS": "A text is too long, a word is unknown, or something ends before it begins.",
+    "FACTS_UNREADABLE": "Write name=value with semicolons, texts in quotes; an export shows how.",
     "FIELD_MISSING": "The cell is empty, and an entry needs it. Fill it in.",
     "GONE_SAYS_MORE": "With this day a row says only that the entry is gone. Empty the others, or the day.",
     "HOURS_UNREADABLE": "Write hours as in OpenStreetMap: Mo-Fr 09:00-17:00; Sa 10:00-12:00.",

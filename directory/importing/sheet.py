@@ -24,7 +24,7 @@ from msgspec import UNSET
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from directory import sheets
+from directory import sheet_facts, sheets
 from directory.actors import SYSTEM
 from directory.database import Database
 from directory.documents import (
@@ -52,7 +52,7 @@ from directory.models import Topic
 from directory.network import MunicipalityEntry, OccupationEntry, TopicEntry
 from directory.organisations import names_a_person
 from directory.sortkey import folded
-from directory.values import CourseFacts, LocationValue
+from directory.values import LocationValue
 from directory.vocabulary import PartnerKind
 
 LARGEST_FILE: Final = 256 * 1024**2
@@ -293,6 +293,8 @@ class SheetSource(StagedRows):
                 of(read)
             except sheets.Wrong as error:
                 note(key, error.reason)
+        if (lacking := sheet_facts.check_row(read)) is not None:
+            note(lacking, "FIELD_MISSING")
         titles = [key for key in read if key.startswith("title:")]
         service = row.get("service_id", "").strip()[:200]
         if titles and not service:
@@ -502,9 +504,7 @@ class SheetSource(StagedRows):
         capacity = sheets.capacity_of(every)
         if capacity is not None and sheets.capacity_of(read) is not None:
             values["capacity"] = capacity
-        course = sheets.course_of(every)
-        if course is not None and sheets.course_of(read) is not None:
-            values["course"] = _over(here.course if here is not None else None, course)
+        values |= sheet_facts.values_of(read, here)
         places = self._places(row, owner, partner)
         return ServiceGiven(
             id=here.id if here is not None else entry_id(self._namespace, "service", key),
@@ -554,11 +554,3 @@ def _same_hours(here: LocationValue, said: LocationValue) -> bool:
     if here.hours is None or said.hours is None:
         return said.hours is None
     return (here.hours.periods, here.hours.by_appointment) == (said.hours.periods, said.hours.by_appointment)
-
-
-def _over(here: CourseFacts | None, said: CourseFacts) -> CourseFacts:
-    """Return the facts of a course with what a sheet has no columns for kept."""
-    if here is None:
-        return said
-    runs = (*said.runs, *here.runs[1:]) if said.runs else here.runs
-    return msgspec.structs.replace(said, runs=runs, repeats=here.repeats, exam=here.exam, access=here.access)

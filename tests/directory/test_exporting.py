@@ -26,7 +26,7 @@ from directory.ending import delete_partner, delete_service, restore_partner
 from directory.exporting import ExportRefused, Format, export_directory
 from directory.exporting.merging import merged
 from directory.importing import ImportRefused, Reading, import_source, json_stream
-from directory.models import Municipality
+from directory.models import Municipality, Topic
 from graphapi.embedded import APP, READER, Access
 from referrals.merging import Exchange
 from tests.hsds_validation import check, validator
@@ -252,6 +252,7 @@ async def elsewhere(cluster: Access) -> AsyncIterator[Database]:
     await other.start()
     async with other.work(SYSTEM) as work:
         work.session.add(Municipality(ars=ARS, name={"de": "Stadt"}, kind_labels={}))
+        work.session.add(Topic(code="language", labels={"de": "Sprache"}, synonyms={}))
     yield other
     await other.stop()
     cluster.drop_database(name)
