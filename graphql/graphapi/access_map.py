@@ -202,7 +202,11 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.PUBLIC, "InterpretedLanguage", "language variety"),
     Entry(Rule.PUBLIC, "Me", "role administers member partner municipality"),
     Entry(Rule.OWN, "Member", "id"),
-    Entry(Rule.SIGNED_IN, "Member", "name role administers active version partner tokens deputy"),
+    Entry(
+        Rule.SIGNED_IN,
+        "Member",
+        "name role administers active version partner tokens deputy signInEmail signInSubject",
+    ),
     Entry(Rule.SIGNED_IN, "AccessToken", "id label createdAt expiresAt revokedAt"),
     Entry(Rule.PUBLIC, "InvalidInputProblem", "message code field reason"),
     Entry(Rule.PUBLIC, "NotFoundProblem", "message code"),
