@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from functools import cache
 from importlib import resources
 from typing import Final, TypeAlias
@@ -156,11 +157,15 @@ Block: TypeAlias = Single | Beside
 
 
 class Printout(msgspec.Struct, frozen=True, kw_only=True):
-    """What is printed. ``language`` (BCP 47) also says the direction; ``footer`` stands on each page."""
+    """What is printed. ``language`` (BCP 47) also says the direction; ``footer`` stands on each page.
+
+    ``points``: the size of the letters (1 point is 0.35 mm).
+    """
 
     language: str
     blocks: tuple[Block, ...]
     footer: str = ""
+    points: float = 10
 
 
 def isolated(value: str) -> str:
@@ -216,6 +221,14 @@ def _title(blocks: tuple[Block, ...]) -> str:
     raise ValueError("A printout has a title.")
 
 
+def page_count(pdf: bytes) -> int:
+    """Return of how many pages a file made by ``render`` is."""
+    found = re.search(rb"/Type/Pages/Count ([0-9]+)", pdf)
+    if found is None:
+        raise ValueError("This is no file that was made here.")
+    return int(found[1])
+
+
 def render(printout: Printout) -> bytes:
     """Return the pages as PDF, the same bytes for the same printout.
 
@@ -226,6 +239,7 @@ def render(printout: Printout) -> bytes:
         "language": _language(printout.language),
         "faces": FACES,
         "footer": printout.footer,
+        "points": printout.points,
         "blocks": _prepared(msgspec.to_builtins(printout.blocks)),
     }
     encoded = msgspec.json.encode(sheet)

@@ -45,6 +45,7 @@ from directory.vocabulary import (
     ResidenceStatus,
 )
 from graphapi.formats import calendar, handout, json_ld, vcard
+from referrals.printing import Printout, Rows, Title, page_count, render
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import Maker, World
 
@@ -270,7 +271,91 @@ def test_a_handout_is_made_in_every_language_of_the_project(language: str) -> No
 
     assert handout.language_of(language) == language
     assert str(made.root_object["/Lang"]).split("-")[0] == language
-    assert len(made.pages) <= 2
+    assert len(made.pages) == 1
+
+
+LONG = "Wir beraten Menschen mit Duldung, Gestattung und neuem Titel. " * 60
+CROWDED = msgspec.structs.replace(
+    SERVICE,
+    description={"de": LONG},
+    application_process={"de": LONG},
+    eligibility=tuple(
+        EligibilityRule(answer=Answer.FITS, reason={"de": f"Regel {at}: {LONG}"[:900]}) for at in range(20)
+    ),
+    locations=tuple(
+        msgspec.structs.replace(PLACE, id=UUID(int=100 + at), name=f"Haus {at}") for at in range(25)
+    ),
+    contact_points=tuple(
+        msgspec.structs.replace(MAIL, value=f"eine-lange-adresse-{at}@example.org", label={"de": LONG[:200]})
+        for at in range(20)
+    ),
+    required_documents=tuple(RequiredDocument(name={"de": f"Papier {at}: {LONG}"[:300]}) for at in range(20)),
+)
+
+
+@pytest.mark.parametrize("language", ["de", "ar", "ti"])
+def test_a_handout_is_one_page_however_much_an_entry_says(language: str) -> None:
+    made = handout.of_service(CROWDED, language, HERE, TODAY)
+    text = text_of(made).replace("\u2068", "").replace("\u2069", "")
+
+    assert len(PdfReader(io.BytesIO(made)).pages) == page_count(made) == 1
+    for said in ("Haus 0", "eine-lange-adresse-0@example.org", "Papier 0", HERE):
+        assert said in text, said
+    assert "+18" in text or right_to_left(language), "how many rules are not shown"
+
+
+def test_a_long_label_pushes_no_number_off_the_page() -> None:
+    text = Rows(rows=(("Unsere Nummer am Empfang, von acht bis sechs. " * 4, "+493556120, Durchwahl 100"),))
+    page = PdfReader(io.BytesIO(render(Printout(language="de", blocks=(Title(text="Seite"), text))))).pages[0]
+    begins: dict[str, float] = {}
+
+    def place(text: str, _: Any, matrix: Any, *rest: Any) -> None:
+        if text.strip():
+            begins.setdefault(text.strip()[:6], matrix[4])
+
+    page.extract_text(visitor_text=place)
+    assert begins["+49355"] < float(page.mediabox.width) / 2
+
+
+def test_each_place_with_hours_of_its_own_says_them() -> None:
+    other = msgspec.structs.replace(
+        PLACE,
+        id=UUID(int=9),
+        name="Haus am See",
+        hours=OpeningHours(
+            osm="Th 15:00-18:00", periods=(OpeningPeriod(weekday=4, opens="15:00", closes="18:00"),)
+        ),
+    )
+    two = text_of(
+        handout.of_service(msgspec.structs.replace(SERVICE, locations=(PLACE, other)), "de", HERE, TODAY)
+    )
+    assert "15:00–18:00" in two.replace("\u2068", "").replace("\u2069", "")
+    assert two.count("Haus am See") == 2
+
+
+@pytest.mark.parametrize("language", PROJECT)
+def test_a_partner_has_a_handout_too(language: str) -> None:
+    made = handout.of_partner(PARTNER, (SERVICE, CROWDED), language, HERE, TODAY)
+    text = text_of(made)
+
+    assert page_count(made) == 1
+    assert handout.words()[language]["services"] in text or right_to_left(language)
+    for said in ("+49355123456", "kurse@example.org", HERE):
+        assert said in text.replace("\u2068", "").replace("\u2069", ""), said
+
+
+async def test_the_handout_of_a_partner_tells_what_is_published_only(
+    api: Api, make: Maker, world: World
+) -> None:
+    await make.service(world.partner, "Sichtbares Angebot")
+    await make.service(world.partner, "Entwurf davon", published=False)
+
+    answer = await api.http.get(f"/partners/{world.partner}.pdf")
+    text = text_of(answer.content)
+
+    assert answer.headers["content-type"] == "application/pdf"
+    assert "Sichtbares Angebot" in text
+    assert "Entwurf" not in text
 
 
 def test_every_language_has_every_word_of_a_handout() -> None:

@@ -1,4 +1,4 @@
-"""A service on one page to take away, in the person's language: what, for whom, where, when, what to bring.
+"""An entry on one page to take away, in the person's language: what, for whom, where, when, what to bring.
 
 There is nothing about a person on it, so it can be given to anybody. The words around the entry stand in
 ``handout_texts.json``, one object per language; days, dates and names of languages are those of the CLDR.
@@ -6,8 +6,8 @@ There is nothing about a person on it, so it can be given to anybody. The words 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from itertools import groupby
@@ -18,7 +18,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency
 
-from directory.documents import ServiceDocument
+from directory.documents import PartnerDocument, ServiceDocument
 from directory.languages import choose, right_to_left
 from directory.values import ContactPoint, CourseFacts, LocationValue, OpeningHours
 from directory.vocabulary import Answer
@@ -32,6 +32,7 @@ from referrals.printing import (
     Rows,
     Title,
     isolated,
+    page_count,
     render,
 )
 
@@ -40,8 +41,25 @@ MEDIA_TYPE: Final = "application/pdf"
 NEAREST: Final[Mapping[str, str]] = {"ku": "kmr", "prs": "fa", "be": "ru"}
 """A language without words of its own here, and the written language nearest to it."""
 
-LONGEST_TEXT: Final = 1_200
-"""Characters of a description that stand on the page; who wants more follows the code."""
+
+class _Room(msgspec.Struct, frozen=True, kw_only=True):
+    """How much stands on the page: size of the letters, characters of a text and points of a list at most."""
+
+    points: float
+    longest: int
+    most: int
+
+
+ROOMS: Final = (
+    _Room(points=10, longest=1_200, most=30),
+    _Room(points=10, longest=700, most=6),
+    _Room(points=9, longest=500, most=6),
+    _Room(points=9, longest=300, most=4),
+    _Room(points=8.5, longest=160, most=3),
+    _Room(points=8, longest=80, most=2),
+    _Room(points=7.5, longest=60, most=1),
+)
+"""Tried one after the other until all is on one page; who wants more follows the code."""
 
 
 @cache
@@ -73,21 +91,64 @@ def of_service(service: ServiceDocument, wanted: str, address: str | None, today
     ``address``: where more can be read, printed as a QR code; None: the website of the entry, if any.
     Raises NotPrintable when a text has a character that no font of ours can print.
     """
-    sheet = _Sheet(language_of(wanted), wanted)
-    more = address or service.website or service.partner.website
-    blocks = [*sheet.head(service), *sheet.body(service, today)]
-    if more:
-        blocks.append(Code(content=more, text=sheet.say("scan"), below=more))
-    blocks.append(Paragraph(text=sheet.say("wrong"), small=True))
-    return render(
-        Printout(language=sheet.language, blocks=tuple(blocks), footer=sheet.footer(service, today))
+    return _on_one_page(
+        lambda sheet: (*sheet.head(service), *sheet.body(service, today)),
+        wanted,
+        address or service.website or service.partner.website,
+        service.assured_at,
+        today,
     )
+
+
+def of_partner(
+    partner: PartnerDocument,
+    services: Sequence[ServiceDocument],
+    wanted: str,
+    address: str | None,
+    today: date,
+) -> bytes:
+    """Return the handout of a partner with what it offers, as ``of_service`` does."""
+    return _on_one_page(
+        lambda sheet: tuple(sheet.partner(partner, services)),
+        wanted,
+        address or partner.website,
+        partner.assured_at,
+        today,
+    )
+
+
+def _on_one_page(
+    said: Callable[[_Sheet], tuple[Block, ...]],
+    wanted: str,
+    more: str | None,
+    assured_at: datetime | None,
+    today: date,
+) -> bytes:
+    made = b""
+    for room in ROOMS:
+        sheet = _Sheet(language_of(wanted), wanted, room)
+        blocks = [*said(sheet)]
+        if more:
+            blocks.append(Code(content=more, text=sheet.say("scan"), below=more))
+        blocks.append(Paragraph(text=sheet.say("wrong"), small=True))
+        made = render(
+            Printout(
+                language=sheet.language,
+                blocks=tuple(blocks),
+                footer=sheet.footer(assured_at, today),
+                points=room.points,
+            )
+        )
+        if page_count(made) == 1:
+            break
+    return made
 
 
 class _Sheet:
     """The words of one language, and what is said with them."""
 
-    def __init__(self, language: str, wanted: str) -> None:
+    def __init__(self, language: str, wanted: str, room: _Room) -> None:
+        self.room = room
         self.language = language
         self.order = (wanted, language)
         self.words = words()[language]
@@ -105,23 +166,52 @@ class _Sheet:
         if found is None:
             return
         language, text = found
-        shown = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT].rsplit(" ", 1)[0] + " …"
+        shown = self.cut(text)
         other = language.split("-")[0] not in (self.language, self.order[0].split("-")[0])
         if other:
             yield Paragraph(text=self.say("in_other_language"), small=True)
         yield Paragraph(text=shown, strong=strong, language=language if other else None)
 
+    def cut(self, text: str) -> str:
+        longest = self.room.longest
+        return text if len(text) <= longest else text[:longest].rsplit(" ", 1)[0] + " …"
+
     def short(self, texts: Mapping[str, str]) -> str:
         found = choose(texts, self.order)
-        return "" if found is None else isolated(found[1])
+        return "" if found is None else isolated(self.cut(found[1]))
 
-    def head(self, service: ServiceDocument) -> Iterator[Block]:
-        title = choose(service.title, self.order)
+    def listed(self, items: Iterable[str]) -> Bullets:
+        """Give a list; how many points it has more than there is room for is said."""
+        every = list(dict.fromkeys(items))
+        more = len(every) - self.room.most
+        return Bullets(
+            items=tuple(every[: self.room.most]) + ((f"… {isolated(f'+{more}')}",) if more > 0 else ())
+        )
+
+    def title(self, texts: Mapping[str, str]) -> Iterator[Block]:
+        title = choose(texts, self.order)
         if title is None:
             return
         language, text = title
         same = right_to_left(language) == right_to_left(self.language)
         yield Title(text=text, language=None if same else language)
+
+    def partner(self, partner: PartnerDocument, services: Sequence[ServiceDocument]) -> Iterator[Block]:
+        yield Title(text=partner.name, language="de" if right_to_left(self.language) else None)
+        if partner.description:
+            yield Heading(text=self.say("about"))
+            yield from self.text(partner.description)
+        offered = [self.short(service.title) for service in services]
+        if offered:
+            yield Heading(text=self.say("services"))
+            yield self.listed(offered)
+        yield from self.places(partner.locations)
+        yield Heading(text=self.say("next_steps"))
+        yield Paragraph(text=self.say("call_first"))
+        yield from self.reach(partner.contact_points)
+
+    def head(self, service: ServiceDocument) -> Iterator[Block]:
+        yield from self.title(service.title)
         yield Paragraph(text=self.say("offered_by", partner=service.partner.name))
 
     def body(self, service: ServiceDocument, today: date) -> Iterator[Block]:
@@ -131,16 +221,10 @@ class _Sheet:
         whom = list(self.whom(service, today))
         if whom:
             yield Heading(text=self.say("who"))
-            yield Bullets(items=tuple(whom))
+            yield self.listed(whom)
         if service.course is not None:
             yield from self.course(service.course, today)
-        if service.locations:
-            yield Heading(text=self.say("where"))
-            yield Bullets(items=tuple(_address(place) for place in service.locations))
-        hours = [place.hours for place in service.locations if place.hours is not None]
-        if hours:
-            yield Heading(text=self.say("when"))
-            yield from self.opening(hours[0])
+        yield from self.places(service.locations)
         yield Heading(text=self.say("next_steps"))
         if service.application_process:
             yield from self.text(service.application_process)
@@ -148,11 +232,8 @@ class _Sheet:
             yield Paragraph(text=self.say("call_first"))
         if service.required_documents:
             yield Heading(text=self.say("bring"))
-            yield Bullets(items=tuple(self.short(paper.name) for paper in service.required_documents))
-        reach = list(self.contacts(service.contact_points))
-        if reach:
-            yield Heading(text=self.say("contact"))
-            yield Rows(rows=tuple(reach))
+            yield self.listed(self.short(paper.name) for paper in service.required_documents)
+        yield from self.reach(service.contact_points)
         spoken = [self.spoken(one.language, interpreted=one.interpreted) for one in service.languages]
         if spoken:
             yield Heading(text=self.say("languages"))
@@ -189,7 +270,27 @@ class _Sheet:
             facts.append(f"{self.say('cost')}: {isolated(cost) if course.cost_cents else self.say('free')}")
         if facts:
             yield Heading(text=self.say("course"))
-            yield Bullets(items=tuple(facts))
+            yield self.listed(facts)
+
+    def places(self, places: Sequence[LocationValue]) -> Iterator[Block]:
+        """Give where it is and when it is open: once, or for each place that has hours of its own."""
+        if places:
+            yield Heading(text=self.say("where"))
+            yield self.listed(_address(place) for place in places)
+        timed = [(one.name, one.hours) for one in places[: self.room.most] if one.hours is not None]
+        if timed:
+            yield Heading(text=self.say("when"))
+        alike = len({place.hours for place in places}) == 1
+        for name, hours in timed[:1] if alike else timed:
+            if not alike:
+                yield Paragraph(text=isolated(name))
+            yield from self.opening(hours)
+
+    def reach(self, points: Iterable[ContactPoint]) -> Iterator[Block]:
+        rows = tuple(self.contacts(points))[: self.room.most]
+        if rows:
+            yield Heading(text=self.say("contact"))
+            yield Rows(rows=rows)
 
     def opening(self, hours: OpeningHours) -> Iterator[Block]:
         names = self.locale.days["stand-alone"]["wide"]
@@ -218,10 +319,10 @@ class _Sheet:
         name = self.locale.languages.get("ku" if primary == "kmr" else primary, tag)
         return self.say("interpreted", language=name) if interpreted else name
 
-    def footer(self, service: ServiceDocument, today: date) -> str:
+    def footer(self, assured_at: datetime | None, today: date) -> str:
         printed = self.say("printed", date=self.day(today))
-        if service.assured_at is not None:
-            printed += f" · {self.say('checked', date=self.day(service.assured_at.date()))}"
+        if assured_at is not None:
+            printed += f" · {self.say('checked', date=self.day(assured_at.date()))}"
         return isolated(printed)
 
 

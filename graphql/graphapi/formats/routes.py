@@ -7,7 +7,8 @@ another ETag, and what is unknown, hidden or foreign is the same 404.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from datetime import date
 from hashlib import sha256
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 from uuid import UUID
@@ -32,6 +33,9 @@ from referrals.printing import NotPrintable
 
 MOST_HANDOUT_BYTES: Final = 8_000_000
 """How much of the handouts made last is kept; each is some 40 kB, and setting its page some 20 ms of work."""
+
+MOST_SERVICES: Final = 30
+"""Services that are read for the handout of a partner."""
 
 PUBLIC: Final = "public, max-age=300"
 
@@ -65,9 +69,22 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         keeper = await partner(found.partner.id)
         return msgspec.structs.replace(found, contact_points=keeper.contact_points)
 
+    async def handed_out(
+        request: AnyRequest, key: tuple[bytes, str, date], made: Callable[[], bytes]
+    ) -> Response[bytes]:
+        """Answer with a handout, made anew only if something that it says is new."""
+        try:
+            async with one_at_a_time:
+                page = await asyncio.to_thread(handouts.give, key, made)
+        except NotPrintable:
+            raise HTTPException(
+                status_code=422, detail="This entry has a character that cannot be printed."
+            ) from None
+        return _answer(request, page, handout.MEDIA_TYPE)
+
     @get("/partners/{file:str}")
     async def partner_file(file: File, request: AnyRequest, language: Language = None) -> Response[bytes]:
-        """Give a partner as .jsonld, .vcf (vCard 4.0) or .ics (opening hours)."""
+        """Give a partner as .jsonld, .vcf (vCard 4.0), .ics (opening hours) or .pdf (handout)."""
         id_, suffix = _parsed(file)
         at = database.clock()
         spoken = _spoken(request, language)
@@ -83,7 +100,19 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
             return _answer(
                 request, calendar.of_partner(await partner(id_), spoken, midnight), calendar.MEDIA_TYPE
             )
-        raise NotFoundException(detail="The formats of a partner are .jsonld, .vcf and .ics.")
+        if suffix == "pdf":
+            found, today = await partner(id_), at.astimezone(ZONE).date()
+            offered = await _all_there(
+                sources.services_by_partner(database, ANONYMOUS, [id_], first=MOST_SERVICES)
+            )
+            more = address("partners", id_) if services.public_url else None
+            shown = offered[0].nodes
+            return await handed_out(
+                request,
+                (sha256(b"".join(encoder.encode(one) for one in (found, *shown))).digest(), spoken, today),
+                lambda: handout.of_partner(found, shown, spoken, more, today),
+            )
+        raise NotFoundException(detail="The formats of a partner are .jsonld, .vcf, .ics and .pdf.")
 
     @get("/services/{file:str}")
     async def service_file(file: File, request: AnyRequest, language: Language = None) -> Response[bytes]:
@@ -105,29 +134,25 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
             )
         if suffix == "pdf":
             found, today = await reachable(id_), at.astimezone(ZONE).date()
-            more = here if services.public_url else None
-            try:
-                async with one_at_a_time:
-                    page = await asyncio.to_thread(
-                        handouts.give,
-                        (sha256(encoder.encode(found)).digest(), spoken, today),
-                        lambda: handout.of_service(found, spoken, more, today),
-                    )
-            except NotPrintable:
-                raise HTTPException(
-                    status_code=422, detail="This entry has a character that cannot be printed."
-                ) from None
-            return _answer(request, page, handout.MEDIA_TYPE)
+            return await handed_out(
+                request,
+                (sha256(encoder.encode(found)).digest(), spoken, today),
+                lambda: handout.of_service(found, spoken, here if services.public_url else None, today),
+            )
         raise NotFoundException(detail="The formats of a service are .jsonld, .vcf, .ics and .pdf.")
 
     return [partner_file, service_file]
 
 
-async def _published(reading: Awaitable[T | None]) -> T:
+async def _all_there(reading: Awaitable[T]) -> T:
     try:
-        found = await reading
+        return await reading
     except Unavailable:
         raise HTTPException(status_code=503, detail="Try again in a moment.") from None
+
+
+async def _published(reading: Awaitable[T | None]) -> T:
+    found = await _all_there(reading)
     if found is None:
         raise NotFoundException(detail="No such entry.")
     return found
