@@ -31,6 +31,11 @@ How to add a page, for example the list of clients. Nothing of the foundation is
 4. A test in ``tests/web/``: of the page with ``web`` (fast, no browser), and one of the way a person goes
    with ``browser`` (Chromium against the demo: ``make browser``), which checks axe and takes screenshots.
 
+A page for a person (code card) extends ``layout.html``, which has no navigation and no text of its own, and
+is answered with ``visit.page(…, personal=True, in_language="ar")``: lang and direction follow, the texts are
+those of ``referrals/person/card_texts``. Codes come in a form (POST), never in an address of ours that is
+logged; only the route's pattern is.
+
 Lists page with ``parts.more(connection.pageInfo)``; empty states (``parts.empty``) say what to do next. GET
 changes nothing; POST answers with a redirect or, refused, with the page and its errors at the fields.
 """

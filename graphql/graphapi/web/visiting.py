@@ -19,6 +19,7 @@ from directory.days import local_day
 from graphapi.messages import MessageLanguage
 from graphapi.web import guarding
 from graphapi.web.options import Options
+from graphapi.web.rendering import direction
 from graphapi.web.running import Operations, Outcome, Refusal, Stopped
 from graphapi.web.translations import LANGUAGES
 
@@ -239,8 +240,22 @@ class Visit:
 
     # --- Answers ----------------------------------------------------------------------------------------
 
-    def page(self, template: str, /, *, part: str | None = None, status: int = 0, **values: Any) -> Answer:
+    def page(
+        self,
+        template: str,
+        /,
+        *,
+        part: str | None = None,
+        status: int = 0,
+        personal: bool = False,
+        in_language: str | None = None,
+        **values: Any,
+    ) -> Answer:
         """Return a page; where htmx asks for a part, only the template ``part``.
+
+        ``personal``: shows something about a person though nobody is signed in (a card, a link), so no
+        browser keeps it. ``in_language``: a language of persons that the page itself does not speak; its
+        texts come from the caller (``layout.html``).
 
         After something was refused its status is 422, or 409 when the thing has changed meanwhile.
         """
@@ -249,9 +264,12 @@ class Visit:
             status = 200 if not self.errors else 409 if conflict else 422
         chosen = part if part and self.partial else template
         said = "" if chosen is part else self._take_said()
-        body = self._site.render(self, chosen, {**values, "said": said})
+        values["said"] = said
+        if in_language:
+            values |= {"language": in_language, "direction_of_page": direction(in_language)}
+        body = self._site.render(self, chosen, values)
         vary = "Accept-Language, Cookie, HX-Request"
-        return Answer(status=status, body=body, personal=self.personal, headers={"vary": vary})
+        return Answer(status=status, body=body, personal=personal or self.personal, headers={"vary": vary})
 
     @property
     def personal(self) -> bool:
