@@ -77,6 +77,7 @@ from directory.policy import (
     require_end_staffed_partner,
 )
 from directory.problems import InvalidInput, NotFound, StaleVersion
+from directory.values import CourseFacts, CourseRun
 from directory.vocabulary import PublicationState
 
 
@@ -94,7 +95,11 @@ class Guard(Protocol):
 
 
 _NOT_RESTORED: Final = frozenset({"capacity"})
-"""How much room there is now is not what it was then."""
+"""How much room there is now is not what it was then; nor are a run's places (``_with_places_of``).
+
+An old version has a publication state too. It does not come back either: what is published is decided for
+what stands there now, so that restoring an old text neither publishes nor hides anything.
+"""
 
 MOVED: Final = "service.move"
 """The action with which history tells that a service went to another partner."""
@@ -341,8 +346,9 @@ async def restore_service(
 ) -> Saved:
     """Make a service's entry say again what it said in this version; return it with its new version.
 
-    Whether it is published and how much room it has stay as they are; places that are gone stay away. One
-    that was merged or deleted comes back hidden; one that belonged to another partner then goes back to it:
+    Whether it is published and how much room it has (``capacity``, the places of a course's runs) stay as
+    they are: neither is content, and an old figure is not a new one. Places that are gone stay away. One that
+    was merged or deleted comes back hidden; one that belonged to another partner then goes back to it:
     both are the coordination's to do. Raises NotFound, NotSignedIn, NotAllowed, StaleVersion, InvalidInput
     ("ended" when its partner has ended).
     """
@@ -356,6 +362,8 @@ async def restore_service(
         await _require_partner(work, service)
     returned = await _give_back(work, service, UUID(view.snapshot["partner_id"]), guard)
     change = change_to(Service, ServiceChange, view.snapshot)
+    if isinstance(change.course, CourseFacts):
+        change = msgspec.structs.replace(change, course=_with_places_of(service.course, change.course))
     known = set(
         await work.session.scalars(
             select(Location.id).where(
@@ -373,6 +381,20 @@ async def restore_service(
         work.record("service.restore", "service", id_, {"version": str(view.version)})
         work.explain(id_, _because(view.version, reason))
     return saved
+
+
+def _with_places_of(now: CourseFacts | None, then: CourseFacts) -> CourseFacts:
+    """Return the facts of a course as they were, with the places that its runs have now. Pure.
+
+    A run is the same while its days are. How many places a run had that is not held any more says nothing of
+    one that is planned anew: then it is not known.
+    """
+    here = {(run.starts_on, run.ends_on): run for run in (now.runs if now is not None else ())}
+    runs = []
+    for run in then.runs:
+        same = here.get((run.starts_on, run.ends_on), CourseRun())
+        runs.append(msgspec.structs.replace(run, places=same.places, full=same.full))
+    return msgspec.structs.replace(then, runs=tuple(runs))
 
 
 async def _require_partner(work: Work, service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,10 +16,16 @@ from directory import feed, sources
 from directory.actors import ANONYMOUS, SYSTEM, Actor, Role
 from directory.catalogue import (
     LocationDraft,
+    PartnerChange,
     Saved,
+    ServiceChange,
     ServiceDraft,
     add_location,
+    change_partner,
+    change_service,
     create_service,
+    hide_partner,
+    hide_service,
     publish_service,
 )
 from directory.change_requests import Proposal, propose
@@ -38,7 +45,15 @@ from directory.history import entry_history
 from directory.importing import import_source
 from directory.models import ChangeRequest, Member, Partner
 from directory.problems import InvalidInput, NotAllowed, NotFound, NotSignedIn, Problem, StaleVersion
-from directory.vocabulary import ChangeField, ChangeReason, ChangeRequestState, ChangeSource, ServiceKind
+from directory.values import Capacity, CourseFacts, CourseRun
+from directory.vocabulary import (
+    CapacityState,
+    ChangeField,
+    ChangeReason,
+    ChangeRequestState,
+    ChangeSource,
+    ServiceKind,
+)
 from referrals.merging import Exchange
 from tests.directory.towns import Town
 
@@ -110,6 +125,67 @@ async def test_a_merged_service_comes_back_hidden(database: Database, town: Town
     assert found is not None
     assert (found.id, found.title, found.state.value) == (merged.id, {"de": "Kurs"}, "HIDDEN")
     assert not (await changed(database, merged.id)).tombstone
+
+
+async def test_restoring_brings_back_what_was_said_and_no_figure_of_then(
+    database: Database, town: Town
+) -> None:
+    """Content comes back; how much room there was, and whether it was published, were facts of that day."""
+    first, second = date(2031, 1, 7), date(2031, 9, 1)
+    partner = await town.partner()
+    service = await town.service(
+        partner.id,
+        "Alt",
+        capacity=Capacity(state=CapacityState.OPEN, places=20),
+        course=CourseFacts(
+            exam="DTZ", runs=(CourseRun(starts_on=first, places=9), CourseRun(starts_on=second, full=True))
+        ),
+    )
+    async with database.work(town.lead) as work:
+        change = ServiceChange(
+            title={"de": "Neu"},
+            capacity=Capacity(state=CapacityState.FEW, places=1),
+            course=CourseFacts(runs=(CourseRun(starts_on=first, places=2),)),
+        )
+        saved = await change_service(work, service.id, change, expected_version=service.version)
+    before = await sources.service(database, ANONYMOUS, service.id)
+    assert before is not None
+
+    async with database.work(town.lead) as work:
+        await restore_service(work, service.id, service.version, expected_version=saved.version, guard=GUARD)
+    found = await sources.service(database, ANONYMOUS, service.id)
+    assert found is not None and found.course is not None, "it stays published"
+    assert (found.title, found.course.exam) == ({"de": "Alt"}, "DTZ")
+    assert found.capacity == before.capacity
+    # the first run has its places of now; of the other, which nobody plans now, they are not known
+    assert [(run.places, run.full) for run in found.course.runs] == [(2, False), (None, False)]
+
+    async with database.work(town.lead) as work:
+        hidden = await hide_service(work, service.id, expected_version=found.version)
+    async with database.work(town.lead) as work:
+        back = await restore_service(
+            work, service.id, saved.version, expected_version=hidden.version, guard=GUARD
+        )
+    assert await sources.service(database, ANONYMOUS, service.id) is None, "restoring never publishes"
+    async with database.work(town.lead) as work:
+        shown = await publish_service(work, service.id, expected_version=back.version)
+        await restore_service(work, service.id, hidden.version, expected_version=shown.version, guard=GUARD)
+    assert await sources.service(database, ANONYMOUS, service.id) is not None, "and never hides"
+
+
+async def test_restoring_a_partner_never_publishes_it(database: Database, town: Town) -> None:
+    partner = await town.partner("Alt")
+    async with database.work(town.lead) as work:
+        named = await change_partner(
+            work, partner.id, PartnerChange(name="Neu"), expected_version=partner.version
+        )
+        hidden = await hide_partner(work, partner.id, expected_version=named.version)
+    async with database.work(town.lead) as work:
+        await restore_partner(work, partner.id, partner.version, expected_version=hidden.version, guard=GUARD)
+    assert await sources.partner(database, ANONYMOUS, partner.id) is None
+    found = await sources.partner(database, town.lead, partner.id)
+    assert found is not None
+    assert (found.name, found.state.value) == ("Alt", "HIDDEN")
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,14 @@ import pytest
 from sqlalchemy import select, text
 
 from directory.actors import SYSTEM
+from directory.catalogue import PartnerChange, change_partner
 from directory.database import Database
+from directory.days import local_day
+from directory.documents import service_decoder
+from directory.freshness import INTERVALS, due_days
 from directory.importing import ImportRefused, ImportReport, Phase, Refusal, import_source
 from directory.models import Municipality, Partner, PartnerDocumentRow, Service, ServiceDocumentRow
-from directory.vocabulary import PublicationState
+from directory.vocabulary import DataKind, PublicationState
 from graphapi.embedded import APP, READER, Access
 
 ARS = "120520000000"
@@ -263,6 +268,42 @@ async def test_what_vanished_from_the_source_is_reported_and_withdrawn_only_when
 
     assert back.missing.partners == 0
     assert set((await _states(empty_database)).values()) == {"PUBLISHED"}, "what comes back is shown again"
+
+
+async def test_an_imported_entry_ages_whatever_its_partner_changes(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    """What its source says of it counts from the day on which it said so, not from its partner's new name."""
+    await add_town(empty_database)
+    path = tmp_path / "one.json"
+    organization = {"id": "o", "name": "Verein", "description": "x"}
+    record = {"id": "s", "name": "Kurs", "status": "active", "organization": organization}
+    path.write_text(json.dumps(record))
+    begun = empty_database.clock()
+
+    async def due() -> tuple[date, datetime]:
+        async with empty_database.work(SYSTEM) as work:
+            found = (await work.session.scalars(select(ServiceDocumentRow))).one()
+        document = service_decoder.decode(found.public)
+        return due_days(document)[DataKind.CONTACT], document.updated_at
+
+    await import_source(empty_database, path, publish=True)
+    first, written = await due()
+    assert first == INTERVALS[DataKind.CONTACT].end(local_day(begun))
+
+    empty_database.clock = lambda: begun + timedelta(days=100)
+    async with empty_database.work(SYSTEM) as work:
+        partner = (await work.session.scalars(select(Partner))).one()
+        await change_partner(work, partner.id, PartnerChange(name="Neu"), expected_version=partner.version)
+    later, written_later = await due()
+    assert (later, written_later - written > timedelta(days=99)) == (first, True)
+
+    # the same again says nothing new; something new begins anew
+    await import_source(empty_database, path, publish=True)
+    assert (await due())[0] == first
+    path.write_text(json.dumps({**record, "url": "https://example.org/"}))
+    await import_source(empty_database, path, publish=True)
+    assert (await due())[0] == INTERVALS[DataKind.CONTACT].end(local_day(begun + timedelta(days=100)))
 
 
 @pytest.mark.parametrize(

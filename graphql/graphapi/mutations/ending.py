@@ -125,8 +125,9 @@ class EndingMutations:
 
     @strawberry.mutation(
         graphql_type=RestorePartnerResult,
-        description="Make a partner's entry say again what it said in an old version: a new version. One "
-        "that was merged or deleted comes back hidden, with the services that had moved.",
+        description="Make a partner's entry say again what it said in an old version: a new version. What it "
+        "says comes back, not whether it is published: that stays as it is now, so nothing is published or "
+        "hidden by it. One that was merged or deleted comes back hidden, with the services that had moved.",
     )
     async def restore_partner(self, info: Info, input: RestoreEntryInput) -> object:
         """Restore a partner's entry."""
@@ -146,8 +147,10 @@ class EndingMutations:
 
     @strawberry.mutation(
         graphql_type=RestoreServiceResult,
-        description="Make a service's entry say again what it said in an old version: a new version. Its "
-        "capacity stays; one that was merged or deleted comes back hidden.",
+        description="Make a service's entry say again what it said in an old version: a new version. What it "
+        "says comes back. Not whether it is published, which stays as it is now; not its capacity and the "
+        "free places of a course's runs, which are facts of a day: those of now stay, and of a run that is "
+        "not there now they are unknown. One that was merged or deleted comes back hidden.",
     )
     async def restore_service(self, info: Info, input: RestoreEntryInput) -> object:
         """Restore a service's entry."""
