@@ -28,9 +28,10 @@ from search.engine import (
     Vocabulary,
 )
 from search.meili.fields import SHAPE, settings, settings_fingerprint, to_documents
-from search.meili.filters import SERVICES, Judged, Known, is_one
+from search.meili.filters import SERVICES, is_one
 from search.meili.searching import Search
 from search.meili.server import Server, TaskFailed
+from search.meili.states import PAGE, States
 from search.policy import may_be_found
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,6 @@ log = structlog.get_logger(__name__)
 POSITION: Final = "position"
 WHOLE: Final = "whole"
 GONE: Final = "gone"
-PAGE: Final = 1_000
 OUTDATED_DAYS: Final = 7
 """After so many days without a change, an index of another shape belongs to no release that still runs."""
 
@@ -72,48 +72,16 @@ class MeiliEngine:
         self._prefix = f"{prefix}-services"
         self.index = f"{self._prefix}-{SHAPE}"
         self._writing = threading.Lock()
-        self._judged: tuple[str, Judged] | None = None
+        self._states = States(self.server, self.index)
 
     # --- searching
 
     def search(self, query: SearchQuery) -> SearchResult:
         """Answer a checked query; raises SearchUnavailable when the server or the index is away."""
         try:
-            return Search(self.server, self.index, query, self.known).result()
+            return Search(self.server, self.index, query, self._states).result()
         except (KeyError, TypeError, msgspec.MsgspecError) as error:
             raise SearchUnavailable(type(error).__name__) from error  # an answer of another shape
-
-    def known(self, tick: str) -> Judged:
-        """Return the values that conditions are judged on, as of a commit; read once for each."""
-        judged = self._judged
-        if judged is None or judged[0] != tick:
-            judged = (tick, Judged(self._read_known()))
-            self._judged = judged
-        return judged[1]
-
-    def _read_known(self) -> Known:
-        (counted,) = self.server.searches(
-            [
-                {
-                    "indexUid": self.index,
-                    "q": "",
-                    "filter": SERVICES,
-                    "facets": ["run", "point", "course_exam"],
-                    "limit": 0,
-                }
-            ]
-        )
-        values: Mapping[str, Mapping[str, int]] = counted["facetDistribution"]
-        rules = [
-            (document["id"].removeprefix("rules-"), document["stored"])
-            for document in self._all(is_one("meta", "rules"), ["id", "stored"])
-        ]
-        return Known(
-            rules=tuple(rules),
-            run=tuple(values.get("run", ())),
-            point=tuple(values.get("point", ())),
-            exams=tuple(values.get("course_exam", ())),
-        )
 
     def _all(self, condition: str, fields: list[str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -28,14 +29,14 @@ from search.fields import point as point_term
 from search.lexicon import STOP_WORDS
 from search.text import NORMALISER, forms, words_of
 
-REMOTE_SHAPE: Final = 1
+REMOTE_SHAPE: Final = 2
 """Number of the fields below and their meaning; an index of another shape is not read."""
 
 SHAPE: Final = f"{REMOTE_SHAPE}-{NORMALISER}-{DOCUMENT_SHAPE}"
 
 SERVICE: Final = "service"
 BUCKETS: Final = 64
-"""Fields that the weights of words are spread over: a search reads those of its own words only."""
+"""Fields that the words of a service are spread over: a search reads those of its own words only."""
 
 MOST_VALUES: Final = 65_000
 MOST_HITS: Final = 10_000_000
@@ -51,9 +52,16 @@ ORDER_BITS: Final = 42
 _DAY_BITS: Final = 20
 
 
-def bucket(word: str) -> str:
-    """Return the name of the field that keeps a word's weights."""
-    return f"w{zlib.crc32(word.encode()) % BUCKETS}"
+@lru_cache(maxsize=10_000)
+def weights_field(stem: str) -> str:
+    """Return the name of the field that keeps what a stem counts for."""
+    return f"w{zlib.crc32(stem.encode()) % BUCKETS}"
+
+
+@lru_cache(maxsize=10_000)
+def places_field(word: str) -> str:
+    """Return the name of the field that keeps where a word stands; words that begin alike share it."""
+    return f"p{zlib.crc32(word[:3].encode()) % BUCKETS}"
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -111,10 +119,11 @@ def _weights(sections: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
     }
     spread: dict[str, list[str]] = {}
     for word, found in weight.items():
-        spread.setdefault(bucket(word), []).append(f"{word}={found:.4g}")
+        spread.setdefault(weights_field(word), []).append(f"{word}={found:.4g}")
     for word, mask in where.items():
-        spread.setdefault(bucket(word), []).append(f"{word}:{mask}")
-    return made | {name: " ".join(entries) for name, entries in spread.items()}
+        spread.setdefault(places_field(word), []).append(f"{word}={mask}")
+    # Between spaces, so that a word is found in it without taking it apart.
+    return made | {name: f" {' '.join(entries)} " for name, entries in spread.items()}
 
 
 rules_encoder: Final = msgspec.json.Encoder()
@@ -294,6 +303,8 @@ def settings(vocabulary: Vocabulary) -> dict[str, Any]:
         },
         "faceting": {"maxValuesPerFacet": MOST_VALUES, "sortFacetValuesBy": {"*": "count"}},
         "pagination": {"maxTotalHits": MOST_HITS},
+        # Which words stand in one text, not how far apart: the index is built in half the time.
+        "proximityPrecision": "byAttribute",
         "searchCutoffMs": 1_500,
     }  # fmt: skip
 
