@@ -232,6 +232,15 @@ class FreshnessState(StrEnum):
     TO_BE_HIDDEN = "TO_BE_HIDDEN"
 
 
+class Standing(StrEnum):
+    """How a service stands by a criterion; UNKNOWN: nobody has said, which is never NOT_MET."""
+
+    MET = "MET"
+    PARTLY = "PARTLY"
+    UNKNOWN = "UNKNOWN"
+    NOT_MET = "NOT_MET"
+
+
 class ResponseTime(StrEnum):
     """How soon a partner answers, in days from sending to the first answer (median of a window)."""
 
@@ -439,6 +448,10 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(FreshnessState.OVERDUE): {"de": "lange nicht bestätigt", "en": "not confirmed for long"},
     _key(FreshnessState.ANNOUNCED): {"de": "wird bald ausgeblendet", "en": "will be hidden soon"},
     _key(FreshnessState.TO_BE_HIDDEN): {"de": "auszublenden", "en": "to be hidden"},
+    _key(Standing.MET): {"de": "erfüllt", "en": "met"},
+    _key(Standing.PARTLY): {"de": "zum Teil erfüllt", "en": "partly met"},
+    _key(Standing.UNKNOWN): {"de": "nicht bekannt", "en": "not known"},
+    _key(Standing.NOT_MET): {"de": "nicht erfüllt", "en": "not met"},
     _key(ResponseTime.WITHIN_2_DAYS): {"de": "meist in 2 Tagen", "en": "mostly within 2 days"},
     _key(ResponseTime.WITHIN_5_DAYS): {"de": "meist in 5 Tagen", "en": "mostly within 5 days"},
     _key(ResponseTime.WITHIN_10_DAYS): {"de": "meist in 10 Tagen", "en": "mostly within 10 days"},

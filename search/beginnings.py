@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -46,16 +46,22 @@ def _beginnings_of(word: str) -> dict[str, None]:
     return {form[:length]: None for form in (*whole, *parts) for length in lengths if length <= len(form)}
 
 
+FIRST: Final = "^"
+"""Marks the beginning of a text's first word."""
+
+
 def beginnings(texts: Iterable[str]) -> list[str]:
-    """Return the beginnings of all words of these texts, in every spelling."""
+    """Return the beginnings of all words of texts, in every spelling; those of first words marked too."""
     found: dict[str, None] = {}
     for text in texts:
-        for word in words_in(text):
+        words = words_in(text)
+        for word in words:
             found.update(_beginnings_of(word))
+        for word in words[:1]:
+            found.update((FIRST + beginning, None) for beginning in _beginnings_of(word))
     return list(found)
 
 
-titles_decoder: Final = msgspec.json.Decoder(dict[str, str])
 SEPARATOR: Final = "\x1f"
 """Between a partner's id and its name."""
 
@@ -63,9 +69,9 @@ LONGEST_KEY: Final = 60_000
 """Bytes of a term; the index takes no longer ones."""
 
 
-def title_key(service: ServiceDocument) -> str:
+def title_key(title: Mapping[str, str]) -> str:
     """Return a service's titles as one term: equal titles are one suggestion."""
-    key = msgspec.json.encode(dict(service.title), order="deterministic")
+    key = msgspec.json.encode(dict(title), order="deterministic")
     return key.decode() if len(key) <= LONGEST_KEY else "{}"
 
 

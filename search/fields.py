@@ -25,7 +25,7 @@ from search.engine import Vocabulary
 from search.lexicon import LANGUAGE_NAMES
 from search.text import NORMALISER, forms
 
-INDEX_SHAPE: Final = 5
+INDEX_SHAPE: Final = 6
 """Number of the fields below and their meaning; an index of another shape is rebuilt."""
 
 SECTIONS: Final = {
@@ -74,8 +74,8 @@ def _schema() -> Schema:
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
     for name in ("title_begins", "partner_begins"):
         builder.add_text_field(name, tokenizer_name="whitespace", index_option="basic")
-    for name in ("title_key", "partner_key"):
-        builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
+    builder.add_text_field("title_key", tokenizer_name="raw", index_option="basic")
+    builder.add_text_field("partner_key", stored=True, tokenizer_name="raw", index_option="basic")
     for name in ("level_from", "level_to", "course_cost", "capacity_until"):
         builder.add_integer_field(name, indexed=True, fast=True)
     return builder.build()
@@ -251,7 +251,7 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
         made.add_integer("capacity_until", day_number(until if until is not None else date.max))
     made.add_text("title_begins", " ".join(beginnings(service.title.values())))
     made.add_text("partner_begins", " ".join(beginnings([service.partner.name])))
-    add("title_key", title_key(service))
+    add("title_key", title_key(service.title))
     add("partner_key", partner_key(service))
     _add_course(made, add, service)
     if service.recognition is not None and service.recognition.occupations:

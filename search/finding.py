@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import asyncpg
 import msgspec
@@ -48,8 +47,10 @@ MOST_CONSIDERED: Final = 300
 MOST_BRIDGES: Final = 5
 """How many interpreting services are named as bridges."""
 
-VOCABULARY_SECONDS: Final = 60.0
-"""How long a process keeps the vocabulary that suggestions are made from."""
+KEPT_SECONDS: Final = 60.0
+"""How long a process keeps what hardly changes: the vocabulary, districts, occupations."""
+
+T = TypeVar("T")
 
 
 class FoundService(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,12 +126,14 @@ async def _documents(reader: asyncpg.Pool, ids: Sequence[UUID]) -> dict[UUID, Se
     return {service.id: service for service in found if may_be_found(service)}
 
 
-async def _regulated(reader: asyncpg.Pool, situation: Situation | None) -> dict[str, bool]:
-    """Return whether law governs the occupation that was named, if one was and it is known."""
+async def _regulated(reader: asyncpg.Pool, situation: Situation | None) -> Mapping[str, bool]:
+    """Return which occupations law governs, if one was named.
+
+    All of them, kept: which one a person has is not asked of the database either, whose log may hold it.
+    """
     if situation is None or situation.occupation is None:
         return {}
-    known = await reader.fetchval("SELECT regulated FROM occupation WHERE esco = $1", situation.occupation)
-    return {} if known is None else {situation.occupation: known}
+    return await _kept(_occupations, reader, _read_occupations)
 
 
 class MatchQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -271,18 +274,47 @@ def _ranked(
     ]
 
 
-_vocabularies: Final[WeakKeyDictionary[asyncpg.Pool, tuple[float, Vocabulary]]] = WeakKeyDictionary()
+_Keeping: TypeAlias = dict[int, tuple[asyncpg.Pool, float, T]]
+_vocabularies: Final[_Keeping[Vocabulary]] = {}
+_districts: Final[_Keeping[dict[UUID, str]]] = {}
+_occupations: Final[_Keeping[dict[str, bool]]] = {}
+
+
+async def _kept(
+    keeping: _Keeping[T], reader: asyncpg.Pool, read: Callable[[asyncpg.Pool], Awaitable[T]]
+) -> T:
+    """Return what was read at most ``KEPT_SECONDS`` ago; else it is read anew, in one statement.
+
+    A process has one pool, tests have several: what is kept belongs to the pool (which weak references
+    cannot hold) and goes with the next one.
+    """
+    known = keeping.get(id(reader))
+    if known is None or known[0] is not reader or known[1] < time.monotonic():
+        async with reaching_the_database():
+            known = reader, time.monotonic() + KEPT_SECONDS, await read(reader)
+        keeping.clear()
+        keeping[id(reader)] = known
+    return known[2]
+
+
+async def _read_districts(reader: asyncpg.Pool) -> dict[UUID, str]:
+    rows = await reader.fetch("SELECT id, ars FROM municipality")
+    return {row["id"]: row["ars"][:5] for row in rows}
+
+
+async def _read_occupations(reader: asyncpg.Pool) -> dict[str, bool]:
+    rows = await reader.fetch("SELECT esco, regulated FROM occupation")
+    return {row["esco"]: row["regulated"] for row in rows}
 
 
 async def kept_vocabulary(reader: asyncpg.Pool) -> Vocabulary:
-    """Return the vocabulary as it was at most ``VOCABULARY_SECONDS`` ago."""
-    now = time.monotonic()
-    known = _vocabularies.get(reader)
-    if known is None or known[0] < now:
-        async with reaching_the_database():
-            known = now + VOCABULARY_SECONDS, await read_vocabulary(reader)
-        _vocabularies[reader] = known
-    return known[1]
+    """Return the topics with their words, at most ``KEPT_SECONDS`` old."""
+    return await _kept(_vocabularies, reader, read_vocabulary)
+
+
+async def kept_districts(reader: asyncpg.Pool) -> dict[UUID, str]:
+    """Return the district (five digits) of each municipality, at most ``KEPT_SECONDS`` old."""
+    return await _kept(_districts, reader, _read_districts)
 
 
 async def suggest(

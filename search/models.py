@@ -48,7 +48,7 @@ class UnmetSearch(Base):
     """How many searches of a month found nothing, in one cell of one of the report's tables.
 
     ``district``: official key with five digits ("" unknown). ``breakdown`` names the table
-    (``search.unmet.Breakdown``); of ``kind``, ``topic`` and ``language`` those are set that it counts by.
+    (``search.unmet``); of ``kind``, ``topic`` and ``language`` those are set that it counts by.
     """
 
     __tablename__ = "unmet_search"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -27,17 +26,9 @@ from directory.vocabulary import (
     FreshnessState,
     ResponseTime,
     Responsibility,
+    Standing,
 )
 from search.matching import Criterion, Judgement, Reason, Situation, capacity, capacity_on, judge
-
-
-class Standing(StrEnum):
-    """Whether a criterion is met; UNKNOWN: nobody has said, which is never NOT_MET."""
-
-    MET = "MET"
-    PARTLY = "PARTLY"
-    UNKNOWN = "UNKNOWN"
-    NOT_MET = "NOT_MET"
 
 
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +167,7 @@ WORTH: Final[Mapping[str, float]] = {
     "starts-later": 1.0,
     "ends-after-status": 0.0,
     "ends-before-status": 1.0,
+    "no-begin-in-sight": 0.0,
     "waits-beyond-status": 0.1,
     "begins-before-status": 1.0,
     "childcare-offered": 1.0,
@@ -354,6 +346,8 @@ def status_deadline(service: ServiceDocument, situation: Situation) -> Reason | 
     weeks = service.capacity.waiting_weeks
     if state in {CapacityState.OPEN, CapacityState.FEW}:
         weeks = 0
+    if state is CapacityState.NONE and weeks is None:
+        return Reason(Criterion.STATUS_DEADLINE, Answer.ASK, "no-begin-in-sight", values)
     if state is CapacityState.UNKNOWN or weeks is None:
         return Reason(Criterion.STATUS_DEADLINE, Answer.ASK, "begin-unknown", values)
     begins_on = situation.on + timedelta(weeks=min(weeks, 2_000))

@@ -7,19 +7,20 @@ and not walked through; only published services are in it, and a partner is sugg
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 import msgspec
-from tantivy import Query, Searcher
+from tantivy import Order, Searcher
 
 from directory.problems import InvalidInput
-from search.beginnings import LONGEST_BEGINNING, SEPARATOR, spellings, titles_decoder, words_in
+from search.beginnings import FIRST, LONGEST_BEGINNING, SEPARATOR, spellings, title_key, words_in
 from search.engine import Engine, SearchUnavailable, Vocabulary
-from search.queries import every, with_term
+from search.fields import StoredTexts, texts_decoder
+from search.queries import every, with_any, with_term
 from search.text import MAXIMUM_CHARACTERS, plain_fold
 
 LARGEST: Final = 20
@@ -28,8 +29,11 @@ LARGEST: Final = 20
 WORDS: Final = 6
 """Words of what was typed that count; the last ones, as they are being typed."""
 
-CANDIDATES: Final = 100
-"""How many different titles or names, the most frequent, are looked at for one answer."""
+ENOUGH: Final = 2
+"""So many times the suggestions that are wanted are compared; then no more services are read."""
+
+CANDIDATES: Final = 40
+"""How many services are looked at for titles, or for names, that begin as typed; as many for later words."""
 
 
 class SuggestionKind(StrEnum):
@@ -80,6 +84,10 @@ def in_process(engines: Sequence[Engine]) -> InProcess:
     raise SearchUnavailable
 
 
+_Placed: TypeAlias = tuple[tuple[int, int, str], Suggestion]
+"""A suggestion with what it is sorted by: where the text has what was typed, how frequent it is, the text."""
+
+
 class Seen(Protocol):
     """What is needed of an index's state."""
 
@@ -103,7 +111,7 @@ def suggestions(seen: Seen, query: SuggestQuery, vocabulary: Vocabulary) -> tupl
     typed = [plain_fold(word) for word in words_in(query.prefix)][-WORDS:]
     if not typed:
         return ()
-    found: dict[SuggestionKind, list[tuple[tuple[int, int, str], Suggestion]]] = {}
+    found: dict[SuggestionKind, list[_Placed]] = {}
     if SuggestionKind.TOPIC in query.kinds:
         found[SuggestionKind.TOPIC] = _topics(seen.searcher, query, vocabulary, typed)
     if SuggestionKind.SERVICE in query.kinds:
@@ -166,66 +174,81 @@ def _chain(wanted: Sequence[str]) -> tuple[str, ...]:
     return _chain_of(tuple(wanted))
 
 
-def _buckets(searcher: Searcher, query: Query, field: str) -> list[tuple[str, int]]:
-    asked = {"values": {"terms": {"field": field, "size": CANDIDATES}}}
-    buckets = searcher.aggregate(query, asked)["values"]["buckets"]
-    return [(bucket["key"], int(bucket["doc_count"])) for bucket in buckets]
+class _Candidate(msgspec.Struct, frozen=True):
+    """A service that has what was typed: its id, its texts and its partner."""
+
+    id: UUID
+    texts: StoredTexts
+    partner: str
 
 
-def _beginning(field: str, typed: Sequence[str]) -> Query:
-    asked = [with_term(field, part[:LONGEST_BEGINNING]) for part in dict.fromkeys(typed)]
-    return asked[0] if len(asked) == 1 else every(asked)
+def _candidates(searcher: Searcher, field: str, typed: Sequence[str]) -> Iterator[_Candidate]:
+    """Yield services whose title, or partner, has what was typed: those that begin so first, then freshest.
+
+    A bounded number of each, whatever is typed, so one letter costs no more than a word; and they are read
+    one by one, until whoever asks has enough.
+    """
+    parts = [part[:LONGEST_BEGINNING] for part in typed]
+    known: set[str] = set()
+    for asked in ([FIRST + parts[0], *parts[1:]], parts):
+        terms = [with_term(field, part) for part in dict.fromkeys(asked)]
+        query = terms[0] if len(terms) == 1 else every(terms)
+        hits = searcher.search(query, CANDIDATES, count=False, order_by_field="rank", order=Order.Asc).hits
+        for _, address in hits:
+            document = searcher.doc(address)
+            id_, stored = str(document.get_first("id")), document.get_first("stored")
+            if id_ not in known and stored is not None:
+                known.add(id_)
+                texts = texts_decoder.decode(bytes(stored))
+                yield _Candidate(UUID(id_), texts, document.get_first("partner_key") or "")
 
 
-def _titles_like(
-    searcher: Searcher, query: SuggestQuery, typed: Sequence[str]
-) -> list[tuple[tuple[int, int, str], Suggestion]]:
-    merged: dict[tuple[str, str], tuple[int, int, str | None]] = {}
-    for key, count in _buckets(searcher, _beginning("title_begins", typed), "title_key"):
-        shown = _best_text(titles_decoder.decode(key), typed, query.languages)
+def _count(searcher: Searcher, field: str, values: Sequence[str]) -> int:
+    query = with_term(field, values[0]) if len(values) == 1 else with_any(field, values)
+    return int(searcher.search(query, 1, count=True).count)  # type: ignore[attr-defined]
+
+
+def _titles_like(searcher: Searcher, query: SuggestQuery, typed: Sequence[str]) -> list[_Placed]:
+    places: dict[tuple[str, str], int] = {}
+    keys: dict[tuple[str, str], dict[str, UUID]] = {}
+    for one in _candidates(searcher, "title_begins", typed):
+        shown = _best_text(one.texts.title, typed, query.languages)
         if shown is not None:
             place, language, text = shown
-            known = merged.get((text, language))
+            places[text, language] = min(place, places.get((text, language), place))
             # the same text with other translations beside it is the same suggestion
-            merged[text, language] = (
-                (place, count, key) if known is None else (min(place, known[0]), known[1] + count, None)
-            )
+            keys.setdefault((text, language), {})[title_key(one.texts.title)] = one.id
+            if len(places) >= ENOUGH * query.first:
+                break
     made = []
-    for (text, language), (place, count, sole) in merged.items():
-        suggestion = Suggestion(kind=SuggestionKind.SERVICE, text=text, language=language, services=count)
-        made.append(((place, -count, text), suggestion, sole))
-    made.sort(key=lambda one: one[0])
-    return [
-        (
-            order,
-            one
-            if sole is None or one.services > 1
-            else _with_id(searcher, one, with_term("title_key", sole)),
+    for (text, language), place in places.items():
+        known = keys[text, language]
+        count = _count(searcher, "title_key", list(known))
+        suggestion = Suggestion(
+            kind=SuggestionKind.SERVICE,
+            text=text,
+            language=language,
+            services=count,
+            id=next(iter(known.values())) if count == 1 else None,
         )
-        for order, one, sole in made[: query.first]
-    ]
-
-
-def _with_id(searcher: Searcher, suggestion: Suggestion, only: Query) -> Suggestion:
-    hits = searcher.search(only, 1, count=False).hits
-    if not hits:
-        return suggestion
-    return msgspec.structs.replace(suggestion, id=UUID(searcher.doc(hits[0][1]).get_first("id")))
-
-
-def _partners(
-    searcher: Searcher, query: SuggestQuery, typed: Sequence[str]
-) -> list[tuple[tuple[int, int, str], Suggestion]]:
-    made = []
-    for key, count in _buckets(searcher, _beginning("partner_begins", typed), "partner_key"):
-        id_, _, name = key.partition(SEPARATOR)
-        place = _place(name, typed)
-        if place is not None:
-            suggestion = Suggestion(
-                kind=SuggestionKind.PARTNER, text=name, language=None, services=count, id=UUID(id_)
-            )
-            made.append(((place, -count, name), suggestion))
+        made.append(((place, -count, text), suggestion))
     return made
+
+
+def _partners(searcher: Searcher, query: SuggestQuery, typed: Sequence[str]) -> list[_Placed]:
+    made: dict[str, _Placed] = {}
+    for one in _candidates(searcher, "partner_begins", typed):
+        id_, _, name = one.partner.partition(SEPARATOR)
+        if one.partner in made or (place := _place(name, typed)) is None:
+            continue
+        count = _count(searcher, "partner_key", [one.partner])
+        suggestion = Suggestion(
+            kind=SuggestionKind.PARTNER, text=name, language=None, services=count, id=UUID(id_)
+        )
+        made[one.partner] = ((place, -count, name), suggestion)
+        if len(made) >= ENOUGH * query.first:
+            break
+    return list(made.values())
 
 
 class _Spoken(msgspec.Struct, frozen=True):
@@ -258,7 +281,7 @@ def _spoken_of(vocabulary: Vocabulary) -> _Spoken:
 
 def _topics(
     searcher: Searcher, query: SuggestQuery, vocabulary: Vocabulary, typed: Sequence[str]
-) -> list[tuple[tuple[int, int, str], Suggestion]]:
+) -> list[_Placed]:
     """Return the topics with a label, or a word people use for it, that begins so and that services have."""
     spoken = _spoken_of(vocabulary)
     made = []
@@ -272,7 +295,7 @@ def _topics(
                 continue
             shown = 3, language, labels[language]
         place, language, text = shown
-        count = int(searcher.search(with_term("topic_or_above", code), 1, count=True).count)  # type: ignore[attr-defined]
+        count = _count(searcher, "topic_or_above", [code])
         if count:
             suggestion = Suggestion(
                 kind=SuggestionKind.TOPIC, text=text, language=language, services=count, topic=code

@@ -53,6 +53,8 @@ from graphapi.web.site import Site
 from search.follower import Follower
 
 FOLLOW_AGAIN_SECONDS: Final = 5.0
+COUNT_SECONDS: Final = 60.0
+"""How often searches without a hit that were counted in memory are written."""
 
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -102,6 +104,23 @@ async def _following(follower: Follower) -> None:
         except Exception as error:
             log_unexpected(error, "follower")
         await asyncio.sleep(FOLLOW_AGAIN_SECONDS)
+
+
+async def _write_unmet(services: Services) -> None:
+    """Write what was counted; what cannot be written now is kept for the next time."""
+    try:
+        await services.unmet.write(services.database)
+    except Unavailable:
+        return
+    except Exception as error:
+        log_unexpected(error, "unmet searches")
+
+
+async def _counting(services: Services) -> None:
+    """Write from time to time until cancelled."""
+    while True:
+        await asyncio.sleep(COUNT_SECONDS)
+        await _write_unmet(services)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -210,6 +229,8 @@ def application(
             stack.push_async_callback(database.stop)
             if services.keys is not None:
                 stack.push_async_callback(services.keys.stop)
+            stack.push_async_callback(_write_unmet, services)
+            stack.push_async_callback(_ended, asyncio.create_task(_counting(services)))
             try:
                 await opening.wait()
             except Unavailable:  # no error at the start: a dead database may come back

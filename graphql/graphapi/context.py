@@ -25,6 +25,7 @@ from graphapi.throttle import Throttle
 from graphapi.web.options import Options
 from referrals.personal_data.keystore import KeyStore
 from search.engine import Engine
+from search.unmet import Tally
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Services:
 
     ``address_key`` hashes client addresses for the throttle, alike in every process of a server.
     ``public_url``: where people reach this installation (no slash at the end), if anybody has said so.
+    ``unmet``: searches without a hit that this process has counted and not written yet.
     """
 
     database: Database
@@ -43,6 +45,7 @@ class Services:
     keys: KeyStore | None = None
     public_url: str | None = None
     web: Options = dataclasses.field(default_factory=Options)
+    unmet: Tally = dataclasses.field(default_factory=Tally, repr=False)
 
     @property
     def throttle(self) -> Throttle:

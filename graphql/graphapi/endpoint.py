@@ -269,6 +269,8 @@ class GraphQLEndpoint:
             raise _Turned(405, [asked.error("METHOD_NOT_ALLOWED")], [(b"allow", b"POST")])
         if asked.method == "GET" and operation.presents_code:
             raise _Turned(405, [asked.error("CODE_IN_ADDRESS")], [(b"allow", b"POST")])
+        if asked.method == "GET" and operation.tells_profile:
+            raise _Turned(405, [asked.error("PROFILE_IN_ADDRESS")], [(b"allow", b"POST")])
         if self._opened is not None:
             await self._opened()
         actor = await self._actor(asked)

@@ -29,10 +29,12 @@ from graphql import (
     InlineFragmentNode,
     IntValueNode,
     Node,
+    ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
     Undefined,
+    ValueNode,
     VariableNode,
     get_named_type,
     is_introspection_type,
@@ -47,6 +49,9 @@ SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
 
 CODE_ARGUMENT: Final = "code"
 """The argument of every query that presents a one-time code."""
+
+PROFILE_FIELDS: Final = frozenset({"situation", "profile"})
+"""Fields of questions that say something about a person."""
 
 WEIGHTS: Final = {("Referral", "export"): 1_000, ("Query", "appointmentCalendar"): 200}
 """What a field costs that does more than to show something: setting pages, reading a whole referral."""
@@ -106,7 +111,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """The one operation of a request, judged: what it touches, and what it costs.
 
     ``fields``: every (object type, field) that it may read; the access map decides on them.
-    ``presents_code``: it gives a one-time code as an argument, so it must not come in an address.
+    ``presents_code``: it gives a one-time code as an argument, ``tells_profile``: it says something about a
+    person (a profile, a situation); neither must come in an address.
     """
 
     document: DocumentNode
@@ -116,6 +122,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     cost: int
     document_hash: str
     presents_code: bool = False
+    tells_profile: bool = False
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +202,7 @@ class Documents:
             cost=cost,
             document_hash=document.hash,
             presents_code=weighing.presents_code,
+            tells_profile=weighing.tells_profile,
         )
 
 
@@ -319,6 +327,7 @@ class _Weighing:
     ) -> None:
         self.fields: set[tuple[str, str]] = set()
         self.presents_code = False
+        self.tells_profile = False
         self._schema = schema
         self._fragments = fragments
         self._variables = variables
@@ -328,6 +337,8 @@ class _Weighing:
 
     def operation(self, operation: OperationDefinitionNode) -> int:
         for definition in operation.variable_definitions or ():
+            if definition.default_value is not None:
+                self.tells_profile |= self._tells(definition.default_value)
             if isinstance(definition.default_value, IntValueNode):
                 self._defaults[definition.variable.name.value] = int(definition.default_value.value)
         root = self._schema.get_root_type(operation.operation)
@@ -362,6 +373,7 @@ class _Weighing:
             return 1
         self._touch(parent, name)
         self.presents_code |= any(given.name.value == CODE_ARGUMENT for given in node.arguments or ())
+        self.tells_profile |= any(self._tells(given.value) for given in node.arguments or ())
         if node.selection_set is None:
             return 1
         inner = self._selections(node.selection_set, get_named_type(definition.type))
@@ -369,6 +381,15 @@ class _Weighing:
         paged = parent.name.endswith("Connection") and name in {"edges", "nodes"}
         own = WEIGHTS.get((parent.name, name), 1)
         return own + inner * (1 if paged else self._size(node, definition))
+
+    def _tells(self, given: ValueNode) -> bool:
+        """Whether an argument holds a profile, however it is written: in place or by a variable."""
+        if isinstance(given, VariableNode):
+            value = self._variables.get(given.name.value)
+            return isinstance(value, dict) and any(value.get(name) is not None for name in PROFILE_FIELDS)
+        if isinstance(given, ObjectValueNode):
+            return any(field.name.value in PROFILE_FIELDS for field in given.fields)
+        return False
 
     def _touch(self, parent: GraphQLObjectType | GraphQLInterfaceType, field: str) -> None:
         if isinstance(parent, GraphQLObjectType):

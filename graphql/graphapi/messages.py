@@ -272,6 +272,10 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ hat zu viele Einträge (höchstens {maximum}).",
         "en": "“{field}” has too many entries (at most {maximum}).",
     },
+    "not-over": {
+        "de": "Dieses Quartal ist noch nicht vorbei; seine Zahlen ändern sich noch.",
+        "en": "This quarter is not over; its figures still change.",
+    },
     "out-of-range": {
         "de": "„{field}“ muss zwischen {minimum} und {maximum} liegen.",
         "en": "“{field}” must be between {minimum} and {maximum}.",
@@ -605,6 +609,11 @@ REFUSALS: Final[Mapping[str, Sentence]] = {
         "de": "Ein Code darf nicht in der Adresse stehen, wo er aufgezeichnet wird: Fragen Sie mit POST.",
         "en": "A code must not stand in the address, where it is recorded: ask with POST.",
     },
+    "PROFILE_IN_ADDRESS": {
+        "de": "Angaben über eine Person dürfen nicht in der Adresse stehen, wo sie aufgezeichnet werden: "
+        "Fragen Sie mit POST.",
+        "en": "What is said of a person must not stand in the address, where it is recorded: ask with POST.",
+    },
     "METHOD_NOT_ALLOWED": {
         "de": "Diese Methode geht hier nicht: POST für alles, GET nur für Abfragen.",
         "en": "This method is not possible here: POST for everything, GET for queries only.",
@@ -677,6 +686,10 @@ RULES: Final[Mapping[str, Sentence]] = {
     "administers": {
         "de": "Das darf nur, wer die Mitglieder verwaltet.",
         "en": "Only who administers the members may do this.",
+    },
+    "figures": {
+        "de": "Zahlen über Partner veröffentlicht nur der Dienst selbst.",
+        "en": "Figures of partners are published by the service itself only.",
     },
     "search": {
         "de": "Sie dürfen nicht suchen.",
@@ -982,6 +995,90 @@ FINDINGS: Final[Mapping[str, Sentence]] = {
     "no-places": {
         "de": "Keine Plätze frei.",
         "en": "No places.",
+    },
+    "places-few": {
+        "de": "Wenige Plätze frei.",
+        "en": "There are few places.",
+    },
+    "language-through-bridge": {
+        "de": "Nicht in den gewünschten Sprachen angegeben; Sprachmittlung bietet: {interpreters}.",
+        "en": "Not stated in the wanted languages; interpreting is offered by: {interpreters}.",
+    },
+    "begin-unknown": {
+        "de": "Ob es vor dem Ende des Status am {valid_until} beginnt, ist nicht bekannt.",
+        "en": "Whether it begins before the status ends on {valid_until} is not known.",
+    },
+    "no-begin-in-sight": {
+        "de": "Keine Plätze, keine Warteliste: kein Beginn vor dem Ende des Status am {valid_until} in Sicht.",
+        "en": "No places and no waiting list: no beginning before the status ends on {valid_until} in sight.",
+    },
+    "waits-beyond-status": {
+        "de": "Nach der Warteliste etwa am {begins_on}, nach dem Ende des Status am {valid_until}.",
+        "en": "By the waiting list about {begins_on}, after the status ends on {valid_until}.",
+    },
+    "begins-before-status": {
+        "de": "Beginnt vor dem Ende des Status am {valid_until}.",
+        "en": "Begins before the status ends on {valid_until}.",
+    },
+    "place-unknown": {
+        "de": "Wo es stattfindet, ist nicht angegeben.",
+        "en": "Where it takes place is not stated.",
+    },
+    "distance": {
+        "de": "Etwa {km} km entfernt (Luftlinie).",
+        "en": "About {km} km away as the crow flies.",
+    },
+    "entry-fresh": {
+        "de": "Der Eintrag wurde kürzlich bestätigt.",
+        "en": "The entry was confirmed lately.",
+    },
+    "entry-changed-lately": {
+        "de": "Der Eintrag wurde kürzlich geändert, aber nie im Ganzen bestätigt.",
+        "en": "The entry was changed lately, but never confirmed as a whole.",
+    },
+    "entry-due": {
+        "de": "Der Eintrag ist wieder zu bestätigen.",
+        "en": "The entry is to be confirmed again.",
+    },
+    "entry-overdue": {
+        "de": "Der Eintrag wurde lange nicht bestätigt.",
+        "en": "The entry has not been confirmed for long.",
+    },
+    "response-not-measured": {
+        "de": "Wie rasch der Partner antwortet, ist nicht bekannt (zu wenige Antworten).",
+        "en": "How soon the partner answers is not known (too few answers).",
+    },
+    "answers-within-2-days": {
+        "de": "Antwortet meist in 2 Tagen (bis {until}).",
+        "en": "Mostly answers within 2 days (until {until}).",
+    },
+    "answers-within-5-days": {
+        "de": "Antwortet meist in 5 Tagen (bis {until}).",
+        "en": "Mostly answers within 5 days (until {until}).",
+    },
+    "answers-within-10-days": {
+        "de": "Antwortet meist in 10 Tagen (bis {until}).",
+        "en": "Mostly answers within 10 days (until {until}).",
+    },
+    "answers-later": {
+        "de": "Antwortet meist später als in 10 Tagen (bis {until}).",
+        "en": "Mostly answers later than in 10 days (until {until}).",
+    },
+    "acceptance-not-measured": {
+        "de": "Wie oft der Partner zusagt, ist nicht bekannt (zu wenige Antworten).",
+        "en": "How often the partner says yes is not known (too few answers).",
+    },
+    "accepts-mostly": {
+        "de": "Sagt meist zu (bis {until}).",
+        "en": "Mostly says yes (until {until}).",
+    },
+    "accepts-often": {
+        "de": "Sagt oft zu (bis {until}).",
+        "en": "Often says yes (until {until}).",
+    },
+    "accepts-seldom": {
+        "de": "Sagt selten zu (bis {until}).",
+        "en": "Seldom says yes (until {until}).",
     },
 }
 """By the code of a reason why a service fits a person's situation, or not (``search.matching``)."""

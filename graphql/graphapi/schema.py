@@ -38,11 +38,14 @@ from graphapi.types.consent_query import ConsentQueries
 from graphapi.types.exchange_query import ExchangeQueries
 from graphapi.types.follow_up import FollowUpQueries
 from graphapi.types.history import HistoryQueries
+from graphapi.types.match import MatchQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.retention import RetentionQueries
 from graphapi.types.rule_set import RuleSetQueries
 from graphapi.types.search import SearchQueries
 from graphapi.types.subscription import Subscription
+from graphapi.types.suggestion import SuggestionQueries
+from graphapi.types.unmet import UnmetQueries
 from graphapi.types.upkeep import UpkeepQueries
 from graphapi.types.voices import VoiceQueries
 
@@ -51,6 +54,9 @@ from graphapi.types.voices import VoiceQueries
 class Query(
     DirectoryQueries,
     SearchQueries,
+    SuggestionQueries,
+    MatchQueries,
+    UnmetQueries,
     ExchangeQueries,
     ConsentQueries,
     AnswerLinkQueries,

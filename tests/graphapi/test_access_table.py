@@ -65,6 +65,10 @@ topics                 -                        yes  yes    yes      yes   yes  
 occupations            -                        yes  yes    yes      yes   yes   yes       yes         yes
 municipalities         -                        yes  yes    yes      yes   yes   yes       yes         yes
 searchServices         -                        yes  yes    yes      yes   yes   yes       yes         yes
+suggest                -                        yes  yes    yes      yes   yes   yes       yes         yes
+matchServices          -                        yes  yes    yes      yes   yes   yes       yes         yes
+matchWeights           -                        yes  yes    yes      yes   yes   yes       yes         yes
+unmetSearches          -                        in   no     yes      no    no    yes       yes         yes
 supportRules           -                        yes  yes    yes      yes   yes   yes       yes         yes
 partner                partner:PUBLISHED        yes  yes    yes      yes   yes   yes       yes         yes
 partner                partner:DRAFT            gone gone   gone     gone  gone  yes       yes         yes
@@ -641,6 +645,10 @@ READS: dict[str, str] = {
     "occupations": "{ occupations { esco } }",
     "municipalities": "{ municipalities { id } }",
     "searchServices": '{ searchServices(input: {text: "kurs"}) { nodes { id } } }',
+    "suggest": '{ suggest(prefix: "ku") { text } }',
+    "matchServices": "{ matchServices(input: {profile: {}}) { nodes { id } } }",
+    "matchWeights": "{ matchWeights { version } }",
+    "unmetSearches": "{ unmetSearches(year: 2025, quarter: 4) { hidden } }",
     "clientPhaseCounts": "{ clientPhaseCounts { count } }",
     "clients": "{ clients(first: 100) { nodes { id } } }",
     "entriesDue": "{ entriesDue(first: 100) { nodes { id: serviceId } } }",

@@ -254,6 +254,9 @@ NOT_ASKED = {
     "members": "accounts of the own organisation",
     "entriesDue": "entries of the directory and when they were last confirmed; no referral stands behind it",
     "searchServices": "the public documents, as services shows them",
+    **dict.fromkeys(("suggest", "matchServices"), "the public documents, as services shows them"),
+    "matchWeights": "public",
+    "unmetSearches": "counts of searches; search knows no referral",
     **dict.fromkeys(
         ("entryHistory", "entryVersion", "possibleDuplicates", "staleTranslations"),
         "what entries of the directory are and were; a referral takes or gives back a place openly only",

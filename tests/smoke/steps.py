@@ -188,6 +188,23 @@ TABLE: Final = (
             }
         },
     ),
+    Step("suggest", None, given(prefix="Sprachm"), retry=True),
+    Step(
+        "match-services",
+        None,
+        given(
+            input={
+                "profile": {
+                    "residenceStatus": "SECTION_104C",
+                    "languages": ["ti"],
+                    "residence": "120520000000",
+                },
+                "text": "Beratung",
+            }
+        ),
+    ),
+    Step("read-match-weights", None, nothing),
+    Step("read-unmet-searches", "coordinator", given(year=datetime.now(UTC).year - 1, quarter=4)),
     Step("compare-experience", "other_municipality", nothing),
     # the coordination and a partner keep entries
     Step(

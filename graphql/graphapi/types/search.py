@@ -26,6 +26,7 @@ from graphapi.types.course_filter import CourseFilterInput
 from graphapi.types.paging import PAGE_SIZE, After, First, PageInfo
 from graphapi.types.service import Service
 from graphapi.types.texts import LanguageArgument, Text, choose
+from graphapi.types.unmet import count_unmet
 from graphapi.types.words import describe, label
 from search.engine import Facet, SearchQuery
 from search.finding import FoundService, search_services
@@ -257,6 +258,8 @@ class SearchQueries:
         context = info.context
         query = _query(input, first, after, context.today, (*context.languages, context.language)[0])
         found = await search_services(context.services.engines, context.database.reader, context.actor, query)
+        if after is None:
+            await count_unmet(context, query.filters, query.text, found.total, found.relaxed)
         cursors = [one.hit.cursor for one in found.services]
         return ServiceSearchConnection(
             edges=list(found.services),  # type: ignore[arg-type]
@@ -281,7 +284,7 @@ class SearchQueries:
 def _query(
     given: SearchServicesInput, first: int, after: str | None, today: datetime.date, language: str
 ) -> SearchQuery:
-    values = _without_none(plain(given, kept=False))
+    values = without_none(plain(given, kept=False))
     for dated in (values.get("situation"), values.get("filters", {}).get("residence")):
         if dated is not None:
             dated.setdefault("on", today)
@@ -290,7 +293,8 @@ def _query(
     )
 
 
-def _without_none(value: Any) -> Any:
+def without_none(value: Any) -> Any:
+    """Return plain values without what is null: for a question, that is left out."""
     if isinstance(value, dict):
-        return {name: _without_none(part) for name, part in value.items() if part is not None}
+        return {name: without_none(part) for name, part in value.items() if part is not None}
     return value

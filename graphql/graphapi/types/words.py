@@ -44,6 +44,7 @@ _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.CapacityState: "Room for another person; UNKNOWN is told apart from NONE.",
     vocabulary.Responsibility: "Whether the place of residence decides who is responsible.",
     vocabulary.Answer: "The three answers of every rule about a person; unknown is never no.",
+    vocabulary.Standing: "Whether a criterion is met; UNKNOWN: nobody has said, which is never NOT_MET.",
     vocabulary.CefrLevel: "Language level (CEFR); A0 stands for literacy courses.",
     vocabulary.CourseFormat: "How a course is held.",
     vocabulary.CourseAccess: "What a person needs to get a place in a course.",
