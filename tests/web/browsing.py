@@ -59,7 +59,10 @@ class Demo:
         begun = time.monotonic()
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, f"the demo did not start:\n{self.said()}"
+        if not line:
+            said = self.said()
+            self.end()
+            raise AssertionError(f"the demo did not start:\n{said}")
         assert time.monotonic() - begun < STARTS_WITHIN
         told = json.loads(line)
         self.graphql: str = told["url"]
