@@ -69,7 +69,7 @@ $$""",
 )
 
 # Until now an imported entry's age began anew with every change around it. Its history knows when it was its
-# own; the documents are written anew by ``spurwechsel migrate``, as those of an older shape.
+# own; the jobs write the documents anew, as those of an older shape.
 AGES = """
 ALTER TABLE entry_version NO FORCE ROW LEVEL SECURITY;
 UPDATE partner p SET said_at = coalesce((SELECT max(v.at) FROM entry_version v
