@@ -86,8 +86,8 @@ async def add_entries(connection: asyncpg.Connection) -> None:
         await connection.execute(
             "INSERT INTO service (id, partner_id, kind, title, description, source_terms, languages,"
             " eligibility, area, responsibility, contact_points, capacity, course, state, provenance,"
-            " version, updated_at) VALUES ($1, $2, 'QUALIFICATION', $3, '{}', '[]', '[]', '[]', '{}', 'FREE', '[]',"
-            " '{}', $4, 'PUBLISHED', $5, 3, $6)",
+            " version, updated_at) VALUES ($1, $2, 'QUALIFICATION', $3, '{}', '[]', '[]', '[]', '{}', 'FREE',"
+            " '[]', '{}', $4, 'PUBLISHED', $5, 3, $6)",
             IDS[name], OWNER_ID, json.dumps({"de": name}), None if course is None else json.dumps(course),
             json.dumps({"source": "old", "foreign_id": name}), SAID,
         )  # fmt: skip
