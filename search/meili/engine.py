@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -39,8 +40,14 @@ log = structlog.get_logger(__name__)
 POSITION: Final = "position"
 WHOLE: Final = "whole"
 GONE: Final = "gone"
+MOST_WAITING: Final = 8
+"""How many batches of a rebuild the server may have before it: it does those together that wait."""
+
 OUTDATED_DAYS: Final = 7
 """After so many days without a change, an index of another shape belongs to no release that still runs."""
+
+Made: TypeAlias = dict[str, list[dict[str, Any]]]
+"""The documents of each service, by its id."""
 
 _position_decoder: Final = msgspec.msgpack.Decoder(Position)
 
@@ -167,7 +174,7 @@ class MeiliEngine:
             known = {} if batch.forced else self.versions([service.id for service in batch.documents])
             newer = [service for service in batch.documents if service.version > known.get(service.id, 0)]
             writer = _Writer(self.server, self.index, vocabulary, kept[1]["made"], kept[1]["settings"])
-            refused = writer.write(newer, batch.removed, batch.position, position_too=True)
+            refused = writer.write(newer, batch.removed, batch.position)
             if writer.left:
                 self._sweep()
             return refused
@@ -222,12 +229,28 @@ class _Writer:
         services: Sequence[ServiceDocument],
         removed: Sequence[UUID],
         position: Position,
-        *,
-        position_too: bool,
     ) -> dict[UUID, str]:
         """Write in one task; return what cannot be indexed, with the kind of error."""
+        made, refused = self.make(services, removed)
+
+        def last() -> list[dict[str, Any]]:
+            return [self.position(position, refused)]
+
+        try:
+            self._put(made, last())
+        except TaskFailed as failed:
+            # The server takes a task whole or not at all: find what it does not take, then go on without it.
+            log.warning("search.task_failed", code=failed.code, services=len(made))
+            refused |= self.one_by_one(made)
+            self._put({}, last())
+        return refused
+
+    def make(
+        self, services: Sequence[ServiceDocument], removed: Sequence[UUID]
+    ) -> tuple[Made, dict[UUID, str]]:
+        """Return the documents of each service, and what cannot be indexed."""
         refused: dict[UUID, str] = {}
-        made: dict[str, list[dict[str, Any]]] = {}
+        made: Made = {}
         for service in services:
             if not may_be_found(service):
                 made[str(service.id)] = [_gone(service.id)]
@@ -239,27 +262,24 @@ class _Writer:
                 made[str(service.id)] = [_gone(service.id)]
         for id_ in removed:
             made.setdefault(str(id_), [_gone(id_)])
+        return made, refused
 
-        def last() -> list[dict[str, Any]]:
-            return [self.position(position, refused)] if position_too else []
+    def put_later(self, made: Made) -> int | None:
+        """Hand over without waiting; return the task, None if there is nothing to do."""
+        documents = self._together(made)
+        return self._server.put_later(self._index, documents) if documents else None
 
-        try:
-            self._put(made, last())
-        except TaskFailed as failed:
-            # The server takes a task whole or not at all: find what it does not take, then go on without it.
-            log.warning("search.task_failed", code=failed.code, services=len(made))
-            refused |= self._one_by_one(made)
-            self._put({}, last())
-        return refused
-
-    def _put(self, made: Mapping[str, list[dict[str, Any]]], last: Sequence[dict[str, Any]]) -> None:
+    def _together(self, made: Made) -> list[dict[str, Any]]:
         documents = {one["id"]: one for several in made.values() for one in several}
         self.left = self.left or any(one["meta"] == GONE for one in documents.values())
-        everything = [*documents.values(), *last]
+        return list(documents.values())
+
+    def _put(self, made: Made, last: Sequence[dict[str, Any]]) -> None:
+        everything = [*self._together(made), *last]
         if everything:
             self._server.put(self._index, everything)
 
-    def _one_by_one(self, made: Mapping[str, list[dict[str, Any]]]) -> dict[UUID, str]:
+    def one_by_one(self, made: Made) -> dict[UUID, str]:
         """Put ever smaller parts; return what is refused even alone, which is then not in the index."""
         if len(made) <= 1:
             for id_ in made:
@@ -276,7 +296,7 @@ class _Writer:
             try:
                 self._put(part, [])
             except TaskFailed:
-                refused |= self._one_by_one(part)
+                refused |= self.one_by_one(part)
         return refused
 
     def position(self, position: Position, refused: Mapping[UUID, str]) -> dict[str, Any]:
@@ -305,6 +325,7 @@ class MeiliRebuild:
         self._index = index
         self._position: Position | None = None
         self._refused: dict[UUID, str] = {}
+        self._waiting: deque[tuple[int, Made]] = deque()
         made, set_up = token_hex(8), settings_fingerprint(vocabulary)
         self._writer = _Writer(self._server, index, vocabulary, made, set_up)
         self._server.create(index)
@@ -312,17 +333,40 @@ class MeiliRebuild:
         self._whole = {"id": WHOLE, "meta": WHOLE, "made": made, "settings": set_up, "declared": _declared()}
 
     def apply(self, batch: Batch) -> Mapping[UUID, str]:
-        """Add documents; return those that could not be added."""
-        refused = self._writer.write(batch.documents, batch.removed, batch.position, position_too=False)
+        """Add documents; return those that could not be made. What the server refuses is found later."""
+        made, refused = self._writer.make(batch.documents, batch.removed)
         self._refused |= refused
         self._position = batch.position
+        try:
+            task = self._writer.put_later(made)
+        except TaskFailed:
+            task = None
+            self._settle(0)
+            self._refused |= self._writer.one_by_one(made)
+        if task is not None:
+            self._waiting.append((task, made))
+        self._settle(MOST_WAITING)
         return refused
+
+    def _settle(self, most: int) -> None:
+        """Wait until at most so many tasks are not done; what was refused goes again, service by service."""
+        while len(self._waiting) > most:
+            task, made = self._waiting.popleft()
+            try:
+                self._server.wait(task)
+            except TaskFailed as failed:
+                log.warning("search.task_failed", code=failed.code, services=len(made))
+                # What came again meanwhile is newer.
+                later = {id_ for _, others in self._waiting for id_ in others}
+                again = {id_: documents for id_, documents in made.items() if id_ not in later}
+                self._refused |= self._writer.one_by_one(again)
 
     def finish(self) -> None:
         """Let the new index serve; raises SearchUnavailable if this process no longer leads."""
         if self._position is None:
             raise ValueError("A rebuild needs at least one batch: it brings the position.")
         try:
+            self._settle(0)
             if self._writer.left:
                 self._server.delete(self._index, is_one("meta", GONE))
             self._server.put(self._index, [self._whole, self._writer.position(self._position, self._refused)])

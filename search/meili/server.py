@@ -161,6 +161,10 @@ class Server:
         """Put documents in one task: all of them can be read afterwards, or none."""
         self._done(lambda: self._index(index).add_documents(documents, "id"))
 
+    def put_later(self, index: str, documents: Sequence[Mapping[str, Any]]) -> int:
+        """Hand documents over and return the task; the server does tasks in order, several at once."""
+        return self._begun(lambda: self._index(index).add_documents(documents, "id"))
+
     def delete(self, index: str, condition: str) -> None:
         """Delete the documents that meet a condition."""
         self._done(lambda: self._index(index).delete_documents(filter=condition))
@@ -194,14 +198,20 @@ class Server:
 
         Nothing is handed over twice: whether a task whose answer was lost is done is for the caller to ask.
         """
+        self.wait(self._begun(begin))
+
+    def _begun(self, begin: Any) -> int:
         try:
-            task = begin()
+            return int(begin().task_uid)
         except (MeilisearchError, requests.RequestException, ValueError) as error:
             _refuse(error)
+
+    def wait(self, task: int) -> None:
+        """Wait until the server has done a task; raises TaskFailed if it could not."""
         until = time.monotonic() + TASK_SECONDS
         pause = 0.002
         while True:
-            found = self.ask(f"tasks/{task.task_uid}")
+            found = self.ask(f"tasks/{task}")
             status = found.get("status")
             if status == "succeeded":
                 return

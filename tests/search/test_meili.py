@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from directory.actors import SYSTEM
 from directory.database import Database
@@ -261,6 +262,27 @@ def test_what_the_server_refuses_is_set_aside(remote: MeiliEngine) -> None:
     assert kept is not None
     assert (kept.sequence, set(kept.set_aside)) == (2, {bad.id})
     assert (find(remote, "Gut").total, find(remote, "Schlecht").total) == (5, 0)
+
+
+def test_what_the_server_refuses_stops_no_rebuild(remote: MeiliEngine) -> None:
+    """Batches are handed over without waiting; the bad one of them is found all the same, and named."""
+    bad = service("Schlecht", locations=(place(float("nan"), 14.0),))
+    again = service("Kurs alt")
+    assert remote.lead()
+    rebuild = remote.rebuild(VOCABULARY)
+    batches = [[service("Kurs"), bad, again], [service("Kurs")], [replace(again, title={"de": "Kurs neu"})]]
+    for sequence, documents in enumerate(batches, 1):
+        rebuild.apply(Batch(documents=documents, removed=[], position=position(sequence)))
+    rebuild.finish()
+
+    kept = remote.position()
+    assert kept is not None
+    assert (kept.sequence, set(kept.set_aside)) == (3, {bad.id})
+    assert (find(remote, "Kurs").total, find(remote, "neu").total, find(remote, "Schlecht").total) == (
+        3,
+        1,
+        0,
+    )
 
 
 def test_a_failed_rebuild_leaves_the_old_index(remote: MeiliEngine, monkeypatch: pytest.MonkeyPatch) -> None:
