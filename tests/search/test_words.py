@@ -157,7 +157,24 @@ def test_every_language_that_search_knows_has_its_names(tag: str) -> None:
 
 @pytest.mark.parametrize(
     "short",
-    "ABH,AVGS,B1,BAMF,BSK,DTZ,IQ,JMD,LiD,MBE,MSA,§ 25a,§ 25b,§ 60a,§ 60c,§ 104c".split(","),
+    [
+        "ABH",
+        "AVGS",
+        "B1",
+        "BAMF",
+        "BSK",
+        "DTZ",
+        "IQ",
+        "JMD",
+        "LiD",
+        "MBE",
+        "MSA",
+        "§ 25a",
+        "§ 25b",
+        "§ 60a",
+        "§ 60c",
+        "§ 104c",
+    ],
 )
 def test_abbreviations_of_the_field_are_there(short: str) -> None:
     assert any(short in one.abbreviations for one in concepts())
