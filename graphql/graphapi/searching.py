@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Annotated, Final, NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ from directory.database import Database
 from graphapi.connecting import reached_database
 from graphapi.progress import shown
 from graphapi.settings import Settings, read_settings
-from search.engine import FollowingEngine
+from search.engine import FollowingEngine, SearchUnavailable
 from search.follower import Follower, Verification
 from search.leading import DatabaseLock
 from search.local import LocalEngine
@@ -68,7 +68,7 @@ def verify(
             await follower.catch_up()
         return await follower.verify(repair=not dry_run)
 
-    found = _with_followers(engine, compare)
+    found, away = _with_followers(engine, compare)
     table = Table(
         Column("Engine", no_wrap=True),
         "Published",
@@ -81,8 +81,10 @@ def verify(
     for name, (result, aside) in found.items():
         numbers = (result.checked, len(result.missing), len(result.outdated), len(result.unwanted))
         table.add_row(name, *map(str, numbers), "yes" if result.repaired else "no", str(aside))
-    Console().print(table)
-    if not all(result.same or result.repaired for result, _ in found.values()):
+    if found:
+        Console().print(table)
+    _tell(away, "was not compared")
+    if away or not all(result.same or result.repaired for result, _ in found.values()):
         raise typer.Exit(1)
 
 
@@ -98,14 +100,28 @@ def rebuild(
             await follower.take_over(PATIENCE_SECONDS)
             return await follower.rebuild(lambda done, total: show(follower.name, done, total))
 
-        found = _with_followers(engine, build)
+        found, away = _with_followers(engine, build)
     for name, (changes, aside) in found.items():
         typer.echo(f"{name}: built from {changes} changes, {aside} set aside.")
+    _tell(away, "was not built; what was there goes on serving")
+    if away:
+        raise typer.Exit(1)
 
 
-def _with_followers(only: str | None, act: Callable[[Follower], Awaitable[T]]) -> dict[str, tuple[T, int]]:
-    """Return what each engine's follower did, and how many services could not be indexed."""
+def _tell(away: Mapping[str, str], what: str) -> None:
+    for name, trouble in away.items():
+        typer.echo(f"{name} {what} ({trouble}). Does it run, and is another one building?", err=True)
+
+
+def _with_followers(
+    only: str | None, act: Callable[[Follower], Awaitable[T]]
+) -> tuple[dict[str, tuple[T, int]], dict[str, str]]:
+    """Return what each engine's follower did with how many services could not be indexed, and who is away.
+
+    An engine that is away keeps no other from its turn.
+    """
     settings = read_settings()
+    away: dict[str, str] = {}
 
     async def done(app_url: str, reader_url: str) -> dict[str, tuple[T, int]]:
         wanted = [
@@ -115,10 +131,16 @@ def _with_followers(only: str | None, act: Callable[[Follower], Awaitable[T]]) -
             raise typer.BadParameter("--engine must be local, or meilisearch where MEILI_URL is set")
         database = Database(app_url, reader_url, pool_size=4)
         await database.start()
+        found: dict[str, tuple[T, int]] = {}
         try:
-            return {kept.engine.name: await _led(kept, database, reader_url) for kept in wanted}
+            for kept in wanted:
+                try:
+                    found[kept.engine.name] = await _led(kept, database, reader_url)
+                except SearchUnavailable as error:
+                    away[kept.engine.name] = str(error) or "there is no index"
         finally:
             await database.stop()
+        return found
 
     async def _led(kept: KeptEngine, database: Database, reader_url: str) -> tuple[T, int]:
         follower = kept.follower(database, reader_url)
@@ -135,4 +157,4 @@ def _with_followers(only: str | None, act: Callable[[Follower], Awaitable[T]]) -
                     await holding
 
     with reached_database(settings) as addresses:
-        return asyncio.run(done(addresses.app, addresses.reader))
+        return asyncio.run(done(addresses.app, addresses.reader)), away

@@ -42,7 +42,7 @@ REST_SECONDS: Final = 2.0
 POOL: Final = 32
 
 
-class TaskFailed(Exception):
+class TaskFailed(SearchUnavailable):
     """The server took a task and could not do it; ``code`` is its word for why."""
 
     def __init__(self, code: str) -> None:

@@ -217,11 +217,20 @@ def test_the_search_index_is_built_compared_and_repaired(
     assert nowhere.returncode == 2
 
 
-def test_a_server_that_is_away_is_said_in_one_line(spurwechsel: Run) -> None:
-    away = spurwechsel("search", "verify", "--engine", "meilisearch", MEILI_URL="http://127.0.0.1:1")
+@pytest.mark.parametrize("command", ["verify", "rebuild"])
+def test_an_engine_that_is_away_keeps_no_other_from_its_turn(
+    spurwechsel: Run, variables: dict[str, str], command: str
+) -> None:
+    both = spurwechsel("search", command, MEILI_URL="http://127.0.0.1:1")
+    index = Path(variables["SPURWECHSEL_DATA"]) / "search" / "current"
+    alone = spurwechsel("search", command, "--engine", "meilisearch", MEILI_URL="http://127.0.0.1:1")
 
-    assert away.returncode == 1
-    assert "a search engine cannot do this now" in one_line(away)
+    assert both.returncode == alone.returncode == 1
+    assert "local" in both.stdout
+    assert "meilisearch was not" in both.stderr
+    assert index.exists()
+    assert "meilisearch was not" in alone.stderr
+    assert "Traceback" not in alone.stderr
 
 
 def test_migrating_a_migrated_database_changes_nothing(spurwechsel: Run) -> None:
