@@ -5,7 +5,7 @@ Searches read the same fields (``search.queries``); a change of either raises IN
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -23,6 +23,7 @@ from search.beginnings import beginnings, partner_key, title_key
 from search.days import LAST_DAY, day_number
 from search.engine import Vocabulary
 from search.lexicon import LANGUAGE_NAMES
+from search.meaning import NUMBERS
 from search.text import NORMALISER, forms
 
 INDEX_SHAPE: Final = 6
@@ -78,8 +79,13 @@ def _schema() -> Schema:
     builder.add_text_field("partner_key", stored=True, tokenizer_name="raw", index_option="basic")
     for name in ("level_from", "level_to", "course_cost", "capacity_until"):
         builder.add_integer_field(name, indexed=True, fast=True)
+    for name in MEANING_FIELDS:
+        builder.add_integer_field(name, fast=True)
     return builder.build()
 
+
+MEANING_FIELDS: Final = tuple(f"meaning_{number}" for number in range(NUMBERS))
+"""The numbers of a service's vector, where the index is made with a model of meanings."""
 
 SCHEMA: Final = _schema()
 SHAPE: Final = f"{INDEX_SHAPE}.{NORMALISER}.{DOCUMENT_SHAPE}"
@@ -189,8 +195,8 @@ def run_term(run: CourseRun) -> str:
     )
 
 
-def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
-    """Return what the index keeps of a published service."""
+def to_index(service: ServiceDocument, vocabulary: Vocabulary, meaning: Sequence[int] = ()) -> Document:
+    """Return what the index keeps of a published service; ``meaning``: the numbers of its vector."""
     made = Document()
 
     def add(field: str, *values: str) -> None:
@@ -200,6 +206,8 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary) -> Document:
     add("id", str(service.id))
     made.add_integer("version", service.version)
     made.add_integer("rank", rank_of(service))
+    for field, number in zip(MEANING_FIELDS, meaning, strict=False):
+        made.add_integer(field, number)
     found_by: set[str] = set()
     for section, texts in sections_of(service, vocabulary).items():
         kept = forms(texts)

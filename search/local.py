@@ -35,8 +35,9 @@ from search.engine import (
     mark,
 )
 from search.expansion import units
-from search.fields import SCHEMA, SHAPE, texts_decoder, to_index
+from search.fields import MEANING_FIELDS, SCHEMA, SHAPE, texts_decoder, to_index
 from search.folder import IndexFolder, Stamp, is_sound, stamp
+from search.meaning import MOST_SERVICES, Model, Neighbour, Space, packed, text_of
 from search.policy import may_be_found
 from search.queries import (
     SERVICES,
@@ -74,6 +75,22 @@ class Snapshot:
         self._points: Points | None = None
         self._rule_sets: RuleSets | None = None
         self._runs: Runs | None = None
+        self._space: Space | None = None
+
+    def space(self) -> Space:
+        """Return the meanings of this state's services; none where there are too many."""
+        if self._space is None:
+            searcher = self.searcher
+            number = searcher.num_docs if searcher.num_docs <= MOST_SERVICES else 0
+            hits = searcher.search(SERVICES, number, count=False).hits if number else []
+            addresses = [address for _, address in hits]
+            columns: list[Any] = [searcher.fast_field_values(name, addresses) for name in MEANING_FIELDS]
+            self._space = Space(self.ranks(addresses), columns)
+        return self._space
+
+    def ranks(self, addresses: Sequence[DocAddress]) -> list[Any]:
+        """Return the ranks of documents."""
+        return list(self.searcher.fast_field_values("rank", list(addresses))) if addresses else []
 
     def terms(self, field: str) -> list[str]:
         """Return the different terms of a field."""
@@ -127,8 +144,10 @@ class LocalEngine:
 
     name = "local"
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = IndexFolder(folder, SHAPE)
+    def __init__(self, folder: Path, meaning: Model | None = None) -> None:
+        self._meaning = meaning
+        shape = SHAPE if meaning is None else f"{SHAPE}.{meaning.name}"
+        self._folder = IndexFolder(folder, shape)
         self._opening = threading.Lock()
         self._writing = threading.Lock()
         self._pointer: Stamp | None = None
@@ -144,7 +163,18 @@ class LocalEngine:
             snapshot = self._refreshed(wait=False)
             if snapshot is None:
                 raise SearchUnavailable
-            return _Search(snapshot, query).result()
+            return _Search(snapshot, query, self._meaning).result()
+
+    def every_id(self, query: SearchQuery) -> tuple[UUID, ...]:
+        """Return all that a checked query finds, however many, in no order; its page does not matter.
+
+        For lists that page on where searches end (``DEEPEST``). Raises SearchUnavailable.
+        """
+        with self._reporting():
+            snapshot = self._refreshed(wait=False)
+            if snapshot is None:
+                raise SearchUnavailable
+            return _Search(snapshot, query, self._meaning).every_id()
 
     def suggest(self, query: SuggestQuery, vocabulary: Vocabulary) -> tuple[Suggestion, ...]:
         """Suggest for a checked query; raises SearchUnavailable while there is no index."""
@@ -266,7 +296,7 @@ class LocalEngine:
                 if self._writer is None or self._writer[0] != path:
                     self._writer = (path, _writer(Index.open(str(path))))
                 writer = self._writer[1]
-                refused = _write(writer, newer, batch.removed, vocabulary)
+                refused = _write(writer, newer, batch.removed, vocabulary, self._meaning)
                 _write_position(writer, batch.position, refused)
                 writer.commit()
             except BaseException:
@@ -279,7 +309,7 @@ class LocalEngine:
         with self._writing:
             self._writer = None
             self._folder.sweep()
-            return LocalRebuild(self._folder, vocabulary)
+            return LocalRebuild(self._folder, vocabulary, self._meaning)
 
 
 @contextlib.contextmanager
@@ -297,7 +327,8 @@ def _unavailable_if_broken() -> Iterator[None]:
 class LocalRebuild:
     """A new index that is being filled; nobody searches it before ``finish``."""
 
-    def __init__(self, folder: IndexFolder, vocabulary: Vocabulary) -> None:
+    def __init__(self, folder: IndexFolder, vocabulary: Vocabulary, meaning: Model | None) -> None:
+        self._meaning = meaning
         self._folder = folder
         self._vocabulary = vocabulary
         self._path = folder.new()
@@ -309,7 +340,7 @@ class LocalRebuild:
     def apply(self, batch: Batch) -> Mapping[UUID, str]:
         """Add documents; return those that could not be added."""
         with _unavailable_if_broken():
-            refused = _write(self._writer, batch.documents, batch.removed, self._vocabulary)
+            refused = _write(self._writer, batch.documents, batch.removed, self._vocabulary, self._meaning)
         self._refused |= refused
         self._position = batch.position
         return refused
@@ -338,9 +369,18 @@ def _writer(index: Index) -> Any:
 
 
 def _write(
-    writer: Any, services: Sequence[ServiceDocument], removed: Sequence[UUID], vocabulary: Vocabulary
+    writer: Any,
+    services: Sequence[ServiceDocument],
+    removed: Sequence[UUID],
+    vocabulary: Vocabulary,
+    meaning: Model | None,
 ) -> dict[UUID, str]:
     """Replace and remove; what cannot be indexed is left out and returned with the kind of error."""
+    meanings: dict[UUID, list[int]] = {}
+    if meaning is not None:
+        found = [service for service in services if may_be_found(service)]
+        vectors = meaning.vectors([text_of(service) for service in found]) if found else []
+        meanings = {service.id: packed(vector) for service, vector in zip(found, vectors, strict=True)}
     made: list[Document] = []
     refused: dict[UUID, str] = {}
     gone = list(removed)
@@ -349,7 +389,7 @@ def _write(
         if not may_be_found(service):
             continue
         try:
-            made.append(to_index(service, vocabulary))
+            made.append(to_index(service, vocabulary, meanings.get(service.id, ())))
         except Exception as error:  # one bad document must not stop the others
             refused[service.id] = type(error).__name__
     if gone:
@@ -371,17 +411,27 @@ def _write_position(writer: Any, position: Position, refused: Mapping[UUID, str]
 class _Search:
     """One search over one snapshot."""
 
-    def __init__(self, snapshot: Snapshot, query: SearchQuery) -> None:
+    def __init__(self, snapshot: Snapshot, query: SearchQuery, meaning: Model | None) -> None:
         self.searcher = snapshot.searcher
         self.snapshot = snapshot
         self.query = query
         self.words = units(query.text)
         # Text without a single word ("!?") asks for nothing that could be found.
         self.nothing = bool(query.text.strip()) and not self.words
-        self.compiled = compile_words(self.words, snapshot) if self.words else None
         self.must, self.must_not = compile_filters(query.filters, snapshot)
+        near = self._near(meaning) if meaning is not None and self.words else []
+        self.compiled = compile_words(self.words, snapshot, near) if self.words else None
         self.wrong = misfits(query.situation, snapshot) if query.situation is not None else []
         self.after: Mark | None = mark(query) if query.after is not None else None
+
+    def _near(self, meaning: Model) -> list[Neighbour]:
+        """Return the services that meet the filters and are nearest in meaning."""
+        among: list[Any] | None = None
+        if self.must or self.must_not:
+            allowed = but_not(every([SERVICES, *self.must]), self.must_not)
+            hits = self.searcher.search(allowed, max(self.searcher.num_docs, 1), count=False).hits
+            among = self.snapshot.ranks([address for _, address in hits])
+        return self.snapshot.space().nearest(meaning.question(self.query.text), among)
 
     def result(self) -> SearchResult:
         if self.nothing:
@@ -425,6 +475,15 @@ class _Search:
             },
             relaxed=relaxed and total > 0,
         )
+
+    def every_id(self) -> tuple[UUID, ...]:
+        if self.nothing:
+            return ()
+        whole, _, total = self._counted(False)
+        if total == 0 and self.compiled is not None:
+            whole, _, total = self._counted(True)
+        hits = self.searcher.search(self._everything(whole), max(total, 1), count=False).hits
+        return tuple(UUID(self.searcher.doc(address).get_first("id")) for _, address in hits)
 
     def _counted(self, relaxed: bool) -> tuple[Query, int, int]:
         """Return the query without the situation, how many hits fit, and how many there are."""

@@ -21,6 +21,7 @@ from search.engine import Filters, Near
 from search.expansion import ONLY_WEIGHT, OTHER_WEIGHT, Unit
 from search.fields import SCHEMA, SECTIONS, prefixes, rules_decoder
 from search.matching import Situation
+from search.meaning import LEAST_LIKENESS, Neighbour
 from search.text import QueryWord, Wanted, typos_allowed
 
 PART_WEIGHT: Final = 0.7
@@ -290,10 +291,11 @@ class Compiled(NamedTuple):
     wanted: Wanted
 
 
-def compile_words(units: Sequence[Unit], known: Known) -> Compiled:
+def compile_words(units: Sequence[Unit], known: Known, near: Sequence[Neighbour] = ()) -> Compiled:
     """Build the query of own tokens: exact forms and other names, and where neither is known what resembles.
 
     Of a word and its other names the best counts, so that who has all of them is no better than who has one.
+    Questions, and searches that find nothing, also find what is ``near`` in meaning.
     """
     wanted = Wanted()
     strict: list[Query] = []
@@ -318,7 +320,12 @@ def compile_words(units: Sequence[Unit], known: Known) -> Compiled:
         strict.append(Query.disjunction_max_query([whole, *named]))
         relaxed.append(Query.disjunction_max_query([either(loose), *named]))
     words = [word for unit in units for word in unit.words]
-    loosely = either([*relaxed, *_complete(words)])
+    nearest = [
+        Query.const_score_query(Query.term_query(SCHEMA, "rank", one.rank), one.points)
+        for one in near
+        if one.likeness >= LEAST_LIKENESS
+    ]
+    loosely = either([*relaxed, *_complete(words), *nearest])
     if len(units) > MANDATORY_WORDS:
         return Compiled(loosely, loosely, wanted)
     needed = [(Occur.Must, query) for query in strict]

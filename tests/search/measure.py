@@ -28,6 +28,7 @@ from directory.vocabulary import PartnerKind, PublicationState, ServiceKind
 from search.engine import Batch, FollowingEngine, Position, SearchQuery, Vocabulary, checked
 from search.folder import IndexFolder
 from search.local import LocalEngine
+from search.meaning import installed, model
 from search.meili.engine import MeiliEngine
 from tests.search.meili import ABSENT, OwnServer, program
 
@@ -65,6 +66,7 @@ class Figures(msgspec.Struct, frozen=True):
     """How good the answers to the questions of one language are; times in milliseconds."""
 
     engine: str
+    meaning: bool
     language: str
     part: str
     questions: int
@@ -135,6 +137,7 @@ def measure(
 
     return Figures(
         engine=engine.name,
+        meaning=False,
         language=language,
         part=part,
         questions=len(ranks),
@@ -148,10 +151,10 @@ def measure(
 
 
 @contextmanager
-def opened(name: str, folder: Path) -> Iterator[FollowingEngine]:
+def opened(name: str, folder: Path, *, meaning: bool = False) -> Iterator[FollowingEngine]:
     """Open an engine with an empty index of its own; what it leaves behind is thrown away."""
     if name == "local":
-        local = LocalEngine(folder / "index")
+        local = LocalEngine(folder / "index", model() if meaning else None)
         try:
             yield local
         finally:
@@ -197,8 +200,9 @@ def read_questions(file: Path) -> list[Question]:
 
 def line(figures: Figures) -> str:
     """Return figures as a line to read."""
+    by = "+meaning" if figures.meaning else "words"
     return (
-        f"{figures.engine:<12} {figures.language}  {figures.part:<5} {figures.questions:>5} questions  "
+        f"{figures.engine:<12} {by:<8} {figures.language}  {figures.part:<5} {figures.questions:>5} asked  "
         f"R@1 {figures.r_at_1:.3f}  R@5 {figures.r_at_5:.3f}  R@10 {figures.r_at_10:.3f}  "
         f"MRR {figures.mrr:.3f}  p50 {figures.p50_ms:.1f} ms  p99 {figures.p99_ms:.1f} ms"
     )
@@ -224,13 +228,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pages, questions = read_pages(asked.pages), read_questions(asked.questions)
     found: list[Figures] = []
     for name in [asked.engine] if asked.engine is not None else names:
-        with tempfile.TemporaryDirectory() as folder, opened(name, Path(folder)) as engine:
-            fill(engine, pages)
-            for language in LANGUAGES:
-                if any(question.text(language) for question in questions):
-                    found.append(measure(engine, questions, language=language, part=asked.part))
-                    if not asked.json:
-                        print(line(found[-1]), flush=True)
+        for meaning in (False, True) if installed() else (False,):
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                opened(name, Path(folder), meaning=meaning) as engine,
+            ):
+                fill(engine, pages)
+                for language in LANGUAGES:
+                    if any(question.text(language) for question in questions):
+                        figures = measure(engine, questions, language=language, part=asked.part)
+                        found.append(msgspec.structs.replace(figures, meaning=meaning))
+                        if not asked.json:
+                            print(line(found[-1]), flush=True)
     if asked.json:
         print(msgspec.json.encode(found).decode())
     elif asked.engine is None and len(names) < len(ENGINES):

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from search.meaning import installed
 from tests.search.measure import Figures, fill, half, main, measure, opened, read_pages, read_questions
 
 FOLDER = Path(__file__).parent / "quality"
@@ -27,15 +28,16 @@ def test_figures_are_what_was_found(tmp_path: Path) -> None:
 
 
 def test_it_prints_figures_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """JSON has one entry for each engine and language."""
+    """JSON has one entry for each engine, with and without the model of meanings, and language."""
     files = ["--pages", str(PAGES), "--questions", str(QUESTIONS)]
 
     assert main([*files, "--engine", "local", "--json"]) == 0
 
     found = msgspec.json.decode(capsys.readouterr().out, type=list[Figures])
-    assert [(one.engine, one.language, one.questions) for one in found] == [
-        ("local", "de", 4),
-        ("local", "en", 2),
+    assert [(one.engine, one.meaning, one.language, one.questions) for one in found] == [
+        ("local", meaning, language, questions)
+        for meaning in ((False, True) if installed() else (False,))
+        for language, questions in (("de", 4), ("en", 2))
     ]
 
 

