@@ -26,6 +26,15 @@ def right_to_left(language: str) -> bool:
     return script in _RIGHT_TO_LEFT_SCRIPTS if script is not None else primary in _RIGHT_TO_LEFT
 
 
+def direction(language: str) -> str:
+    """Return ``rtl`` or ``ltr``, as HTML's ``dir`` names it.
+
+    >>> direction("ar"), direction("de")
+    ('rtl', 'ltr')
+    """
+    return "rtl" if right_to_left(language) else "ltr"
+
+
 def choose(texts: Mapping[str, str], languages: Sequence[str] = ()) -> tuple[str, str] | None:
     """Return (language, text) of what is read: one of ``languages``, else German, else English, else any.
 

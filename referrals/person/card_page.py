@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Role
 from directory.database import seen
+from directory.languages import direction
 from directory.models import Location, Partner, Service
 from directory.values import Instant, LanguageTag, Value
 from directory.vocabulary import ContactKind
@@ -33,7 +34,7 @@ from referrals.moving import (
     since_of,
 )
 from referrals.person import follow_ups
-from referrals.person.card_texts import CardTexts, direction, texts_in
+from referrals.person.card_texts import CardTexts, texts_in
 from referrals.person.cards import PERSONS_MOVES, HeldCard, presented
 from referrals.person.feedback import ASKED_IN
 from referrals.problems import CodeNotValid

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from referrals.person.card_texts import LANGUAGES, direction, found, texts_in
+from directory.languages import direction
+from referrals.person.card_texts import LANGUAGES, found, texts_in
 from referrals.person.cards import PERSONS_MOVES
 from referrals.vocabulary import (
     DataCategory,

@@ -13,10 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from directory.days import ZONE
+from directory.languages import direction
 from graphapi.web.translations import LANGUAGES, Translations
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "ps", "ckb", "ur", "he", "prs"})
 
 
 class _Environment(Environment):
@@ -33,15 +33,6 @@ def moment_of(value: str | date | datetime) -> date | datetime:
     if isinstance(value, str):
         value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
     return value.astimezone(ZONE) if isinstance(value, datetime) else value
-
-
-def direction(language: str) -> str:
-    """Return in which direction a language is written: ``ltr`` or ``rtl``.
-
-    >>> direction("ar"), direction("de"), direction("fa-AF")
-    ('rtl', 'ltr', 'rtl')
-    """
-    return "rtl" if language.split("-")[0] in RIGHT_TO_LEFT else "ltr"
 
 
 def _environment(language: str) -> Environment:

@@ -21,6 +21,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
 from directory import sessions
+from directory.languages import direction
 from graphapi.addresses import client_address
 from graphapi.context import Services
 from graphapi.endpoint import is_unavailable, log_unexpected
@@ -28,7 +29,7 @@ from graphapi.endpoint import wants_page as wants_html
 from graphapi.messages import message_language, preferred_languages
 from graphapi.web import guarding
 from graphapi.web.assets import Assets
-from graphapi.web.rendering import Pages, direction
+from graphapi.web.rendering import Pages
 from graphapi.web.routes import ROUTES, Route, load_pages, navigation
 from graphapi.web.running import Operations, Stopped
 from graphapi.web.signing_on import SignOnClient

@@ -16,10 +16,10 @@ from litestar.datastructures import Cookie
 from directory.actors import ANONYMOUS, Actor, Role
 from directory.database import Database
 from directory.days import local_day
+from directory.languages import direction
 from graphapi.messages import MessageLanguage
 from graphapi.web import guarding
 from graphapi.web.options import Options
-from graphapi.web.rendering import direction
 from graphapi.web.running import Operations, Outcome, Refusal, Stopped
 from graphapi.web.translations import LANGUAGES
 

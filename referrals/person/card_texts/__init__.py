@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 
-from directory.languages import right_to_left
 from directory.values import Value
 
 LANGUAGES: Final = frozenset(
@@ -40,11 +39,6 @@ class CardTexts(Value, frozen=True, kw_only=True):
     def group(self, name: str) -> dict[str, str]:
         """Return the texts ``name.…`` by what follows the dot."""
         return {key[len(name) + 1 :]: text for key, text in self.texts.items() if key.startswith(f"{name}.")}
-
-
-def direction(language: str) -> str:
-    """Return ``rtl`` or ``ltr``: how this language is written."""
-    return "rtl" if right_to_left(language) else "ltr"
 
 
 def found(wanted: str) -> str:
