@@ -18,7 +18,7 @@ from tantivy import Order, Searcher
 
 from directory.problems import InvalidInput
 from search.beginnings import FIRST, LONGEST_BEGINNING, SEPARATOR, spellings, title_key, words_in
-from search.engine import Engine, SearchUnavailable, Vocabulary
+from search.engine import Engine, SearchQuery, SearchUnavailable, Vocabulary
 from search.fields import StoredTexts, texts_decoder
 from search.queries import every, with_any, with_term
 from search.text import MAXIMUM_CHARACTERS, plain_fold
@@ -71,6 +71,9 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 @runtime_checkable
 class InProcess(Engine, Protocol):
     """An engine in this process: what it is asked leaves it for nowhere."""
+
+    def every_id(self, query: SearchQuery) -> tuple[UUID, ...]:
+        """Return all that a checked query finds, in no order; raises SearchUnavailable without an index."""
 
     def suggest(self, query: SuggestQuery, vocabulary: Vocabulary) -> tuple[Suggestion, ...]:
         """Suggest for a checked query; raises SearchUnavailable while there is no index."""

@@ -53,11 +53,13 @@ class Near(msgspec.Struct, frozen=True, kw_only=True):
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which services, organisations or services at locations; everything given must hold.
 
-    ``found``: ids that a search found, best first. ``words``: of the name or description of an organisation.
-    ``territories``: ARS keys of a postcode; what serves none of them is left out.
+    ``found``: ids that a search found, ``best`` the first of them in order. ``words``: of the name or
+    description of an organisation. ``territories``: ARS keys of a postcode; what serves none of them is left
+    out.
     """
 
     found: tuple[UUID, ...] | None = None
+    best: tuple[UUID, ...] = ()
     words: str | None = None
     terms: tuple[str, ...] = ()
     organization_id: UUID | None = None
@@ -175,8 +177,8 @@ def _conditions(wanted: Wanted, arguments: _Arguments) -> list[str]:
 def _order(wanted: Wanted, arguments: _Arguments) -> str:
     if wanted.found is None:
         return "d.sort_key, d.id"
-    ids = arguments.add([str(id_) for id_ in wanted.found])
-    return f"array_position({ids}::text[], d.id::text), d.id"
+    ids = arguments.add([str(id_) for id_ in wanted.best])
+    return f"array_position({ids}::text[], d.id::text) NULLS LAST, d.id"
 
 
 def _rows(rows: Iterable[Row]) -> list[ServiceRow]:

@@ -291,7 +291,7 @@ class SheetSource(StagedRows):
         for of, key in ((sheets.capacity_of, "places"), (sheets.course_of, "ends_on")):
             try:
                 of(read)
-            except sheets.Wrong as error:
+            except sheet_facts.Wrong as error:
                 note(key, error.reason)
         if (lacking := sheet_facts.check_row(read)) is not None:
             note(lacking, "FIELD_MISSING")
@@ -330,7 +330,7 @@ class SheetSource(StagedRows):
         reason = None
         try:
             since = sheets.READERS["capacity_as_of"](row["ended"])
-        except sheets.Wrong as error:
+        except sheet_facts.Wrong as error:
             reason = error.reason
         if row.keys() - {"ended", "partner_id", "service_id"}:
             reason = "GONE_SAYS_MORE"

@@ -419,7 +419,7 @@ class TestStreams:
                 yield [{"x": "y" * face.PIECE_BYTES}]
 
         served_face = face.HsdsFace(Services(database=database, limits=Limits()))
-        answer = await served_face._streamed(read_parameters(b"format=ndjson", LISTS["services"]), rows(), [])
+        answer = await served_face._streamed(read_parameters(b"format=ndjson", LISTS["services"]), rows())
         sent = 0
         leaving = asyncio.Event()
 

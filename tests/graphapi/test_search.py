@@ -17,6 +17,7 @@ from graphapi.app import application
 from graphapi.context import Services
 from graphapi.embedded import READER, Access
 from graphapi.limits import Limits
+from graphapi.relay import target_id
 from search.follower import Follower
 from search.local import LocalEngine
 from tests.graphapi.asking import Api
@@ -184,6 +185,55 @@ async def test_what_a_search_finds_is_a_spreadsheet_too(searching: tuple[Api, Ma
     assert await rows(text="Nähwerkstatt", residence_status="SECTION_60A") == 1
     assert await rows(text="Nähwerkstatt", residence_status="SECTION_60A", fits_only="true") == 0
     assert await rows(text="Nähwerkstatt", topic="job") == 0
+
+
+async def test_hsds_lists_on_where_searches_end(
+    searching: tuple[Api, Maker, Follower], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that was found is counted and paged, and filters choose among all; here a search ends at 4."""
+    for module in ("graphapi.hsds.face", "search.local", "search.engine"):
+        monkeypatch.setattr(f"{module}.DEEPEST", 4)
+    monkeypatch.setattr("graphapi.hsds.face.LARGEST_SEARCH", 2)
+    api, make, follower = searching
+    world = await make.world()
+    mine = [await make.service(world.partner, f"Nähkurs {n}") for n in range(5)]
+    other = [await make.service(world.other_partner, "Nähkurs Nähkurs") for _ in range(4)]
+    await make.service(world.partner, "Schuldnerberatung")
+    await follower.catch_up()
+
+    async def listed(**asked: str) -> list[str]:
+        found: list[str] = []
+        for page in range(1, 20):
+            answer = await api.http.get(
+                "/hsds/services", params={"search": "nähkurs", "per_page": "2", "page": str(page), **asked}
+            )
+            envelope = answer.json()
+            found += [one["id"] for one in envelope["contents"]]
+            if envelope["last_page"]:
+                assert (envelope["total_items"], envelope["total_pages"]) == (len(found), page)
+                return found
+        raise AssertionError("no page was the last")
+
+    found = await listed()
+    assert sorted(found) == sorted(map(str, [*mine, *other]))
+    first = await found_ids(api, "nähkurs")
+    assert (found[:4], found[4:]) == (first, sorted(found[4:])), "the best first, the rest by id"
+    for partner, services in ((world.partner, mine), (world.other_partner, other)):
+        assert sorted(await listed(organization_id=str(partner))) == sorted(map(str, services))
+    streamed = await api.http.get("/hsds/services", params={"search": "nähkurs", "format": "ndjson"})
+    assert len(streamed.text.splitlines()) == 9
+
+
+async def found_ids(api: Api, words: str) -> list[str]:
+    """The services that a search gives, by their UUIDs, as deep as it goes."""
+    ids: list[str] = []
+    after = None
+    while True:
+        page = await found(api, {"text": words}, first=2, after=after)
+        ids += [str(target_id(edge["node"]["id"], "Service")) for edge in page["edges"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return ids
 
 
 async def test_without_an_index_it_is_503(searching: tuple[Api, Maker, Follower]) -> None:

@@ -42,6 +42,7 @@ from graphapi.messages import message_language, preferred_languages
 from graphapi.rendered import Rendered
 from search.engine import DEEPEST, SearchQuery, SearchUnavailable, first_answer
 from search.engine import LARGEST_PAGE as LARGEST_SEARCH
+from search.suggesting import in_process
 
 ROOT: Final = "/hsds"
 JSON: Final = "application/json"
@@ -55,7 +56,7 @@ MAX_AGE: Final = "public, max-age=60"
 
 _OPEN: Final = (
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, Last-Modified, Link, Retry-After, HSDS-Search-Total"),
+    (b"access-control-expose-headers", b"ETag, Last-Modified, Link, Retry-After"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
@@ -268,18 +269,25 @@ class HsdsFace:
                 answer = await self._vocabulary(asked, await self._all_terms(asked, reading))
         return _profiled(visit, reading, answer)
 
-    async def _found(self, asked: Asked, reading: Reading) -> tuple[tuple[UUID, ...] | None, int]:
-        """Return the services that a search finds, best first, and how many there are; None: not searched."""
+    async def _found(
+        self, asked: Asked, reading: Reading
+    ) -> tuple[tuple[UUID, ...] | None, tuple[UUID, ...]]:
+        """Return all services that a search finds, and the best of them in order; None: not searched.
+
+        Searches give their best 1,000 in order. Where they find more, the index in this process tells the
+        rest, so that every other filter chooses among all of them and no page is the last one too early.
+        """
         if asked.search is None:
-            return None, 0
-        found: dict[UUID, None] = {}
+            return None, ()
+        best: dict[UUID, None] = {}
         after: str | None = None
         total = 0
-        while len(found) < DEEPEST:
+        while len(best) < DEEPEST:
             query = SearchQuery(
                 today=reading.today,
                 text=asked.search,
                 language=reading.languages[0] if reading.languages else "de",
+                highlights=False,
                 first=LARGEST_SEARCH,
                 after=after,
             )
@@ -288,16 +296,21 @@ class HsdsFace:
             except InvalidInput:
                 raise Refused(400, "search", "search") from None
             total = max(total, result.total)
-            found.update(dict.fromkeys(hit.id for hit in result.hits))
+            best.update(dict.fromkeys(hit.id for hit in result.hits))
             if not result.more or not result.hits:
                 break
             after = result.hits[-1].cursor
-        return tuple(found)[:DEEPEST], total
+        if total <= len(best):
+            return tuple(best), tuple(best)
+        engine = in_process(self.services.engines)
+        every = await asyncio.to_thread(engine.every_id, msgspec.structs.replace(query, after=None))
+        return tuple({**best, **dict.fromkeys(every)}), tuple(best)
 
-    async def _wanted(self, asked: Asked, reading: Reading) -> tuple[Wanted, list[tuple[bytes, bytes]]]:
-        found, total = await self._found(asked, reading)
+    async def _wanted(self, asked: Asked, reading: Reading) -> Wanted:
+        found, best = await self._found(asked, reading)
         wanted = Wanted(
             found=found,
+            best=best,
             terms=(*asked.taxonomy_term_id, *asked.taxonomy_id),
             organization_id=asked.organization_id,
             modified_after=asked.modified_after,
@@ -313,8 +326,7 @@ class HsdsFace:
                     raise Refused(400, "postcode-unknown", "postcode")
                 near = Near(latitude=place.latitude, longitude=place.longitude, metres=asked.proximity)
                 wanted = msgspec.structs.replace(wanted, near=near)
-        more = found is not None and total > len(found)
-        return wanted, [(b"hsds-search-total", str(total).encode())] if more else []
+        return wanted
 
     def _written(
         self, how: str, row: ServiceRow, reading: Reading, shown: Callable[[ServiceRow], Row]
@@ -324,7 +336,7 @@ class HsdsFace:
         return msgspec.Raw(self._rendered.give(key, lambda: shapes.encoder.encode(shown(row))))
 
     async def _services(self, asked: Asked, reading: Reading) -> Answer:
-        wanted, headers = await self._wanted(asked, reading)
+        wanted = await self._wanted(asked, reading)
         write = writing.full_service if asked.full else writing.listed_service
         if asked.minimal:
 
@@ -339,7 +351,7 @@ class HsdsFace:
         if asked.ndjson or asked.all_at_once:
             chunks = pages.services_in_chunks(self.database, wanted)
             rows = (map(shown, chunk) async for chunk in chunks)  # one at a time, not a chunk
-            return await self._streamed(asked, rows, headers)
+            return await self._streamed(asked, rows)
         page, per_page = _paging(asked)
         found = await pages.services(self.database, wanted, page=page, per_page=per_page)
         how = "brief" if asked.minimal else write.__name__
@@ -349,11 +361,10 @@ class HsdsFace:
             page,
             per_page,
             _youngest(row.modified_at for row in found.rows),
-            headers,
         )
 
     async def _at_locations(self, asked: Asked, reading: Reading) -> Answer:
-        wanted, headers = await self._wanted(asked, reading)
+        wanted = await self._wanted(asked, reading)
         write = writing.full_at_location if asked.full else writing.listed_at_location
 
         def shown(row: ServiceRow) -> Row:
@@ -362,7 +373,7 @@ class HsdsFace:
         if asked.ndjson:
             chunks = pages.at_locations_in_chunks(self.database, wanted)
             rows = (map(shown, chunk) async for chunk in chunks)  # one at a time, not a chunk
-            return await self._streamed(asked, rows, headers)
+            return await self._streamed(asked, rows)
         page, per_page = _paging(asked)
         found = await pages.at_locations(self.database, wanted, page=page, per_page=per_page)
         return _page(
@@ -371,7 +382,6 @@ class HsdsFace:
             page,
             per_page,
             _youngest(row.modified_at for row in found.rows),
-            headers,
         )
 
     async def _organizations(self, asked: Asked, reading: Reading) -> Answer:
@@ -387,7 +397,7 @@ class HsdsFace:
             # fewer at once where each brings its services along
             chunks = pages.organizations_in_chunks(self.database, wanted, chunk=1 if nested else pages.CHUNK)
             rows = _each(chunks, shown)
-            return await self._streamed(asked, rows, [])
+            return await self._streamed(asked, rows)
         page, per_page = _paging(asked)
         found = await pages.organizations(self.database, wanted, page=page, per_page=per_page)
         return _page(
@@ -396,7 +406,6 @@ class HsdsFace:
             page,
             per_page,
             _youngest(row.updated_at for row in found.rows),
-            [],
         )
 
     async def _with_services(
@@ -464,13 +473,11 @@ class HsdsFace:
             async def rows() -> AsyncIterator[Iterable[Row]]:
                 yield list(found)
 
-            return await self._streamed(asked, rows(), [])
+            return await self._streamed(asked, rows())
         page, per_page = _paging(asked)
-        return _page(found[(page - 1) * per_page : page * per_page], len(found), page, per_page, None, [])
+        return _page(found[(page - 1) * per_page : page * per_page], len(found), page, per_page, None)
 
-    async def _streamed(
-        self, asked: Asked, rows: AsyncIterator[Iterable[Row]], headers: list[tuple[bytes, bytes]]
-    ) -> Answer:
+    async def _streamed(self, asked: Asked, rows: AsyncIterator[Iterable[Row]]) -> Answer:
         """Return a stream: lines, or one page of everything whose totals stand at its end."""
         if self._streams >= STREAMS:
             raise Refused(503, "busy", seconds=RETRY_AFTER_SECONDS)
@@ -482,7 +489,7 @@ class HsdsFace:
         except BaseException:
             self._streams -= 1
             raise
-        return Answer(body=first, pieces=pieces, media_type=NDJSON if asked.ndjson else JSON, headers=headers)
+        return Answer(body=first, pieces=pieces, media_type=NDJSON if asked.ndjson else JSON)
 
     # --- Single entries -----------------------------------------------------------------------------------
 
@@ -587,7 +594,6 @@ def _page(
     page: int,
     per_page: int,
     modified: datetime | None,
-    headers: list[tuple[bytes, bytes]],
 ) -> Answer:
     pages_in_all = -(-total // per_page)
     envelope = shapes.Page(
@@ -600,7 +606,7 @@ def _page(
         empty=not rows,
         contents=rows,
     )
-    return Answer(body=shapes.encoder.encode(envelope), modified=modified, headers=headers)
+    return Answer(body=shapes.encoder.encode(envelope), modified=modified)
 
 
 def _says(one: shapes.Taxonomy | shapes.TaxonomyTerm, words: Sequence[str]) -> bool:

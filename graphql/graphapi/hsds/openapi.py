@@ -143,8 +143,6 @@ def _list(name: str, root: str) -> dict[str, Any]:
         "anyOf": [{"$ref": f"{root}/schema/{listed}.json"}, {"$ref": f"{root}/schema/{one}.json"}]
     }
     headers = ["ETag", "Last-Modified", "Link"]
-    if name in {"services", "service_at_locations"}:
-        headers.append("HSDS-Search-Total")
     return {
         "get": {
             "summary": f"A page of {name.replace('_', ' ')}, or all of them as ndjson.",
@@ -349,11 +347,6 @@ def openapi(root: str) -> dict[str, Any]:
                 "Link": {
                     "description": "The profile (rel=profile) where it was asked for.",
                     "schema": {"type": "string"},
-                },
-                "HSDS-Search-Total": {
-                    "description": "In how many services the words of `search` were found, when that is "
-                    "more than can be listed.",
-                    "schema": {"type": "integer"},
                 },
             },
         },

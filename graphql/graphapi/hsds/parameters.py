@@ -47,9 +47,9 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 PARAMETERS: Final[Mapping[str, Parameter]] = {
     "search": Parameter(
         description="Words to look for. Services and services at locations: full text in all languages, with "
-        "synonyms and typing errors, best first, the best 1,000 at most (the header HSDS-Search-Total says "
-        "how many there are). Organisations: all words, in name or description. Taxonomies and terms: all "
-        "words, in name, code or description.",
+        "synonyms and typing errors: the best 1,000 in order, then the rest by id, so that every page is "
+        "there. Organisations: all words, in name or description. Taxonomies and terms: all words, in name, "
+        "code or description.",
         schema={"type": "string", "maxLength": 500},
     ),
     "page": Parameter(
