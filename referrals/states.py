@@ -183,6 +183,7 @@ def step(state: ReferralState | None, move: Move, party: EventActor) -> Referral
     return transition(state, move, party).target
 
 
+@lru_cache
 def allowed(state: ReferralState | None, party: EventActor) -> tuple[Move, ...]:
     """Return the moves that this party can make in this state, in the table's order."""
     return tuple(move for move in Move if (state, move, party) in _BY_STEP)

@@ -26,6 +26,9 @@ FOLDER = pytest.StashKey[Path]()
 MEMORY = "/dev/shm"
 ROOM_FOR_CLUSTER = 3_000_000_000
 
+# What is imported and collected stays to the end: looking for garbage in it again and again finds none.
+gc.disable()
+
 # Else each process compiles anew all that it imports: every worker all tests, and what the tests start.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -53,6 +56,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Look for garbage from here on."""
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

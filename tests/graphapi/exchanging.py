@@ -274,7 +274,7 @@ class Town:
         """Draft a referral of a person."""
         plain = {
             "clientId": client or (await self.client())["id"],
-            "serviceId": service or await self.new_service(),
+            "serviceId": service or self.service,
             "topic": self.topic,
             "categories": CATEGORIES,
         }
@@ -284,7 +284,7 @@ class Town:
         """Refer a person in one operation; the referral is SENT."""
         plain = {
             "clientId": given.get("clientId") or (await self.client())["id"],
-            "serviceId": given.get("serviceId") or await self.new_service(),
+            "serviceId": given.get("serviceId") or self.service,
             "topic": self.topic,
             "categories": CATEGORIES,
             "consent": {"record": RECORD, "purposes": list(others)},
@@ -369,6 +369,7 @@ async def make_town(database: Database, api: Api) -> Town:
         world=world,
         topic=topic,
         service=global_id("Service", service),
+        offered_by={global_id("Service", service): global_id("Partner", world.partner)},
         other_service=global_id("Service", other),
         clearing=global_id("Service", clearing),
         interpreting=global_id("Service", interpreting),

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -70,15 +71,12 @@ def server(
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + 30
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{address}/health/ready", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
+    with httpx.Client(base_url=address, timeout=5) as http:  # one for all: each makes a TLS context
+        while time.monotonic() < until and process.poll() is None:
+            with suppress(httpx.TransportError):
+                if http.get("/health/ready").status_code == 200:
+                    return
+            time.sleep(0.1)
     raise AssertionError(log.read_text())
 
 

@@ -259,6 +259,7 @@ def _read(life: Life, moment: datetime) -> None:
         life.left.append(moment)
 
 
+@pytest.mark.slow
 def test_a_year_of_10_000_referrals_keeps_every_invariant() -> None:
     rng = random.Random(SEED)
     began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 A real PostgreSQL, a real server with two workers, a real jobs process, a real mail server, and clients that
 repeat what was not answered. The long form (``make torture``) kills a hundred times and prints its figures;
-the short form is among the slow tests, and the smallest runs with every ``make test``.
+the short form is among the slow tests.
 """
 
 from __future__ import annotations
@@ -67,7 +67,6 @@ LONG: Final = Size(
 SHORT: Final = Size(
     one_worker=1, all_workers=0, whole_server=0, jobs=1, database=1, desks=2, operations=30, moody=0.06
 )
-SMALLEST: Final = dataclasses.replace(SHORT, jobs=0, desks=1, operations=12)
 
 
 # --- A mail server with moods -------------------------------------------------------------------------------
@@ -596,11 +595,6 @@ def figures(run: Run, accounts: Accounts, set_up: float, worked: float, took: fl
         f"jobs done: {[tuple(row) for row in accounts.rows['pgqueuer_log']]}",
     ]
     return "\n".join(f"  {line}" for line in lines)
-
-
-async def test_a_killed_worker_and_database_lose_and_double_nothing() -> None:
-    """The smallest form."""
-    await torture(SMALLEST, 3, print)
 
 
 @pytest.mark.slow

@@ -41,6 +41,7 @@ async def run(
     return figures
 
 
+@pytest.mark.slow
 async def test_a_few_random_operations_leak_nothing(
     cluster: Access, empty_database_name: str, keys: KeyStore
 ) -> None:
