@@ -55,7 +55,6 @@ HOMONYMS = {
     ("de", "stärken"),
     ("en", "entry"),
     ("en", "flight"),
-    ("en", "grant"),
     ("en", "job"),
     ("en", "stop"),
 }
