@@ -31,6 +31,7 @@ from search.engine import (
     cursor_at,
     mark,
 )
+from search.expansion import ONLY_WEIGHT, OTHER_WEIGHT, Unit, units
 from search.fields import SECTIONS
 from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
 from search.meili.fields import Place, places_field, weights_field
@@ -59,7 +60,7 @@ from search.queries import (
     PART_WEIGHT,
     SHORT_SEARCH,
 )
-from search.text import QueryWord, Wanted, distance, fragment, query_words, typos_allowed
+from search.text import QueryWord, Wanted, distance, fragment, typos_allowed
 
 MOST_WEIGHED: Final = 200
 """How many hits are ordered by what their words count for; those behind them by freshness only."""
@@ -81,6 +82,9 @@ MOST_LEVELS: Final = 6
 
 TITLE_PICKED: Final = 0.6
 """What a rare word in a title counts besides, against one that stands anywhere."""
+
+PARTS_SHARE: Final = 0.65
+"""How much of what the index keeps of a stem it counts for among the parts of words."""
 
 LEAST_SCORE: Final = 1e-6
 """What tells a hit that was weighed from one that was not."""
@@ -151,6 +155,53 @@ class Meant(NamedTuple):
             yield self.idf[part], is_one("stems", part), is_one("title_stems", part)
 
 
+class MeantUnit(NamedTuple):
+    """Words that name one thing, and those of its other names that the index has; the best of them counts."""
+
+    words: tuple[Meant, ...]
+    others: tuple[tuple[str, ...], ...]
+    idf: Mapping[str, float]
+    weight: float
+    services: int
+    """How many services have the commonest of all at most."""
+
+    def _named(self, field: str) -> list[str]:
+        return [every([is_one(field, base) for base in other]) for other in self.others]
+
+    @property
+    def strict(self) -> str:
+        """The condition that all words, or another name, are met."""
+        return either([every([word.strict for word in self.words]), *self._named("stems")])
+
+    @property
+    def loose(self) -> str:
+        """The condition that a word, a part of one, or another name is met."""
+        return either([*(word.loose for word in self.words), *self._named("stems")])
+
+    def fields(self) -> Iterable[str]:
+        """Return the fields that tell what words and names count for."""
+        for word in self.words:
+            yield from word.fields()
+        yield from (weights_field(base) for other in self.others for base in other)
+
+    def signs(self) -> Iterable[tuple[float, str, str]]:
+        """Return what makes a service a good hit: how much it counts, that it has it, and in its title."""
+        for word in self.words:
+            yield from word.signs()
+        if self.others:
+            best = max(sum(self.idf[base] for base in other) for other in self.others)
+            yield self.weight * best, either(self._named("stems")), either(self._named("title_stems"))
+
+    def score(self, hit: Mapping[str, Any]) -> float:
+        """Return what the best of words and names adds to a hit's score."""
+        best = sum(word.word.weight * _word_score(word, hit) for word in self.words)
+        for other in self.others:
+            values = [self.idf[base] * _value(hit, weights_field(base), base) for base in other]
+            if all(values):
+                best = max(best, self.weight * PARTS_SHARE * sum(values))
+        return best
+
+
 def levels(signs: Sequence[tuple[float, str]]) -> list[str]:
     """Return conditions, each met by all that meet the one before: that signs add up to ever less.
 
@@ -196,7 +247,6 @@ class Part(NamedTuple):
     condition: str
     total: int
     hits: Sequence[Mapping[str, Any]]
-    levels: Sequence[int]
 
 
 class Search:
@@ -208,12 +258,15 @@ class Search:
         self.query = query
         self.states = states
         self.after: Mark | None = mark(query) if query.after is not None else None
-        self.words = query_words(query.text)
-        self.nothing = bool(query.text.strip()) and not self.words
+        self.asked = units(query.text)
+        self.nothing = bool(query.text.strip()) and not self.asked
         self.judged = Judged(Known())
+        self.units: list[MeantUnit] = []
         self.meant: list[Meant] = []
         self.needed: list[str] = []
         self.wrong: list[str] = []
+        self.levels: list[int] = []
+        self.relaxed = False
         self.facets: dict[Facet, tuple[FacetCount, ...]] = {}
 
     def result(self) -> SearchResult:
@@ -267,7 +320,7 @@ class Search:
     def _fields(self) -> list[str]:
         if not self.meant:
             return ["id", "assured", "room", "order"]
-        spread = {name for meant in self.meant for name in meant.fields()}
+        spread = {name for unit in self.units for name in unit.fields()}
         return ["id", "assured", "room", "order", "title_stems", "name_stems", *sorted(spread)]
 
     def _looked(self) -> tuple[bool, list[Part]]:
@@ -279,7 +332,7 @@ class Search:
             if (
                 not relaxed
                 and self.after is None
-                and 0 < len(self.meant) <= MANDATORY_WORDS
+                and 0 < len(self.units) <= MANDATORY_WORDS
                 and not any(part.total for part in parts)
             ):
                 relaxed = True
@@ -293,22 +346,39 @@ class Search:
         """Ask what the index knows of the query's words, and build the conditions."""
         query = self.query
         forms: dict[Form, None] = {}
-        for word in self.words:
-            forms["words", word.word] = None
-            for form in (*word.stems, *word.parts):
-                forms["stems", form] = None
+        for unit in self.asked:
+            for word in unit.words:
+                forms["words", word.word] = None
+                for form in (*word.stems, *word.parts):
+                    forms["stems", form] = None
+            for base in (base for other in unit.others for base in other):
+                forms["stems", base] = None
         state, there = self.states.counted(list(forms))
-        self.meant = [self._meant(word, state, there) for word in self.words]
+        self.units = [self._unit(unit, state, there) for unit in self.asked]
+        self.meant = [meant for unit in self.units for meant in unit.words]
         if needs_known(query.filters, query.situation) or Facet.RESIDENCE_STATUS in query.facets:
             self.judged = self.states.judged(state)
         self.needed = [SERVICES, *conditions(query.filters, self.judged)]
         self.wrong = misfits(query.situation, self.judged) if query.situation is not None else []
         return state
 
-    def _meant(self, word: QueryWord, state: State, there: Mapping[Form, int]) -> Meant:
+    def _unit(self, unit: Unit, state: State, there: Mapping[Form, int]) -> MeantUnit:
+        others = tuple(other for other in unit.others if all(there["stems", base] for base in other))
+        words = tuple(self._meant(word, state, there, named=bool(others)) for word in unit.words)
+        counts = [word.services for word in words]
+        counts += [min(there["stems", base] for base in other) for other in others]
+        return MeantUnit(
+            words,
+            others,
+            {base: _idf(state, there["stems", base]) for other in others for base in other},
+            OTHER_WEIGHT if any(word.services for word in words) else ONLY_WEIGHT,
+            max(counts),
+        )
+
+    def _meant(self, word: QueryWord, state: State, there: Mapping[Form, int], *, named: bool) -> Meant:
         count = max([there["words", word.word], *(there["stems", stem] for stem in word.stems)])
         idf = {
-            form: math.log(1 + max(state.services - n + 0.5, 0.0) / (n + 0.5))
+            form: _idf(state, n)
             for form, n in (
                 (word.word, there["words", word.word]),
                 *((form, there["stems", form]) for form in (*word.stems, *word.parts)),
@@ -317,11 +387,12 @@ class Search:
         prefixed = (word.last or not count) and len(word.word) >= (4 if count else 3)
         ending: tuple[str, ...] | None = None
         nearly: tuple[str, ...] = ()
-        typos = typos_allowed(word.word) if not count else 0
+        unknown = not count and not named
+        typos = typos_allowed(word.word) if unknown else 0
         if typos:
             alike = self.states.alike(state, "words", word.word)
             nearly = tuple(one for one in alike if distance(one, word.word, typos) <= typos)[:MOST_ALIKE]
-        if not count and len(word.word) >= 5:
+        if unknown and len(word.word) >= 5:
             back = word.word[::-1]
             alike = self.states.alike(state, "backwards", back)
             ending = tuple(one[::-1] for one in alike if one.startswith(back))[:MOST_ALIKE]
@@ -330,50 +401,44 @@ class Search:
     def _by_words(self, relaxed: bool) -> list[str]:
         if not self.meant:
             return []
-        if relaxed or len(self.meant) > MANDATORY_WORDS:
-            return [either([meant.loose for meant in self.meant])]
-        return [meant.strict for meant in self.meant]
+        if relaxed or len(self.units) > MANDATORY_WORDS:
+            return [either([unit.loose for unit in self.units])]
+        return [unit.strict for unit in self.units]
 
     def _ask(self, relaxed: bool) -> tuple[str, list[Part]]:
         """Ask in one request how many services each part has, for the first of them, and for the facets."""
         query = self.query
+        self.relaxed = relaxed
         whole = every([*self.needed, *self._by_words(relaxed)])
         fitting = but_not(whole, self.wrong)
-        parts = [(True, fitting)]
-        some = self._levels() if self.meant and self._first_look(True) == 0 else []
-        if self.wrong and not query.only_fitting:
-            parts.append((False, every([whole, either(self.wrong)])))
-        asked = [self.states.tick]
-        for is_fitting, condition in parts:
-            asked.append(self._listing(condition, self._first_look(is_fitting)))
-        # How many hits are how good, of the part that the page begins in.
-        begins = 0 if self.after is None or self.after.fitting else len(parts) - 1
-        asked += [self._counting(every([parts[begins][1], level])) for level in some]
+        unfitting = bool(self.wrong) and not query.only_fitting
+        some = self._levels() if self.meant and self._first_look() == 0 else []
+        asked = [self.states.tick, self._listing(fitting, self._first_look())]
+        if unfitting:
+            # What is known not to fit is the rest: a situation's conditions are dear, so they come once.
+            asked.append(self._counting(whole))
+        # How many hits are how good; some may be of the other part, which only leaves fewer to weigh.
+        asked += [self._counting(every([whole, level])) for level in some]
         if query.facets:
             asked += self._facet_questions(fitting if query.only_fitting else whole)
-        tick, *answers = self.server.searches(asked)
-        rest = answers[len(parts) :]
-        counts = [int(answer["totalHits"]) for answer in rest[: len(some)]]
+        tick, first, *rest = self.server.searches(asked)
+        total = int(first["totalHits"])
+        others = int(rest.pop(0)["totalHits"]) - total if unfitting else 0
+        self.levels = [int(answer["totalHits"]) for answer in rest[: len(some)]]
         if query.facets:
             self.facets = self._facets(*rest[len(some) :])
-        return tick_of(tick), [
-            Part(
-                is_fitting,
-                condition,
-                int(answers[at]["totalHits"]),
-                answers[at]["hits"],
-                counts if at == begins else (),
-            )
-            for at, (is_fitting, condition) in enumerate(parts)
-        ]
+        parts = [Part(True, fitting, total, first["hits"])]
+        if unfitting:
+            parts.append(Part(False, every([whole, either(self.wrong)]), max(others, 0), ()))
+        return tick_of(tick), parts
 
-    def _first_look(self, fitting: bool) -> int:
-        """Return how many hits of a part to ask for at once: none where they would likely be in vain."""
-        if not fitting or self.after is not None:
+    def _first_look(self) -> int:
+        """Return how many hits to ask for at once: none where they would likely be in vain."""
+        if self.after is not None:
             return 0
         if not self.meant:
             return self.query.first + 1
-        counts = [meant.services for meant in self.meant]
+        counts = [unit.services for unit in self.units]
         return MOST_WEIGHED if max(counts) <= MOST_WEIGHED else 0
 
     # --- pages
@@ -448,10 +513,11 @@ class Search:
             asked = self._listing(part.condition, MOST_WEIGHED)
             (answer,) = self.server.searches([asked | {"q": self.query.text, "matchingStrategy": "last"}])
             return list(answer["hits"])
-        counts = part.levels
-        if len(counts) != len(some):
-            asking = [self._counting(every([part.condition, level])) for level in some]
-            counts = [int(answer["totalHits"]) for answer in self.server.searches(asking)]
+        counts = self.levels
+        if not counts:
+            everything = every([*self.needed, *self._by_words(self.relaxed)])
+            asking = [self._counting(every([everything, level])) for level in some]
+            counts = self.levels = [int(answer["totalHits"]) for answer in self.server.searches(asking)]
         whole = bisect_right(counts, MOST_WEIGHED)  # the levels that can be looked at whole
         best = [every([part.condition, some[whole - 1]])] if whole else []
         next_ = every([part.condition, some[whole]]) if whole < len(some) else part.condition
@@ -463,7 +529,7 @@ class Search:
 
     def _levels(self) -> list[str]:
         """Return conditions by which the best of many hits are told from the others (see ``levels``)."""
-        found = sorted((sign for meant in self.meant for sign in meant.signs()), reverse=True)[:MOST_RARE]
+        found = sorted((sign for unit in self.units for sign in unit.signs()), reverse=True)[:MOST_RARE]
         signs = [(counts, sign) for counts, sign, _ in found]
         signs += [(TITLE_PICKED * counts, titled) for counts, _, titled in found[:MOST_TITLED]]
         if found and len(self.meant) <= SHORT_SEARCH:
@@ -473,7 +539,7 @@ class Search:
         return levels(signs)
 
     def _score(self, hit: Mapping[str, Any]) -> float:
-        score = sum(_word_score(meant, hit) for meant in self.meant)
+        score = sum(unit.score(hit) for unit in self.units)
         if len(self.meant) <= SHORT_SEARCH:
             for section, bonus in COMPLETE.items():
                 there = set(hit[f"{section}_stems"])
@@ -485,6 +551,7 @@ class Search:
 
     def _wanted(self) -> Wanted:
         wanted = Wanted()
+        wanted.stems.update(base for unit in self.units for other in unit.others for base in other)
         for meant in self.meant:
             wanted.words.add(meant.word.word)
             wanted.stems.update(meant.word.stems)
@@ -493,7 +560,7 @@ class Search:
                 wanted.prefixes.add(meant.word.word)
             if meant.ending is not None:
                 wanted.endings.add(meant.word.word)
-            if not meant.services and typos_allowed(meant.word.word):
+            if meant.nearly:
                 wanted.nearly.add(meant.word.word)
         return wanted
 
@@ -558,6 +625,10 @@ class Search:
             if number := sum(there.get(key, 0) for key in fitting):
                 counts[status.value] = number
         return counts
+
+
+def _idf(state: State, services: int) -> float:
+    return math.log(1 + max(state.services - services + 0.5, 0.0) / (services + 0.5))
 
 
 def _rank(hit: Mapping[str, Any]) -> int:
