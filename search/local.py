@@ -379,8 +379,9 @@ def _write(
     meanings: dict[UUID, list[int]] = {}
     if meaning is not None:
         found = [service for service in services if may_be_found(service)]
-        vectors = meaning.vectors([text_of(service) for service in found]) if found else []
-        meanings = {service.id: packed(vector) for service, vector in zip(found, vectors, strict=True)}
+        if found:
+            vectors = meaning.vectors([text_of(service) for service in found])
+            meanings = {one.id: packed(vector) for one, vector in zip(found, vectors, strict=True)}
     made: list[Document] = []
     refused: dict[UUID, str] = {}
     gone = list(removed)
