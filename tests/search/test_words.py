@@ -52,6 +52,7 @@ HOMONYMS = {
     ("abbreviations", "LEA"),
     ("abbreviations", "MSA"),
     ("abbreviations", "TIN"),
+    ("de", "karte"),
     ("de", "stärken"),
     ("en", "entry"),
     ("en", "flight"),
