@@ -36,6 +36,7 @@ class Rule(StrEnum):
     LAST_LEAD = "last-lead-stays"
     OWN_TOKENS = "organisation-makes-its-own-tokens"
     LEAD_MERGES_STAFFED = "lead-merges-partners-with-members"
+    LEAD_ONLY = "lead-only"
     ORGANISATION_ENDED = "organisation-merged-or-deleted"
 
 
@@ -124,6 +125,14 @@ def require_create_partner(actor: Actor, municipality_id: UUID) -> None:
     _require_signed_in(actor)
     if not (is_system(actor) or coordinates_there(actor, municipality_id)):
         raise NotAllowed(Rule.COORDINATION_ONLY)
+
+
+def require_set_licence(actor: Actor) -> UUID:
+    """Only a municipality's lead says under which licence its entries may be used on; return which it is."""
+    _require_signed_in(actor)
+    if actor.municipality_id is None or not leads_there(actor, actor.municipality_id):
+        raise NotAllowed(Rule.LEAD_ONLY)
+    return actor.municipality_id
 
 
 def require_change_partner(actor: Actor, entry: EntryFacts, fields: Set[str] = frozenset()) -> None:

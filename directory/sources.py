@@ -82,12 +82,13 @@ class ServiceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MunicipalityTerm(Value, frozen=True, kw_only=True):
-    """A municipality that runs the project, with how it calls the kinds of partners."""
+    """A municipality that runs the project, with how it calls the kinds of partners, and its licence."""
 
     id: UUID
     ars: TerritoryKey
     name: Titles
     kind_labels: dict[PartnerKind, Titles] = {}
+    licence: str | None = None
 
 
 class TopicEntry(Value, frozen=True, kw_only=True):
@@ -587,13 +588,16 @@ async def topics(database: Database) -> list[TopicEntry]:
 
 async def municipalities(database: Database) -> list[MunicipalityTerm]:
     """Return the municipalities that run the project, in the order of their German names."""
-    rows = await _terms(database, "SELECT id, ars, name, kind_labels FROM municipality ORDER BY ars LIMIT $1")
+    rows = await _terms(
+        database, "SELECT id, ars, name, kind_labels, licence FROM municipality ORDER BY ars LIMIT $1"
+    )
     found = [
         MunicipalityTerm(
             id=row["id"],
             ars=row["ars"],
             name=msgspec.json.decode(row["name"], type=Titles),
             kind_labels=msgspec.json.decode(row["kind_labels"], type=dict[PartnerKind, Titles]),
+            licence=row["licence"],
         )
         for row in rows
     ]

@@ -301,6 +301,8 @@ class Stage:
                 synonyms=as_stored(said.synonyms),
                 parent=said.parent,
             )
+        if said.licence is None and found is not None:  # it may have been said here
+            self.municipality.licence = found.licence
             if current is None:
                 self.report.topics.new += 1
                 self.new_topics.append(topic)

@@ -25,6 +25,7 @@ from directory.building import outdated
 from directory.database import Database, Unavailable
 from directory.dead_links import check_links
 from directory.documents import DocumentKind
+from directory.municipalities import REWRITE, rewrite_entries
 from directory.reaching import Guard
 from directory.upkeep import run_upkeep
 from graphapi.mailing import Mail, Mailer, answer_code
@@ -82,6 +83,15 @@ def register(
             await learn_from_decline(work, msgspec.json.decode(job.payload or b"", type=UUID))
 
     @queue.entrypoint(SEND_NOTICES, on_failure="hold", executor_factory=retried)
+    @queue.entrypoint(REWRITE, on_failure="hold", executor_factory=retried)
+    async def _rewrite_municipality(job: Job) -> None:
+        municipality_id, after = msgspec.json.decode(job.payload or b"", type=tuple[UUID, UUID | None])
+        while True:
+            async with database.work(SYSTEM) as work:
+                after = await rewrite_entries(work, municipality_id, after)
+            if after is None:
+                return
+
     async def _send_notices(job: Job) -> None:
         await mailer.send_due()
 

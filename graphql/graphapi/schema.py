@@ -27,6 +27,7 @@ from graphapi.mutations.ending import EndingMutations
 from graphapi.mutations.feedback import FeedbackMutations
 from graphapi.mutations.follow_ups import FollowUpMutations
 from graphapi.mutations.members import MemberMutations
+from graphapi.mutations.municipalities import MunicipalityMutations
 from graphapi.mutations.partners import PartnerMutations
 from graphapi.mutations.referrals import ReferralMutations
 from graphapi.mutations.retention import RetentionMutations
@@ -91,6 +92,7 @@ class Mutation(
     RuleSetMutations,
     ChangeRequestMutations,
     AnswerLinkMutations,
+    MunicipalityMutations,
 ):
     """What can be changed; one mixin per family of verbs."""
 

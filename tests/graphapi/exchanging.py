@@ -58,6 +58,7 @@ PAYLOADS = {
     "FollowUpSaved": "followUp { id version state }",
     "AnswerLinkIssued": "answerCode path expiresAt",
     "LegalHoldSaved": "legalHold { id version inForce }",
+    "MunicipalitySaved": "municipality { id licence }",
     "RuleSetSaved": "ruleSet { id version state }",
     "AnswerTaken": "answer at linkEnded",
     "PackageOpened": "package { categories person { familyName phone } }",

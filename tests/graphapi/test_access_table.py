@@ -175,6 +175,7 @@ decideRuleSet          rule_set                 in   no     no       no    no   
 accessExport           client                   in   no     gone     gone  gone  no        yes         yes
 requestConsent         client                   in   no     gone     gone  gone  no        ok          ok
 renewConsent           consent:REQUESTED        in   no     gone     gone  gone  no        state       state
+setMunicipalityLicence -                        in   no     no       no    no    no        no          ok
 renewConsent           consent:SENT             in   no     gone     gone  gone  no        ok          ok
 recordConsent          consent:REQUESTED        in   no     gone     gone  gone  no        ok          ok
 recordConsent          consent:SENT             in   no     gone     gone  gone  no        state       state
@@ -889,6 +890,7 @@ CHANGES: dict[str, Input] = {
     "sendReferral": lambda town, thing: {
         "id": thing["id"],
         "expectedVersion": thing["version"],
+    "setMunicipalityLicence": lambda *_: {"licence": "CC-BY-4.0"},
         **({"consentId": thing["consent"]} if "consent" in thing else {}),
     },
     "followUpReferral": lambda town, thing: {"id": thing["id"], "serviceId": town.other_service},

@@ -437,6 +437,7 @@ TABLE: Final = (
     ),
     Step("preview-rule-set", "lead", lambda seen: {"id": seen["rule"]["id"]}),
     Step(
+    Step("set-municipality-licence", "lead", lambda _: {"licence": "CC-BY-4.0"}, "MunicipalitySaved"),
         "decide-rule-set",
         "lead",
         lambda seen: {**seen.at("rule"), "validFrom": day(30)},

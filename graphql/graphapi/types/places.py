@@ -33,6 +33,9 @@ class Municipality(Node):
     id: strawberry.ID = strawberry.field(resolver=_municipality_id, description="Global id.")
     ars: str = strawberry.field(description="Official key (Amtlicher Regionalschlüssel) or its prefix.")
     name: Text | None = strawberry.field(resolver=_name, description="Its name.")
+    licence: str | None = strawberry.field(
+        description="Under which its own entries may be used on (SPDX identifier or address); null: not said."
+    )
 
     @classmethod
     def is_type_of(cls, value: object, info: Any) -> bool:
