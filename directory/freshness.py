@@ -13,9 +13,11 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+import msgspec
+
 from directory.days import ZONE, local_day
 from directory.documents import PartnerDocument, ServiceDocument
-from directory.values import Instant, Value
+from directory.values import Capacity, Instant, Value
 from directory.vocabulary import CapacityState, DataKind, FreshnessState, UpkeepStep
 
 Entry: TypeAlias = PartnerDocument | ServiceDocument
@@ -91,6 +93,15 @@ OVERDUE_AFTER: Final = timedelta(
 
 CAPACITY_EXPIRES_AFTER: Final = timedelta(weeks=INTERVALS[DataKind.CAPACITY].weeks)
 """How long a capacity counts that was said without an end."""
+
+
+def with_end(capacity: Capacity) -> Capacity:
+    """Return a capacity with the last day on which it counts, where its day is known and nobody named one."""
+    if capacity.state is CapacityState.UNKNOWN or capacity.as_of is None or capacity.expires_on is not None:
+        return capacity
+    last = capacity.as_of + CAPACITY_EXPIRES_AFTER - timedelta(days=1)
+    return msgspec.structs.replace(capacity, expires_on=last)
+
 
 KIND_OF_FIELD: Final[Mapping[str, DataKind]] = {
     "capacity": DataKind.CAPACITY,

@@ -11,6 +11,7 @@ import msgspec
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.exporting.merging import merged
 from directory.exporting.pages import Original, Partner, Service
+from directory.freshness import with_end
 from directory.hsds import reading as hsds_reading
 from directory.hsds.ids import derived_id
 from directory.hsds.parts import Reading
@@ -139,6 +140,8 @@ def service_record(service: Service, partner: Partner, reading: Reading) -> dict
     fields["locations"] = _in_order(
         tuple(place for place in document.locations if place.id in said.locations), known
     )
+    # the end that an import gives a figure is no change of it
+    fields["capacity"] = with_end(fields["capacity"])
     base = msgspec.structs.replace(document, **fields)
     result = merged(alone, _built(full_service(base, None, reading, organization=False)), ours)
     if partner.original is None or of_partner is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -24,6 +24,8 @@ from directory.aliases import survivors_of
 from directory.building import partner_row, service_row
 from directory.catalogue import texts_of
 from directory.database import Database
+from directory.days import local_day
+from directory.freshness import with_end
 from directory.importing.entries import (
     GoneGiven,
     Loose,
@@ -39,7 +41,13 @@ from directory.models import Base, Location, Municipality, Occupation, Partner, 
 from directory.network import MunicipalityEntry
 from directory.translations import dated
 from directory.values import Capacity, LocationValue, OpeningHours, Provenance
-from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState, Responsibility
+from directory.vocabulary import (
+    CapacityState,
+    DataProtectionLaw,
+    PartnerKind,
+    PublicationState,
+    Responsibility,
+)
 
 GONE: Final = "_GONE"
 """Ends the kind under which it is staged that an entry of that kind is gone."""
@@ -68,10 +76,29 @@ def next_state(
     return max(current or PublicationState.DRAFT, wanted, key=_ORDER.index)
 
 
-def next_capacity(current: Capacity, said: Capacity) -> Capacity:
-    """Return an entry's capacity after an import: a live figure here gives way to a newer one only."""
-    newer = said.as_of is not None and (current.as_of is None or said.as_of > current.as_of)
-    return said if newer else current
+def next_capacity(
+    current: Capacity | None, said: Capacity, today: date, *, corrected: bool = False
+) -> Capacity:
+    """Return an entry's capacity after an import: a live figure here gives way to a newer one only.
+
+    A source that names no day means the day on which it is first read. What has no end gets one, as when
+    somebody says it here: else an old figure would count for ever. ``corrected``: the source is an export of
+    ours that somebody has changed, so another figure under the same day is today's.
+    """
+    if current is not None:
+        newer = current.as_of is None or (said.as_of is not None and said.as_of > current.as_of)
+        if corrected and _figure(said) != _figure(current) and said.as_of in {None, current.as_of}:
+            until = said.expires_on if said.expires_on != current.expires_on else None
+            said = msgspec.structs.replace(said, as_of=today, expires_on=until)
+        elif not newer:
+            return current
+    if said.state is CapacityState.UNKNOWN:
+        return said
+    return with_end(msgspec.structs.replace(said, as_of=said.as_of or today))
+
+
+def _figure(capacity: Capacity) -> tuple[CapacityState, int | None, int | None]:
+    return capacity.state, capacity.places, capacity.waiting_weeks
 
 
 def as_stored(value: T) -> T:
@@ -144,7 +171,7 @@ def _new_service(given: ServiceGiven) -> Service:
         area=(),
         responsibility=Responsibility.FREE,
         contact_points=(),
-        capacity=given.values.get("capacity", Capacity()),
+        capacity=Capacity(),
     )
     return _with_defaults(service)
 
@@ -274,6 +301,8 @@ class Stage:
             self.municipality = found
             return
         self.municipality = _municipality(id_, said)
+        if said.licence is None and found is not None:  # it may have been said here
+            self.municipality.licence = found.licence
         self.municipality_changed = found is None or column_values(found) != column_values(self.municipality)
 
     async def _says_something_new(self, session: AsyncSession, kind: str, id_: UUID, said: bytes) -> bool:
@@ -301,8 +330,6 @@ class Stage:
                 synonyms=as_stored(said.synonyms),
                 parent=said.parent,
             )
-        if said.licence is None and found is not None:  # it may have been said here
-            self.municipality.licence = found.licence
             if current is None:
                 self.report.topics.new += 1
                 self.new_topics.append(topic)
@@ -566,8 +593,11 @@ class Stage:
         service = current or _new_service(given)
         texts = texts_of(service) if current else {}
         for name, value in given.values.items():
-            kept = next_capacity(service.capacity, value) if name == "capacity" and current else value
-            setattr(service, name, as_stored(kept))
+            if name == "capacity":
+                before_it = service.capacity if current else None
+                today = local_day(self.database.clock())
+                value = next_capacity(before_it, value, today, corrected=given.ours is True)
+            setattr(service, name, as_stored(value))
         self._date_texts(service, texts)
         service.partner_id = given.partner_id
         service.state = state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from directory.importing import repairs
 from directory.importing.hsds11 import partner_kind
 from directory.importing.staging import next_capacity, next_state
 from directory.values import Capacity, LanguageOffered, OpeningPeriod
-from directory.vocabulary import CapacityState, PublicationState
+from directory.vocabulary import PublicationState
 
 
 @pytest.mark.parametrize(
@@ -156,12 +157,44 @@ def test_an_import_never_takes_back_nor_shows_again(
     assert next_state(current, said, publish) is expected
 
 
-def test_a_live_capacity_gives_way_to_a_newer_one_only() -> None:
-    old = msgspec.convert({"state": "OPEN", "places": 9, "as_of": "2026-01-01"}, Capacity)
-    new = msgspec.convert({"state": "FEW", "places": 1, "as_of": "2026-02-01"}, Capacity)
-    assert next_capacity(old, new) == new
-    assert next_capacity(new, old) == new
-    assert next_capacity(new, Capacity(state=CapacityState.OPEN)) == new
+def capacity(**said: object) -> Capacity:
+    return msgspec.convert(said, Capacity)
+
+
+TODAY = date(2026, 2, 20)
+NEW = capacity(state="FEW", places=1, as_of="2026-02-01", expires_on="2026-02-28")
+
+
+@pytest.mark.parametrize(
+    ("current", "said", "corrected", "expected"),
+    [
+        # an old figure never counts for ever: four weeks from the day it is of, or from its first reading
+        (None, {"state": "OPEN", "as_of": "2020-01-01"}, False, ("OPEN", "2020-01-01", "2020-01-28")),
+        (None, {"state": "OPEN"}, False, ("OPEN", "2026-02-20", "2026-03-19")),
+        (None, {"state": "OPEN", "expires_on": "2026-02-21"}, False, ("OPEN", "2026-02-20", "2026-02-21")),
+        (None, {}, False, ("UNKNOWN", None, None)),
+        (Capacity(), {"state": "OPEN"}, False, ("OPEN", "2026-02-20", "2026-03-19")),
+        # a live figure here gives way to a newer one only
+        (NEW, {"state": "OPEN", "as_of": "2026-01-01"}, False, ("FEW", "2026-02-01", "2026-02-28")),
+        (NEW, {"state": "OPEN"}, False, ("FEW", "2026-02-01", "2026-02-28")),
+        (NEW, {"state": "OPEN", "as_of": "2026-02-02"}, False, ("OPEN", "2026-02-02", "2026-03-01")),
+        # an export of ours in which the figure was corrected, and nobody thought of its day
+        (NEW, {"state": "FEW", "places": 3, "as_of": "2026-02-01", "expires_on": "2026-02-28"}, True,
+         ("FEW", "2026-02-20", "2026-03-19")),
+        (NEW, {"state": "NONE"}, True, ("NONE", "2026-02-20", "2026-03-19")),
+        (NEW, {"state": "FEW", "places": 1}, True, ("FEW", "2026-02-01", "2026-02-28")),
+        (NEW, {"state": "OPEN", "as_of": "2026-01-01"}, True, ("FEW", "2026-02-01", "2026-02-28")),
+    ],
+)  # fmt: skip
+def test_which_capacity_counts_after_an_import_and_until_when(
+    current: Capacity | None,
+    said: dict[str, object],
+    corrected: bool,
+    expected: tuple[str, str | None, str | None],
+) -> None:
+    kept = next_capacity(current, capacity(**said), TODAY, corrected=corrected)
+    days = tuple(day and day.isoformat() for day in (kept.as_of, kept.expires_on))
+    assert (kept.state, *days) == expected
 
 
 @settings(max_examples=60)
