@@ -82,11 +82,13 @@ class Replaying:
         self.exchanges = exchanges
         self.index = index
         self.next = 0
+        self.asked: list[tuple[str, str, Any]] = []
         self.different: list[tuple[Any, Any]] = []
         self.url = ""
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, bytes]:
         """Return the next recorded answer, if the request is the recorded one."""
+        self.asked.append((method, path, body))
         asked = json.loads(json.dumps(compared(method, path, body, self.index)))
         if self.next >= len(self.exchanges):
             self.different.append((asked, None))
