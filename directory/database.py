@@ -354,13 +354,17 @@ async def _no_reset(connection: object) -> None:
     """Skip the reset round trip: readers set nothing on their connection."""
 
 
+_WHO_ACTS: Final = text(
+    "SELECT set_config('app.role', :role, true), set_config('app.member', :member, true),"
+    " set_config('app.partner', :partner, true), set_config('app.municipality', :municipality, true),"
+    " set_config('app.administers', :administers, true), set_config('app.now', :now, true)"
+)
+"""Read once: it is the first statement of every transaction."""
+
+
 async def _say_who_acts(session: AsyncSession, actor: Actor, now: datetime) -> None:
     await session.execute(
-        text(
-            "SELECT set_config('app.role', :role, true), set_config('app.member', :member, true),"
-            " set_config('app.partner', :partner, true), set_config('app.municipality', :municipality, true),"
-            " set_config('app.administers', :administers, true), set_config('app.now', :now, true)"
-        ),
+        _WHO_ACTS,
         {
             "role": actor.role.value,
             "member": str(actor.member_id or ""),

@@ -22,6 +22,9 @@ INBOX = """query($first: Int!) { inbox(first: $first) { totalCount nodes {
   id state pseudonym service { title { text } } sender { name } priority answerDueAt } } }"""
 
 
+pytestmark = pytest.mark.slow  # a full desk takes seconds to make
+
+
 @pytest.fixture(scope="module")
 async def full(counted: Counted, database: Database) -> Town:
     town = await make_town(database, counted.api)

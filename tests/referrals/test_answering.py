@@ -202,6 +202,7 @@ async def test_a_declined_acceptance_gives_its_place_back(
     assert (taken.places, given_back.places) == (4, 5)
 
 
+@pytest.mark.slow
 async def test_of_fifty_parallel_accepts_of_the_last_place_exactly_one_gets_it(
     database: Database, keys: KeyStore, desk: Desk, town: Town
 ) -> None:

@@ -626,6 +626,7 @@ async def follow_up_tick(database: Database) -> None:
         await follow_ups.tick(work)
 
 
+@pytest.mark.slow
 async def test_two_processes_do_every_act_of_the_clock_once(desk: Desk, another: Database) -> None:
     """Through a year, both always at the same moment, in small batches: nothing twice, nothing left out."""
     referrals = await all_sorts(desk)
