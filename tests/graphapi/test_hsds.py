@@ -178,12 +178,33 @@ class TestRefusals:
         answer = await http.get("/hsds/services?search=%ff%fe")
         assert (answer.status_code, answer.json()["code"]) == (400, "query")
 
-    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
     async def test_nothing_can_be_changed(self, http: httpx.AsyncClient, method: str) -> None:
         answer = await http.request(method, "/hsds/services")
         assert answer.status_code == 405
-        assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+        assert answer.headers["allow"] == "GET, HEAD, POST, OPTIONS"
         assert answer.json()["code"] == "method"
+
+    @pytest.mark.parametrize("path", ["", f"services/{UUID(int=1)}", "openapi.json", "profile"])
+    async def test_what_is_no_list_is_not_posted_to(self, http: httpx.AsyncClient, path: str) -> None:
+        answer = await http.post(f"/hsds/{path}")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert (await http.options(f"/hsds/{path}")).headers["allow"] == "GET, HEAD, OPTIONS"
+
+    @pytest.mark.parametrize(
+        "name", ["services", "organizations", "service_at_locations", "taxonomies", "taxonomy_terms"]
+    )
+    async def test_a_list_is_asked_with_post_as_the_specification_has_it(
+        self, http: httpx.AsyncClient, name: str
+    ) -> None:
+        asked = f"/hsds/{name}?per_page=2"
+        read = await http.get(asked)
+        posted = await http.post(asked, headers={"if-none-match": read.headers["etag"]})
+        assert (posted.status_code, posted.json()) == (200, read.json())
+
+    async def test_parameters_that_would_not_be_read_are_refused(self, http: httpx.AsyncClient) -> None:
+        answer = await http.post("/hsds/services", json={"search": "Kurs"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "body")
 
     async def test_they_are_in_the_callers_language(self, http: httpx.AsyncClient) -> None:
         answers = [
@@ -243,7 +264,7 @@ class TestHeaders:
         answer = await http.options("/hsds/services", headers=asked)
         assert answer.status_code == 204
         assert answer.headers["access-control-allow-origin"] == "*"
-        assert answer.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
+        assert answer.headers["access-control-allow-methods"] == "GET, HEAD, POST, OPTIONS"
         for got in (answer, await http.get("/hsds/", headers=asked)):
             assert got.headers["access-control-allow-origin"] == "*"
             assert "access-control-allow-credentials" not in got.headers
@@ -352,7 +373,8 @@ class TestAbout:
         assert described["openapi"] == "3.1.0"
         for name, allowed in LISTS.items():
             listed = described["paths"][f"/{name}"]
-            assert listed.keys() == {"get"}
+            assert listed.keys() == {"get", "post"}
+            assert listed["post"]["parameters"] == listed["get"]["parameters"]
             names = [one["$ref"].rpartition("/")[2] for one in listed["get"]["parameters"]]
             assert sorted(names) == sorted(allowed)
             single = described["paths"][f"/{name}/{{id}}"]["get"]["parameters"]
@@ -372,6 +394,7 @@ class TestAbout:
         theirs = published("schema/openapi.json")
         ours = (await http.get("/hsds/openapi.json")).json()
         for path, methods in theirs["paths"].items():
+            assert methods.keys() - {"parameters"} <= ours["paths"][path].keys()
             wanted = {
                 one.get("name") or one["$ref"].rpartition("/")[2]
                 for one in methods["get"].get("parameters", ())

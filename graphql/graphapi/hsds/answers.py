@@ -85,8 +85,12 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {
         "en": "This entry was deleted.",
     },
     "method": {
-        "de": "Hier wird nur gelesen: GET, HEAD, OPTIONS.",
-        "en": "This is for reading only: GET, HEAD, OPTIONS.",
+        "de": "Hier wird nur gelesen: {methods}.",
+        "en": "This is for reading only: {methods}.",
+    },
+    "body": {
+        "de": "Die Parameter stehen in der Adresse, auch bei POST; ein Inhalt wird nicht gelesen.",
+        "en": "Parameters stand in the address, with POST too; a body is not read.",
     },
     "busy": {
         "de": "Gerade laufen zu viele Abrufe ganzer Bestände. Bitte in {seconds} Sekunden wieder versuchen.",

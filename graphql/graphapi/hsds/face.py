@@ -61,8 +61,7 @@ _OPEN: Final = (
     (b"referrer-policy", b"no-referrer"),
 )
 _PREFLIGHT: Final = (
-    (b"allow", b"GET, HEAD, OPTIONS"),
-    (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
     (b"access-control-allow-headers", b"Accept, Accept-Language, Accept-Profile, If-None-Match"),
     (b"access-control-max-age", b"86400"),
 )
@@ -106,6 +105,12 @@ class Visit:
             scheme = "https" if scope.get("scheme") == "https" else "http"
             base = f"{scheme}://{host if _HOST.fullmatch(host) else 'localhost'}"
         self.root = f"{base.rstrip('/')}{ROOT}"
+
+    @property
+    def has_body(self) -> bool:
+        """Whether something is sent besides the address: it would not be read."""
+        length = self.headers.get("content-length", "0").strip()
+        return length != "0" or "transfer-encoding" in self.headers
 
     def asked(self, allowed: tuple[str, ...]) -> Asked:
         """Return the parameters; raises Refused."""
@@ -178,7 +183,7 @@ class HsdsFace:
                 (b"cache-control", MAX_AGE.encode()),
                 (b"vary", b"Accept, Accept-Language, Accept-Profile"),
             ]
-            if _matches(visit.headers.get("if-none-match"), etag):
+            if visit.method != "POST" and _matches(visit.headers.get("if-none-match"), etag):
                 answer.status, answer.body = 304, b""
         if answer.status not in {204, 304}:
             headers += [
@@ -226,9 +231,11 @@ class HsdsFace:
 
     async def _answer(self, visit: Visit) -> Answer:
         if visit.method == "OPTIONS":
-            return Answer(status=204, headers=list(_PREFLIGHT))
-        if visit.method not in {"GET", "HEAD"}:
-            raise Refused(405, "method")
+            return Answer(status=204, headers=[(b"allow", _methods(visit.path).encode()), *_PREFLIGHT])
+        if visit.method not in _methods(visit.path).split(", "):
+            raise Refused(405, "method", methods=_methods(visit.path))
+        if visit.method == "POST" and visit.has_body:
+            raise Refused(400, "body")
         match visit.path:
             case ():
                 visit.asked(())
@@ -556,10 +563,15 @@ def _json(value: object, media_type: str = JSON) -> Answer:
     return Answer(body=msgspec.json.encode(value), media_type=media_type)
 
 
+def _methods(path: tuple[str, ...]) -> str:
+    """Return how a path is asked; HSDS lets its lists be asked with POST too, parameters in the address."""
+    return f"GET, HEAD, {'POST, ' if len(path) == 1 and path[0] in LISTS else ''}OPTIONS"
+
+
 def _refusal(visit: Visit, refused: Refused) -> Answer:
     headers: list[tuple[bytes, bytes]] = [(b"cache-control", b"no-store")]
     if refused.status == 405:
-        headers.append((b"allow", b"GET, HEAD, OPTIONS"))
+        headers.append((b"allow", _methods(visit.path).encode()))
     if refused.status == 503:
         headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
     return Answer(

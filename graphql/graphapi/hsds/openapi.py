@@ -143,32 +143,32 @@ def _list(name: str, root: str) -> dict[str, Any]:
         "anyOf": [{"$ref": f"{root}/schema/{listed}.json"}, {"$ref": f"{root}/schema/{one}.json"}]
     }
     headers = ["ETag", "Last-Modified", "Link"]
-    return {
-        "get": {
-            "summary": f"A page of {name.replace('_', ' ')}, or all of them as ndjson.",
-            "operationId": _IDS[name][0],
-            "tags": ["required" if name == "services" else "optional"],
-            "parameters": _parameters(LISTS[name]),
-            "responses": {
-                "200": {
-                    "description": "The entries that meet every parameter. With `full` (or `full_service`) "
-                    "they are fully nested, else they have one-to-one members only.",
-                    "headers": _headers(*headers),
-                    "content": {
-                        "application/json": {"schema": plain},
-                        f'application/json; profile="{root}/profile"': {"schema": german},
-                        "application/x-ndjson": {
-                            "schema": {
-                                "type": "string",
-                                "description": f"One entry a line, by id, read {CHUNK} at a time.",
-                            }
-                        },
+    asked: dict[str, Any] = {
+        "summary": f"A page of {name.replace('_', ' ')}, or all of them as ndjson.",
+        "operationId": _IDS[name][0],
+        "tags": ["required" if name == "services" else "optional"],
+        "parameters": _parameters(LISTS[name]),
+        "responses": {
+            "200": {
+                "description": "The entries that meet every parameter. With `full` (or `full_service`) "
+                "they are fully nested, else they have one-to-one members only.",
+                "headers": _headers(*headers),
+                "content": {
+                    "application/json": {"schema": plain},
+                    f'application/json; profile="{root}/profile"': {"schema": german},
+                    "application/x-ndjson": {
+                        "schema": {
+                            "type": "string",
+                            "description": f"One entry a line, by id, read {CHUNK} at a time.",
+                        }
                     },
                 },
-                **_problems(400, 503),
             },
-        }
+            **_problems(400, 503),
+        },
     }
+    posted = {"summary": "The same; the parameters stand in the address here too, and there is no body."}
+    return {"get": asked, "post": {**asked, **posted, "operationId": f"{_IDS[name][0]}ByPost"}}
 
 
 def _single(name: str, root: str) -> dict[str, Any]:
