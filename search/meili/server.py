@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NoReturn
 
 import meilisearch
@@ -140,6 +141,19 @@ class Server:
                 return False
             raise
         return True
+
+    # --- keys
+
+    def new_key(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a key; raises SearchUnavailable if the server does not."""
+        try:
+            return dict(self._asking.post("keys", dict(options)))
+        except (MeilisearchError, requests.RequestException, ValueError) as error:
+            raise SearchUnavailable(getattr(error, "code", None) or type(error).__name__) from error
+
+    def token(self, uid: str, key: str, rules: Mapping[str, Any], until: datetime) -> str:
+        """Return a tenant token that is signed with a key; nothing is asked of the server."""
+        return self._client.generate_tenant_token(uid, dict(rules), expires_at=until, api_key=key)
 
     # --- tasks
 

@@ -30,6 +30,7 @@ SENT: Final = (
     ("post", "/indexes/{index_uid}/search"),
     ("patch", "/indexes/{index_uid}/settings"),
     ("get", "/keys"),
+    ("post", "/keys"),
     ("post", "/multi-search"),
     ("post", "/swap-indexes"),
     ("get", "/tasks/{task_id}"),
@@ -38,7 +39,7 @@ _TEXTS: Final = frozenset({"description", "summary", "title", "example", "exampl
 
 
 MISDESCRIBED: Final = {"AttributePatterns": {"type": "array", "items": {"type": "string"}}}
-"""Where the description is wrong: facets are a list of names, as the server takes it, not an object of one."""
+"""Where the description is wrong: the server takes facets as a list of names, not as an object with one."""
 
 
 def facts(description: Mapping[str, Any]) -> dict[str, Any]:
