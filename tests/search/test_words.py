@@ -13,6 +13,7 @@ import pytest
 
 from search.concepts import FOLDER, concepts, read
 from search.lexicon import LANGUAGE_NAMES
+from search.text import is_stop_word, words_of
 
 FILES = sorted(FOLDER.glob("*.json"))
 
@@ -125,6 +126,15 @@ def test_a_word_names_one_concept_unless_it_has_two_meanings() -> None:
             used[language, name.casefold()].add(entry["id"])
     shared = {key for key, ids in used.items() if len(ids) > 1}
     assert shared == {(language, name.casefold()) for language, name in HOMONYMS}
+
+
+def test_german_names_and_single_english_words_are_more_than_function_words() -> None:
+    # They are looked for in texts: "war" would be in every German one, "die" in both.
+    for one in concepts():
+        for language, name in one.names():
+            words = words_of(name)
+            if language == "de" or (language == "en" and len(words) == 1):
+                assert not all(map(is_stop_word, words)), (one.id, name)
 
 
 def test_names_are_written_in_the_letters_of_their_language() -> None:
