@@ -164,7 +164,12 @@ def test_it_cannot_be_changed(remote: MeiliEngine) -> None:
     token = browser_token(remote.server, remote.index, now=now())
     head, payload, signature = token.split(".")
     said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    for change in ({"searchRules": {remote.index: {}}}, {"exp": said["exp"] + 3_600}, {"exp": None}):
+    changes: list[dict[str, Any]] = [
+        {"searchRules": {remote.index: {}}},
+        {"exp": said["exp"] + 3_600},
+        {"exp": None},
+    ]
+    for change in changes:
         forged = base64.urlsafe_b64encode(json.dumps(said | change).encode()).decode().rstrip("=")
         browser = Browser(remote.server.url, f"{head}.{forged}.{signature}")
         assert browser.ask("POST", f"indexes/{remote.index}/search", {}).status_code == 403
