@@ -33,6 +33,7 @@ class CodePurpose(StrEnum):
     ANSWER_LINK = "answer link"
     CODE_CARD = "code card"
     UPKEEP = "upkeep"
+    MAILBOX = "mailbox"
 
 
 def new_code() -> str:

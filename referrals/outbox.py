@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory import contacts
 from directory.actors import SYSTEM, Actor
 from directory.database import Database, Unavailable, Work
-from directory.models import Partner, Service
+from directory.models import MemberMailbox, Partner, Service
 from directory.problems import InvalidInput
 from directory.values import ContactPoint, Instant, Value
 from directory.vocabulary import ContactKind
@@ -201,6 +201,7 @@ class _Objects:
         self.consents: dict[UUID, Consent] = {}
         self.services: dict[UUID, Service] = {}
         self.partners: dict[UUID, Partner] = {}
+        self.mailboxes: dict[UUID, MemberMailbox] = {}
 
 
 async def _objects(session: AsyncSession, notices: Sequence[Notice]) -> _Objects:
@@ -242,6 +243,11 @@ async def _objects(session: AsyncSession, notices: Sequence[Notice]) -> _Objects
             select(Service).where(Service.id.in_(service_ids)).execution_options(**fresh)
         )
         found.services = {row.id: row for row in services}
+    if ids := about(NoticeAbout.MEMBER):
+        mailboxes = await session.scalars(
+            select(MemberMailbox).where(MemberMailbox.member_id.in_(ids)).execution_options(**fresh)
+        )
+        found.mailboxes = {row.member_id: row for row in mailboxes}
     partner_ids = {notice.partner_id for notice in notices} | {
         notice.waiting_partner_id for notice in notices if notice.waiting_partner_id is not None
     }
@@ -391,6 +397,10 @@ def _needed(notice: Notice, found: _Objects, at: datetime) -> bool:
         case NoticeAbout.PARTNER:
             partner = found.partners.get(notice.partner_id)
             return partner is not None and partner.active
+        case NoticeAbout.MEMBER:
+            mailbox = found.mailboxes.get(notice.about_id)
+            asked = notice.kind is NoticeKind.MAILBOX_ASKED
+            return mailbox is not None and (mailbox.confirmed_at is None) == asked
 
 
 _MAIL_IN_TEXT: Final = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
@@ -401,6 +411,9 @@ def _address(notice: Notice, found: _Objects) -> str | None:
 
     The superior contact is a free text ("Frau …, Tel. …"): the first mail address in it counts.
     """
+    if notice.about_kind is NoticeAbout.MEMBER:
+        mailbox = found.mailboxes.get(notice.about_id)
+        return None if mailbox is None else _valid(mailbox.address)
     partner = found.partners.get(notice.partner_id)
     if partner is None:
         return None
@@ -446,6 +459,7 @@ def _claimed(notice: Notice, found: _Objects, address: str) -> Claimed:
         about_id = found.approvals[about_id].referral_id
     asking = found.partners.get(notice.waiting_partner_id) if notice.waiting_partner_id else None
     partner = found.partners[notice.partner_id]
+    mailbox = found.mailboxes.get(about_id) if notice.about_kind is NoticeAbout.MEMBER else None
     receives = (
         notice.about_kind is NoticeAbout.REFERRAL
         and notice.about_id in found.referrals
@@ -460,7 +474,7 @@ def _claimed(notice: Notice, found: _Objects, address: str) -> Claimed:
         about_kind=notice.about_kind,
         about_id=about_id,
         address=address,
-        language=partner.correspondence_language,
+        language=partner.correspondence_language if mailbox is None else mailbox.language,
         asking=asking.name if asking is not None else None,
         due_at=notice.due_at,
         created_at=notice.created_at,

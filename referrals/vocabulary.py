@@ -590,6 +590,8 @@ class NoticeKind(StrEnum):
     UPKEEP_ANNOUNCED = "UPKEEP_ANNOUNCED"
     UPKEEP_HIDDEN = "UPKEEP_HIDDEN"
     ENTRIES_DUE = "ENTRIES_DUE"
+    MAILBOX_ASKED = "MAILBOX_ASKED"
+    SEARCH_NEWS = "SEARCH_NEWS"
 
 
 class Addressee(StrEnum):
@@ -609,6 +611,7 @@ class NoticeAbout(StrEnum):
     CONSENT = "CONSENT"
     SERVICE = "SERVICE"
     PARTNER = "PARTNER"
+    MEMBER = "MEMBER"
 
 
 class NoticeState(StrEnum):
@@ -1013,6 +1016,8 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(NoticeKind.UPKEEP_ANNOUNCED): {"de": "Eintrag wird ausgeblendet", "en": "an entry will be hidden"},
     _key(NoticeKind.UPKEEP_HIDDEN): {"de": "Eintrag ausgeblendet", "en": "an entry was hidden"},
     _key(NoticeKind.ENTRIES_DUE): {"de": "Einträge zu prüfen", "en": "entries are due"},
+    _key(NoticeKind.MAILBOX_ASKED): {"de": "Adresse bitte bestätigen", "en": "please confirm the address"},
+    _key(NoticeKind.SEARCH_NEWS): {"de": "Neues zu gespeicherten Suchen", "en": "news of saved searches"},
     _key(Addressee.ORGANISATION): {"de": "Stelle", "en": "the office"},
     _key(Addressee.SUPERIOR): {"de": "vorgesetzte Stelle", "en": "the superior contact"},
     _key(Addressee.LEAD): {"de": "Leitung der Koordination", "en": "the coordination's lead"},

@@ -59,6 +59,7 @@ from referrals.personal_data.retention import run_deletion
 from referrals.personal_data.rotation import RotationRefused
 from referrals.printing import render
 from search.engine import SearchUnavailable
+from search.local import LocalEngine
 
 T = TypeVar("T")
 
@@ -107,15 +108,20 @@ def jobs() -> None:
     configure_logging(settings.log_level)
     with reached_database(settings) as addresses:
         links = Guard(networks(settings.link_networks)) if settings.check_links else None
-        asyncio.run(_jobs(addresses, mail_of(settings), key_store(settings, addresses.keys), links))
+        # read only: the server of this host keeps the index up
+        engine = LocalEngine(settings.data / "search")
+        keys = key_store(settings, addresses.keys)
+        asyncio.run(_jobs(addresses, mail_of(settings), keys, links, engine))
 
 
-async def _jobs(addresses: Addresses, mail: Mail | None, keys: KeyStore, links: Guard | None) -> None:
+async def _jobs(
+    addresses: Addresses, mail: Mail | None, keys: KeyStore, links: Guard | None, engine: LocalEngine
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await run_jobs(addresses.app, addresses.reader, stop, keys=keys, mail=mail, links=links)
+    await run_jobs(addresses.app, addresses.reader, stop, keys=keys, mail=mail, links=links, engine=engine)
 
 
 @cli.command(name="demo", epilog="Example: `spurwechsel demo --port 8010 --data /tmp/demo --json`")

@@ -37,9 +37,11 @@ from graphapi.hsds.face import ROOT as HSDS
 from graphapi.hsds.face import HsdsFace
 from graphapi.limits import Limits
 from graphapi.logs import configure_logging
+from graphapi.mailbox_page import MailboxPages
 from graphapi.migrating import newest_revision
 from graphapi.opening import Opening
 from graphapi.pages import STYLE, STYLE_PATH
+from graphapi.saved_searches import MAILBOX
 from graphapi.schema import schema
 from graphapi.searching import engines_of
 from graphapi.settings import Environment, Settings, SettingsRefused, read_settings
@@ -210,6 +212,12 @@ def application(
 
     site = Site(schema, services, opening.wait)
 
+    mailbox_pages = MailboxPages(services)
+
+    @asgi(MAILBOX.rstrip("/"), is_mount=True, copy_scope=True)
+    async def mailbox_page(scope: Scope, receive: Receive, send: Send) -> None:
+        await mailbox_pages(scope, receive, send)
+
     hsds_face = HsdsFace(services)
 
     @asgi(HSDS, is_mount=True, copy_scope=True)
@@ -282,6 +290,7 @@ def application(
             query_asset,
             answer_page,
             upkeep_page,
+            mailbox_page,
             answer_style,
             *formats_of(services),
             *lists_of(services),

@@ -30,9 +30,11 @@ from directory.reaching import Guard
 from directory.upkeep import run_upkeep
 from graphapi.mailing import Mail, Mailer, answer_code
 from graphapi.opening import Opening
+from graphapi.saved_searches import tell as tell_member
 from graphapi.throttle import sweep
 from graphapi.upkeeping import JOB as TELL_OF_PROPOSAL
 from graphapi.upkeeping import tell, tell_coordination, tell_of_request
+from referrals.measuring import measure
 from referrals.notices import JOB as SEND_NOTICES
 from referrals.personal_data import erasing
 from referrals.personal_data.keystore import KeyStore
@@ -40,6 +42,8 @@ from referrals.personal_data.retention import run_deletion
 from referrals.ticking import run_follow_ups, run_the_clock
 from referrals.upkeep import JOB as LEARN
 from referrals.upkeep import learn_from_decline
+from search.saving import look_at_searches
+from search.suggesting import InProcess
 
 log = structlog.get_logger()
 
@@ -57,10 +61,12 @@ def register(
     keys: KeyStore,
     mail: Mail | None = None,
     links: Guard | None = None,
+    engine: InProcess | None = None,
 ) -> None:
     """Tell the queue which job is done by which function.
 
-    Without ``mail`` notices are not sent, without ``links`` no websites are looked at.
+    Without ``mail`` notices are not sent, without ``links`` no websites are looked at, and without ``engine``
+    (the index of this host) no saved searches.
     """
     mailer = Mailer(database, mail, partial(answer_code, master=keys.master))
     retried = partial(
@@ -77,12 +83,6 @@ def register(
             async with database.work(SYSTEM) as work:
                 done = await work.rewrite_services(partner_id, done)
 
-    @queue.entrypoint(LEARN, on_failure="hold", executor_factory=retried)
-    async def _learn_from_decline(job: Job) -> None:
-        async with database.work(SYSTEM) as work:
-            await learn_from_decline(work, msgspec.json.decode(job.payload or b"", type=UUID))
-
-    @queue.entrypoint(SEND_NOTICES, on_failure="hold", executor_factory=retried)
     @queue.entrypoint(REWRITE, on_failure="hold", executor_factory=retried)
     async def _rewrite_municipality(job: Job) -> None:
         municipality_id, after = msgspec.json.decode(job.payload or b"", type=tuple[UUID, UUID | None])
@@ -92,6 +92,12 @@ def register(
             if after is None:
                 return
 
+    @queue.entrypoint(LEARN, on_failure="hold", executor_factory=retried)
+    async def _learn_from_decline(job: Job) -> None:
+        async with database.work(SYSTEM) as work:
+            await learn_from_decline(work, msgspec.json.decode(job.payload or b"", type=UUID))
+
+    @queue.entrypoint(SEND_NOTICES, on_failure="hold", executor_factory=retried)
     async def _send_notices(job: Job) -> None:
         await mailer.send_due()
 
@@ -152,6 +158,21 @@ def register(
         async with database.view(SYSTEM) as session:
             await sweep(session, database.clock())
 
+    if engine is not None:
+        index = engine
+
+        @queue.schedule("look_at_saved_searches", "*/10 * * * *")
+        async def _look_at_saved_searches(schedule: Schedule) -> None:
+            looked = await look_at_searches(database, index, tell_member)
+            if looked:
+                log.info("saved searches were looked at", **msgspec.structs.asdict(looked))
+
+    @queue.schedule("measure_partners", "51 3 * * *")
+    async def _measure_partners(schedule: Schedule) -> None:
+        published = await measure(database)
+        if published is not None:
+            log.info("figures of partners were published", partners=published)
+
     @queue.schedule("rewrite_outdated_documents", "*/5 * * * *")
     async def _rewrite_outdated(schedule: Schedule) -> None:
         while True:
@@ -173,6 +194,7 @@ async def run_jobs(
     keys: KeyStore,
     mail: Mail | None = None,
     links: Guard | None = None,
+    engine: InProcess | None = None,
 ) -> None:
     """Run jobs until ``stop`` is set; a lost database is waited for, and nothing is lost meanwhile.
 
@@ -188,7 +210,7 @@ async def run_jobs(
         while not stop.is_set():
             try:
                 await opening.ensure()
-                await _run_queue(database, app_url, stop, keys, mail, links)
+                await _run_queue(database, app_url, stop, keys, mail, links, engine)
                 pause = 1.0
             except (OSError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("jobs wait for the database", error=type(error).__name__, seconds=pause)
@@ -207,11 +229,12 @@ async def _run_queue(
     keys: KeyStore,
     mail: Mail | None,
     links: Guard | None,
+    engine: InProcess | None,
 ) -> None:
     connection = await asyncpg.connect(app_url, timeout=5)
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
-        register(queue, database, keys=keys, mail=mail, links=links)
+        register(queue, database, keys=keys, mail=mail, links=links, engine=engine)
 
         async def stop_the_queue() -> None:
             await stop.wait()

@@ -367,6 +367,59 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
 }
 
 
+class MemberFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around mails to a member: ``yes`` and ``stop`` hold ``{url}``, ``others`` ``{number}``."""
+
+    yes: str
+    stop: str
+    new: str
+    changed: str
+    others: str
+
+
+MEMBER_FRAMES: Final[Mapping[str, MemberFrame]] = {
+    "de": MemberFrame(
+        yes="Ja sagen oder ablehnen, mit einem Knopf auf dieser Seite:\n{url}\n"
+        "Ohne Ihr Ja schreiben wir nicht.",
+        stop="Nicht mehr schreiben (ein Knopf auf dieser Seite, ohne Anmeldung):\n{url}",
+        new="neu",
+        changed="geändert",
+        others="… und {number} weitere",
+    ),
+    "en": MemberFrame(
+        yes="Say yes or no, with a button on this page:\n{url}\nWithout your yes we do not write.",
+        stop="No more mail (a button on this page, without signing in):\n{url}",
+        new="new",
+        changed="changed",
+        others="… and {number} others",
+    ),
+}
+
+MEMBER_TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
+    "de": {
+        _K.MAILBOX_ASKED: MailText(
+            "Dürfen wir Ihnen an diese Adresse schreiben?",
+            "Ein Mitglied des Netzwerks hat diese Adresse für Nachrichten zu gespeicherten Suchen angegeben.",
+        ),
+        _K.SEARCH_NEWS: MailText(
+            "Neues zu Ihren gespeicherten Suchen",
+            "Zu Ihren gespeicherten Suchen gibt es neue oder geänderte Angebote.",
+        ),
+    },
+    "en": {
+        _K.MAILBOX_ASKED: MailText(
+            "May we write to you at this address?",
+            "A member of the network has named this address for messages about saved searches.",
+        ),
+        _K.SEARCH_NEWS: MailText(
+            "News of your saved searches",
+            "There are new or changed services for your saved searches.",
+        ),
+    },
+}
+"""What members are told themselves, at their own address."""
+
+
 def language_for(wanted: str) -> str:
     """Return the language that a mail is written in: the wanted one, else its main language, else German.
 
@@ -444,3 +497,40 @@ def write(
     parts.append(frame.link.replace("{url}", link))
     parts.append(f"-- \n{frame.foot}")
     return MailText(text.subject.replace("{reference}", reference), "\n\n".join(parts) + "\n")
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A service that a mail to a member names, with its page; ``new``: else it has changed."""
+
+    title: str
+    partner: str
+    link: str
+    new: bool
+
+
+class FoundBy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a saved search has found; ``others``: how many more."""
+
+    name: str
+    services: tuple[Found, ...]
+    others: int
+
+
+def write_to_member(
+    kind: NoticeKind, language: str, *, page: str, searches: tuple[FoundBy, ...] = ()
+) -> MailText:
+    """Return a mail to a member: the question for a mailbox, or what their saved searches have found."""
+    language = language_for(language)
+    frame, said, text = FRAMES[language], MEMBER_FRAMES[language], MEMBER_TEXTS[language][kind]
+    parts = [frame.greeting, text.body]
+    for search in searches:
+        lines = [one_line(search.name)]
+        for one in search.services:
+            what = said.new if one.new else said.changed
+            lines.append(f"- {one_line(one.title)} ({one_line(one.partner)}) [{what}]\n  {one.link}")
+        if search.others:
+            lines.append(said.others.replace("{number}", str(search.others)))
+        parts.append("\n".join(lines))
+    ends = said.yes if kind is NoticeKind.MAILBOX_ASKED else said.stop
+    parts += [ends.replace("{url}", page), f"-- \n{frame.foot}"]
+    return MailText(text.subject, "\n\n".join(parts) + "\n")

@@ -25,24 +25,26 @@ import aiosmtplib
 import msgspec
 import structlog
 
-from directory import upkeep_links
+from directory import mailboxes, upkeep_links
 from directory.actors import SYSTEM
 from directory.database import Database, Unavailable, Work
 from directory.days import local_day
 from directory.problems import NotFound
 from graphapi import mail_texts
 from graphapi.relay import global_id
+from graphapi.saved_searches import MAILBOX, found_by
 from graphapi.settings import MailServer, Settings, mail_server
 from graphapi.types.answer_link import PATH
 from graphapi.types.upkeep import UPKEEP
-from referrals import outbox
+from referrals import notices, outbox
 from referrals.answer_links import issue
 from referrals.codes import CodePurpose, hash_of, new_code
 from referrals.outbox import Claimed, reference_of
 from referrals.personal_data.sealing import MasterKey
 from referrals.problems import TransitionNotAllowed
 from referrals.troubles import kind_of
-from referrals.vocabulary import NoticeAbout
+from referrals.vocabulary import NoticeAbout, NoticeKind
+from search.saving import ToldSearch, digest, told
 
 log: Final = structlog.get_logger("mail")
 
@@ -57,6 +59,9 @@ ANSWER_PATH: Final = PATH + "{code}"
 
 UPKEEP_PATH: Final = UPKEEP + "{code}"
 """Page with which a partner keeps its entries without an account."""
+
+MAILBOX_PATH: Final = MAILBOX + "{code}"
+"""Page with which the reader of a member's mailbox says yes to mail, or no more."""
 
 CodeFor: TypeAlias = Callable[[Work, UUID], Awaitable[str | None]]
 """Makes the one-time code with which the recipient of a referral answers, in the work that claims the
@@ -78,6 +83,13 @@ async def upkeep_code(work: Work, partner_id: UUID) -> str:
     """Return a new one-time code with which a partner keeps its entries (as SYSTEM)."""
     code = new_code()
     await upkeep_links.issue(work, partner_id, hash_of(code, CodePurpose.UPKEEP))
+    return code
+
+
+async def mailbox_code(work: Work, member_id: UUID, address: str) -> str:
+    """Return a new one-time code with which the reader of an address says yes to mail, or no more."""
+    code = new_code()
+    await mailboxes.issue(work, member_id, address, hash_of(code, CodePurpose.MAILBOX))
     return code
 
 
@@ -134,11 +146,19 @@ _TYPES: Final = {
     NoticeAbout.CONSENT: "Consent",
     NoticeAbout.SERVICE: "Service",
     NoticeAbout.PARTNER: "Partner",
+    NoticeAbout.MEMBER: "Member",
 }
 
 
-def compose(mail: Mail, claimed: Claimed, now: datetime, code: str | None) -> EmailMessage:
-    """Return the message: plain text in UTF-8, with an id that is the same at every attempt."""
+def compose(
+    mail: Mail, claimed: Claimed, now: datetime, code: str | None, searches: tuple[ToldSearch, ...] = ()
+) -> EmailMessage:
+    """Return the message: plain text in UTF-8, with an id that is the same at every attempt.
+
+    ``searches``: what a member's saved searches have found, for a mail that tells of it.
+    """
+    if claimed.about_kind is NoticeAbout.MEMBER:
+        return _to_member(mail, claimed, now, code or "", searches)
     page = UPKEEP_PATH if claimed.keeps else ANSWER_PATH
     about = CASE_PATH.format(id=global_id(_TYPES[claimed.about_kind], claimed.about_id))
     text = mail_texts.write(
@@ -152,6 +172,27 @@ def compose(mail: Mail, claimed: Claimed, now: datetime, code: str | None) -> Em
         keeps=claimed.keeps,
         addressee=claimed.addressee,
     )
+    return _message(mail, claimed, now, text)
+
+
+def _to_member(
+    mail: Mail, claimed: Claimed, now: datetime, code: str, searches: tuple[ToldSearch, ...]
+) -> EmailMessage:
+    page = mail.public_url + MAILBOX_PATH.format(code=code)
+    text = mail_texts.write_to_member(
+        claimed.kind,
+        claimed.language,
+        page=page,
+        searches=found_by(searches, claimed.language, mail.public_url),
+    )
+    message = _message(mail, claimed, now, text)
+    if claimed.kind is NoticeKind.SEARCH_NEWS:
+        message["List-Unsubscribe"] = f"<{page}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
+    return message
+
+
+def _message(mail: Mail, claimed: Claimed, now: datetime, text: mail_texts.MailText) -> EmailMessage:
     message = EmailMessage(policy=SMTP_POLICY)
     message["From"] = _for_the_wire(mail.sender)
     message["To"] = _for_the_wire(claimed.address)
@@ -280,16 +321,25 @@ class Mailer:
 
     async def _send(self, server: aiosmtplib.SMTP, mail: Mail, one: Claimed, tally: Tally) -> None:
         code: str | None = None
+        searches: tuple[ToldSearch, ...] = ()
         async with self._database.work(SYSTEM) as work:
             wanted = await outbox.still_to_send(work.session, one)
             if wanted and one.answers:
                 code = await self._code_for(work, one.about_id)
             elif wanted and one.keeps:
                 code = await upkeep_code(work, one.about_id)
+            elif wanted and one.about_kind is NoticeAbout.MEMBER:
+                if one.kind is NoticeKind.SEARCH_NEWS:
+                    searches = await digest(work, self._database.reader, one.about_id)
+                    wanted = bool(searches)
+                if wanted:
+                    code = await mailbox_code(work, one.about_id, one.address)
+                else:  # hidden or deleted meanwhile: there is nothing to tell any more
+                    await notices.cancel(work, [one.about_id])
         if not wanted:
             tally.overtaken += 1
             return
-        message = compose(mail, one, self._database.clock(), code)
+        message = compose(mail, one, self._database.clock(), code, searches)
         try:
             await _hand_over(server, message)
         except _Refused as refused:
@@ -298,6 +348,7 @@ class Mailer:
             return
         async with self._database.work(SYSTEM) as work:
             await outbox.sent(work, one)
+            await told(work, searches)
         tally.sent += 1
 
 

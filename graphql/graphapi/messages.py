@@ -272,6 +272,18 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "de": "„{field}“ hat zu viele Einträge (höchstens {maximum}).",
         "en": "“{field}” has too many entries (at most {maximum}).",
     },
+    "asked-just-now": {
+        "de": "Diese Adresse wurde gerade erst gefragt; bitte warten Sie zehn Minuten.",
+        "en": "An address was asked just now; please wait ten minutes.",
+    },
+    "no-profile": {
+        "de": "Eine gespeicherte Suche sagt nichts über eine Person, auch keinen Aufenthaltsstatus.",
+        "en": "A saved search says nothing about a person, not even a residence status.",
+    },
+    "nothing-to-search": {
+        "de": "Nennen Sie Wörter oder Filter.",
+        "en": "Name words or filters.",
+    },
     "not-over": {
         "de": "Dieses Quartal ist noch nicht vorbei; seine Zahlen ändern sich noch.",
         "en": "This quarter is not over; its figures still change.",
@@ -687,6 +699,10 @@ RULES: Final[Mapping[str, Sentence]] = {
         "de": "Das darf nur, wer die Mitglieder verwaltet.",
         "en": "Only who administers the members may do this.",
     },
+    "mailboxes": {
+        "de": "Ja und nein zu Nachrichten sagt nur, wer die Adresse liest.",
+        "en": "Only who reads an address says yes or no to messages.",
+    },
     "figures": {
         "de": "Zahlen über Partner veröffentlicht nur der Dienst selbst.",
         "en": "Figures of partners are published by the service itself only.",
@@ -1009,8 +1025,8 @@ FINDINGS: Final[Mapping[str, Sentence]] = {
         "en": "Whether it begins before the status ends on {valid_until} is not known.",
     },
     "no-begin-in-sight": {
-        "de": "Keine Plätze, keine Warteliste: kein Beginn vor dem Ende des Status am {valid_until} in Sicht.",
-        "en": "No places and no waiting list: no beginning before the status ends on {valid_until} in sight.",
+        "de": "Keine Plätze, keine Warteliste: kein Beginn vor dem Ende des Status ({valid_until}) in Sicht.",
+        "en": "No places and no waiting list: no beginning before the status ends ({valid_until}) in sight.",
     },
     "waits-beyond-status": {
         "de": "Nach der Warteliste etwa am {begins_on}, nach dem Ende des Status am {valid_until}.",

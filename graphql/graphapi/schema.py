@@ -32,6 +32,7 @@ from graphapi.mutations.partners import PartnerMutations
 from graphapi.mutations.referrals import ReferralMutations
 from graphapi.mutations.retention import RetentionMutations
 from graphapi.mutations.rule_sets import RuleSetMutations
+from graphapi.mutations.saved_searches import SavedSearchMutations
 from graphapi.mutations.services import ServiceMutations
 from graphapi.types.answer_link import AnswerLinkQueries
 from graphapi.types.card import CardQueries
@@ -43,6 +44,7 @@ from graphapi.types.match import MatchQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.retention import RetentionQueries
 from graphapi.types.rule_set import RuleSetQueries
+from graphapi.types.saved_search import SavedSearchQueries
 from graphapi.types.search import SearchQueries
 from graphapi.types.subscription import Subscription
 from graphapi.types.suggestion import SuggestionQueries
@@ -58,6 +60,7 @@ class Query(
     SuggestionQueries,
     MatchQueries,
     UnmetQueries,
+    SavedSearchQueries,
     ExchangeQueries,
     ConsentQueries,
     AnswerLinkQueries,
@@ -89,10 +92,11 @@ class Mutation(
     FollowUpMutations,
     ApprovalMutations,
     RetentionMutations,
+    MunicipalityMutations,
     RuleSetMutations,
     ChangeRequestMutations,
     AnswerLinkMutations,
-    MunicipalityMutations,
+    SavedSearchMutations,
 ):
     """What can be changed; one mixin per family of verbs."""
 

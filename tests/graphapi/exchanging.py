@@ -67,6 +67,9 @@ PAYLOADS = {
     "EntryDeleted": "deletedId",
     "LocationAdded": "location { id }",
     "MemberSaved": "member { id version active }",
+    "SavedSearchSaved": "savedSearch { id version name notify newServices changedServices lookedAt }",
+    "SavedSearchDeleted": "deletedId",
+    "MailboxSaved": "mailbox { address language confirmedAt }",
     "TokenCreated": "secret token { id }",
     "TokenRevoked": "token { id revokedAt }",
 }

@@ -81,6 +81,14 @@ services               service:PUBLISHED        yes  yes    yes      yes   yes  
 services               service:DRAFT            none none   none     none  yes   yes       yes         yes
 node                   service:DRAFT            gone gone   gone     gone  yes   yes       yes         yes
 members                member                   in   no     no       no    yes   no        no          yes
+# --- what a member keeps: theirs alone, whatever anybody's role is
+savedSearches          saved_search             in   none   none     none  none  none      yes         none
+saveSearch             -                        in   ok     ok       ok    ok    ok        ok          ok
+changeSavedSearch      saved_search             in   gone   gone     gone  gone  gone      ok          gone
+deleteSavedSearch      saved_search             in   gone   gone     gone  gone  gone      ok          gone
+mailbox                -                        in   yes    yes      yes   yes   yes       yes         yes
+setMailbox             -                        in   ok     ok       ok    ok    ok        ok          ok
+removeMailbox          -                        in   ok     ok       ok    ok    ok        ok          ok
 # --- changing the directory
 createPartner          -                        in   no     no       no    no    ok        ok          ok
 changePartner          partner:DRAFT            in   no     gone     gone  gone  ok        ok          ok
@@ -167,6 +175,7 @@ setLegalHold           client                   in   no     no       no    no   
 liftLegalHold          client:HELD              in   no     no       no    no    no        no          ok
 legalHolds             -                        in   no     no       no    no    no        no          yes
 deletionRuns           -                        in   no     no       no    no    no        no          yes
+setMunicipalityLicence -                        in   no     no       no    no    no        no          ok
 # --- the project's rule for its own support
 ruleSets               rule_set                 in   none   none     none  none  none      none        yes
 ruleSetPreview         rule_set                 in   no     no       no    no    no        no          yes
@@ -176,7 +185,6 @@ decideRuleSet          rule_set                 in   no     no       no    no   
 accessExport           client                   in   no     gone     gone  gone  no        yes         yes
 requestConsent         client                   in   no     gone     gone  gone  no        ok          ok
 renewConsent           consent:REQUESTED        in   no     gone     gone  gone  no        state       state
-setMunicipalityLicence -                        in   no     no       no    no    no        no          ok
 renewConsent           consent:SENT             in   no     gone     gone  gone  no        ok          ok
 recordConsent          consent:REQUESTED        in   no     gone     gone  gone  no        ok          ok
 recordConsent          consent:SENT             in   no     gone     gone  gone  no        state       state
@@ -504,6 +512,12 @@ RULES = [
 ]
 
 
+async def saved_search(town: Town) -> Thing:
+    """A search that the coordinator keeps."""
+    given = {"name": "Kurse", "text": "kurs"}
+    return dict(await town.done("coordinator", "saveSearch", **given))
+
+
 async def rule_set(town: Town) -> Thing:
     """Return a draft of the project's rule."""
     return dict(await town.done("lead", "draftRuleSet", rules=RULES))
@@ -637,6 +651,7 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "link": link,
     "change_request": change_request,
     "rule_set": rule_set,
+    "saved_search": saved_search,
 }
 
 # --- Operations -------------------------------------------------------------------------------------------
@@ -651,6 +666,8 @@ READS: dict[str, str] = {
     "matchServices": "{ matchServices(input: {profile: {}}) { nodes { id } } }",
     "matchWeights": "{ matchWeights { version } }",
     "unmetSearches": "{ unmetSearches(year: 2025, quarter: 4) { hidden } }",
+    "savedSearches": "{ savedSearches { id } }",
+    "mailbox": "{ mailbox { address } }",
     "clientPhaseCounts": "{ clientPhaseCounts { count } }",
     "clients": "{ clients(first: 100) { nodes { id } } }",
     "entriesDue": "{ entriesDue(first: 100) { nodes { id: serviceId } } }",
@@ -687,6 +704,7 @@ LISTS = (
     "changeRequests",
     "entriesDue",
     "revocationsUnanswered",
+    "savedSearches",
 )
 
 
@@ -855,6 +873,11 @@ CHANGES: dict[str, Input] = {
     "assureService": version_and(),
     "decideChangeRequest": version_and(accept=False, reason="EXCEPTION"),
     "suggestCorrection": lambda town, thing: {"id": thing["id"], "field": "PHONE", "value": "0355 123456"},
+    "saveSearch": lambda *_: {"name": "Kurse", "filters": {"kinds": ["QUALIFICATION"]}},
+    "changeSavedSearch": version_and(name="Andere Kurse", notify=True),
+    "deleteSavedSearch": version_and(),
+    "setMailbox": lambda *_: {"address": "mitglied@stadt.example.org"},
+    "removeMailbox": lambda *_: {},
     "setCapacity": version_and(capacity={"state": "OPEN"}),
     "addMember": lambda town, thing: {"partnerId": thing["id"], "name": "Neu"},
     "changeMember": version_and(name="Anders"),
@@ -867,6 +890,7 @@ CHANGES: dict[str, Input] = {
     "excludeClient": lambda town, thing: {"id": thing["id"], "decidedOn": days(0)},
     "liftExclusion": lambda town, thing: {"id": thing["id"]},
     "eraseClient": version_and(),
+    "setMunicipalityLicence": lambda *_: {"licence": "CC-BY-4.0"},
     "draftRuleSet": lambda *_: {"rules": RULES},
     "changeRuleSet": version_and(rules=RULES),
     "decideRuleSet": version_and(validFrom=days(2)),
@@ -891,7 +915,6 @@ CHANGES: dict[str, Input] = {
     "sendReferral": lambda town, thing: {
         "id": thing["id"],
         "expectedVersion": thing["version"],
-    "setMunicipalityLicence": lambda *_: {"licence": "CC-BY-4.0"},
         **({"consentId": thing["consent"]} if "consent" in thing else {}),
     },
     "followUpReferral": lambda town, thing: {"id": thing["id"], "serviceId": town.other_service},
@@ -1025,7 +1048,7 @@ def read_word(row: Row, thing: Thing, answer: Answer) -> str:
         return CODES.get(answer.codes[0], str(answer.body))
     found = answer.data[row.operation]
     if found is None:
-        return "gone"
+        return "yes" if row.operation == "mailbox" else "gone"  # nobody has to have one
     if row.operation in LISTS:
         nodes = found["nodes"] if isinstance(found, dict) else found
         return "yes" if thing["id"] in {node["id"] for node in nodes} else "none"

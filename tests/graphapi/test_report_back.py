@@ -256,6 +256,7 @@ NOT_ASKED = {
     "searchServices": "the public documents, as services shows them",
     **dict.fromkeys(("suggest", "matchServices"), "the public documents, as services shows them"),
     "matchWeights": "public",
+    **dict.fromkeys(("savedSearches", "mailbox"), "what a member keeps for themselves, of public documents"),
     "unmetSearches": "counts of searches; search knows no referral",
     **dict.fromkeys(
         ("entryHistory", "entryVersion", "possibleDuplicates", "staleTranslations"),

@@ -205,6 +205,18 @@ TABLE: Final = (
     ),
     Step("read-match-weights", None, nothing),
     Step("read-unmet-searches", "coordinator", given(year=datetime.now(UTC).year - 1, quarter=4)),
+    Step(
+        "save-search",
+        "coordinator",
+        given(name="Kurse mit Kinderbetreuung", filters={"kinds": ["QUALIFICATION"]}, notify=True),
+        "SavedSearchSaved",
+        "search",
+    ),
+    Step("change-saved-search", "coordinator", of("search", name="Kurse"), "SavedSearchSaved", "search"),
+    Step("set-mailbox", "coordinator", given(address="koordination@stadt.example.org"), "MailboxSaved"),
+    Step("browse-saved-searches", "coordinator", nothing),
+    Step("delete-saved-search", "coordinator", of("search"), "SavedSearchDeleted"),
+    Step("remove-mailbox", "coordinator", nothing, "MailboxSaved"),
     Step("compare-experience", "other_municipality", nothing),
     # the coordination and a partner keep entries
     Step(
@@ -425,6 +437,7 @@ TABLE: Final = (
     ),
     Step("browse-legal-holds", "lead", nothing),
     Step("lift-legal-hold", "lead", of("hold"), "LegalHoldSaved"),
+    Step("set-municipality-licence", "lead", lambda _: {"licence": "CC-BY-4.0"}, "MunicipalitySaved"),
     # the project's rule for its own support, changed for a day to come
     Step("read-support-rules", None, nothing),
     Step("draft-rule-set", "lead", lambda seen: {"rules": RULES}, "RuleSetSaved", "rule"),
@@ -437,7 +450,6 @@ TABLE: Final = (
     ),
     Step("preview-rule-set", "lead", lambda seen: {"id": seen["rule"]["id"]}),
     Step(
-    Step("set-municipality-licence", "lead", lambda _: {"licence": "CC-BY-4.0"}, "MunicipalitySaved"),
         "decide-rule-set",
         "lead",
         lambda seen: {**seen.at("rule"), "validFrom": day(30)},
