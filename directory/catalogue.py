@@ -22,7 +22,7 @@ from directory.building import visible_state
 from directory.change_requests import settle
 from directory.contacts import url
 from directory.database import Work
-from directory.days import ZONE
+from directory.days import local_day
 from directory.documents import DocumentKind
 from directory.freshness import KIND_OF_FIELD
 from directory.hours import parse_hours
@@ -313,7 +313,7 @@ def _checked(given: _Input, checks: Checks, today: date) -> dict[str, Any]:
 
 
 def _today(work: Work) -> date:
-    return work.now.astimezone(ZONE).date()
+    return local_day(work.now)
 
 
 def _expect(version: int, expected: int) -> None:

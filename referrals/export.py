@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from directory.days import ZONE
+from directory.days import ZONE, local_day
 from directory.values import Value
 from referrals.appointments import AppointmentView
 from referrals.inbox import EventView, ReferralView
@@ -443,7 +443,7 @@ def _day(value: date | datetime | None, language: str) -> str | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        value = value.astimezone(ZONE).date()
+        value = local_day(value)
     return value.strftime("%d.%m.%Y") if language == "de" else value.isoformat()
 
 

@@ -25,7 +25,7 @@ from uuid import UUID
 
 import msgspec
 
-from directory.days import ZONE
+from directory.days import local_day
 from referrals.consent.rules import ConsentFacts
 from referrals.noted import COURSE, TAKEN, Noted
 from referrals.states import Move, allowed
@@ -91,7 +91,7 @@ def readable_depth(
             return ReportDepth.NOTHING
         if withdrawal.purpose is Purpose.REPORT_BACK:
             return ReportDepth.NOTHING
-    today = at.astimezone(ZONE).date()
+    today = local_day(at)
     granted = (
         entry.report_depth
         for entry in consent.terms.purposes
@@ -298,7 +298,7 @@ def _without_untold(shown: Course, history: Sequence[Happened], since: datetime 
         resume_on=None if untold(Move.HOLD) else shown.resume_on,
         appointment_at=None if untold(*_APPOINTMENTS) else shown.appointment_at,
         interim_report_on=None if untold(Noted.INTERIM) else shown.interim_report_on,
-        last_sign_of_life=max(signs).astimezone(ZONE).date() if signs else None,
+        last_sign_of_life=local_day(max(signs)) if signs else None,
         no_shows=sum(event.told and event.move == Noted.NO_SHOW for event in history),
     )
 

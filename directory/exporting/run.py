@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from directory.database import Database
-from directory.days import ZONE
+from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.exporting import pages
 from directory.exporting.files import CsvTables, whole_file, whole_folder
@@ -151,9 +151,7 @@ class _Export:
         self.source = source
         self.told = told
         self.name = path.stem
-        self.reading = Reading(
-            today=database.clock().astimezone(ZONE).date(), languages=languages, profile=profile
-        )
+        self.reading = Reading(today=local_day(database.clock()), languages=languages, profile=profile)
         self.report = ExportReport(path=str(path), format=kind.value)
 
     async def _partners(self) -> AsyncIterator[pages.Partner]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from babel import Locale
 
-from directory.days import ZONE
+from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument, licence_of
 from directory.hours import format_hours
 from directory.hsds import shapes
@@ -254,7 +254,7 @@ def word_attribute(entity: str, link_id: object, word: StrEnum, reading: Reading
 def came_from(entity: str, document: PartnerDocument | ServiceDocument) -> tuple[shapes.Metadata, ...]:
     """Return where an entry came from, and the licence of the data: its source's, or its municipality's."""
     id_, provenance, licence = document.id, document.provenance, licence_of(document)
-    day = document.updated_at.astimezone(ZONE).date().isoformat()
+    day = local_day(document.updated_at).isoformat()
 
     def said(field: str, before: str, now: str, action: str, by: str) -> shapes.Metadata:
         return shapes.Metadata(

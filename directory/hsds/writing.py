@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from directory.days import ZONE
+from directory.days import ZONE, local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.hsds import shapes
 from directory.hsds.conditions import ages, eligibility_description, eligible_attributes
@@ -289,9 +289,7 @@ def _service_values(
         ),
         "minimum_age": lowest,
         "maximum_age": highest,
-        "assured_date": None
-        if document.assured_at is None
-        else document.assured_at.astimezone(ZONE).date().isoformat(),
+        "assured_date": None if document.assured_at is None else local_day(document.assured_at).isoformat(),
         "alert": _alert(document, reading),
         "last_modified": moment(document.updated_at),
     }

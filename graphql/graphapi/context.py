@@ -15,7 +15,7 @@ import strawberry
 
 from directory.actors import Actor
 from directory.database import Database
-from directory.days import ZONE
+from directory.days import local_day
 from graphapi.addresses import Network
 from graphapi.limits import Limits, Operation
 from graphapi.loaders import Loaders
@@ -108,7 +108,7 @@ class Context:
     @property
     def today(self) -> date:
         """The day it is where the network works."""
-        return self.clock().astimezone(ZONE).date()
+        return local_day(self.clock())
 
 
 Info: TypeAlias = strawberry.Info[Context, Any]

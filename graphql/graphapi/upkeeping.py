@@ -11,7 +11,7 @@ from uuid import UUID
 
 from directory.change_requests import ChangeRequestView
 from directory.database import Work
-from directory.days import ZONE
+from directory.days import ZONE, local_day
 from directory.models import ChangeRequest, Partner
 from directory.upkeep import Told
 from directory.vocabulary import ChangeRequestState, ChangeSource, UpkeepStep
@@ -92,5 +92,5 @@ async def tell_coordination(work: Work, request_id: UUID) -> None:
             coordination,
             about=request.partner_id,
             about_kind=NoticeAbout.PARTNER,
-            dedupe=str(work.now.astimezone(ZONE).date()),
+            dedupe=str(local_day(work.now)),
         )

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from directory.actors import Actor, Role
 from directory.catalogue import give_back_place
 from directory.database import Work, seen
-from directory.days import ZONE
+from directory.days import ZONE, local_day
 from directory.models import Partner, Service
 from directory.problems import InvalidInput, NotFound, StaleVersion
 from directory.vocabulary import PublicationState
@@ -310,7 +310,7 @@ async def renew_consent(work: Work, consent_id: UUID, expected_version: int | No
     )
     if waiting is not None:
         raise ConsentNotOpen(ConsentState.REQUESTED)
-    today = work.now.astimezone(ZONE).date()
+    today = local_day(work.now)
     purposes = [
         msgspec.structs.replace(entry, granted=None)
         for entry in former.terms.purposes
@@ -441,8 +441,8 @@ def _end(valid_from: datetime, last_day: date | None) -> datetime:
     latest = longest_end(valid_from)
     if last_day is None:
         return latest
-    if last_day > latest.astimezone(ZONE).date():
-        raise InvalidInput("validUntil", "too-late", maximum=latest.astimezone(ZONE).date().isoformat())
+    if last_day > local_day(latest):
+        raise InvalidInput("validUntil", "too-late", maximum=local_day(latest).isoformat())
     end = min(datetime.combine(last_day + timedelta(days=1), time.min, tzinfo=ZONE), latest)
     if end <= valid_from:
         raise InvalidInput("validUntil", "before-start")
@@ -959,7 +959,7 @@ async def warnings_of(
         client.sealed_identity, Identity, Place("client", "sealed_identity", client.id)
     ).date_of_birth
     await seen(session, actor, "consent.age", "client", [client.id])
-    return () if born is None else _minor(born, consent.created_at.astimezone(ZONE).date())
+    return () if born is None else _minor(born, local_day(consent.created_at))
 
 
 def _minor(born: date, on: date) -> tuple[ConsentWarning, ...]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from directory.days import ZONE
+from directory.days import local_day
 from directory.vocabulary import DataProtectionLaw, PartnerKind
 from referrals.values import ConsentRecord, ConsentTerms, Party, PurposeTerms, SecrecyRelease
 from referrals.vocabulary import (
@@ -113,7 +113,7 @@ def running(terms: ConsentTerms, purpose: Purpose, at: datetime) -> PurposeTerms
     entry = _purpose(terms, purpose)
     if entry is None or entry.granted is not True:
         return None
-    if entry.ends_on is not None and at.astimezone(ZONE).date() > entry.ends_on:
+    if entry.ends_on is not None and local_day(at) > entry.ends_on:
         return None
     return entry
 

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from directory.actors import SYSTEM
 from directory.database import Database, Work
-from directory.days import ZONE
+from directory.days import local_day
 from directory.problems import InvalidInput
 from referrals import policy
 from referrals.clients import facts_of, to_change
@@ -71,7 +71,7 @@ async def erase_client(work: Work, client_id: UUID, expected_version: int) -> in
     held = exists().where(
         LegalHold.client_id == client_id,
         LegalHold.lifted_at.is_(None),
-        LegalHold.until >= work.now.astimezone(ZONE).date(),
+        LegalHold.until >= local_day(work.now),
     )
     if await work.session.scalar(select(held)):
         raise InvalidInput("clientId", "legal-hold")

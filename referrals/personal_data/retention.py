@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import SYSTEM, Actor, Role
 from directory.database import Database, Work
-from directory.days import ZONE
+from directory.days import ZONE, local_day
 from directory.models import Base
 from directory.problems import InvalidInput, NotAllowed, NotFound, StaleVersion
 from directory.values import Value
@@ -828,7 +828,7 @@ async def _next(
         ),
         {
             "cutoff": cutoff(entry.period, now),
-            "today": now.astimezone(ZONE).date(),
+            "today": local_day(now),
             "batch": batch,
             **({} if after is None else {"after": after.since, "last": after.id}),
         },
@@ -846,7 +846,7 @@ async def _count(session: AsyncSession, entry: RetentionClass, now: datetime) ->
             " LEFT JOIN partner p ON p.id = d.partner_id GROUP BY p.municipality_id"
             " ORDER BY p.municipality_id"
         ),
-        {"cutoff": cutoff(entry.period, now), "today": now.astimezone(ZONE).date()},
+        {"cutoff": cutoff(entry.period, now), "today": local_day(now)},
     )
     return [
         ProofLine(
@@ -991,7 +991,7 @@ def _hold_view(hold: LegalHold, at: datetime) -> HoldView:
         until=hold.until,
         lifted_by=hold.lifted_by,
         lifted_at=hold.lifted_at,
-        in_force=hold.lifted_at is None and hold.until >= at.astimezone(ZONE).date(),
+        in_force=hold.lifted_at is None and hold.until >= local_day(at),
     )
 
 
@@ -1013,7 +1013,7 @@ async def set_hold(
             partner_id=client.partner_id, responsible_id=client.responsible_id, deputy_id=client.deputy_id
         ),
     )
-    today = work.now.astimezone(ZONE).date()
+    today = local_day(work.now)
     if until < today:
         raise InvalidInput("until", "in-the-past")
     if until > today + LONGEST_HOLD:
