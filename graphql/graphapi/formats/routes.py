@@ -23,7 +23,7 @@ from litestar.params import PathParameter, QueryParameter
 from directory import sources
 from directory.actors import ANONYMOUS
 from directory.database import Unavailable
-from directory.days import ZONE
+from directory.days import ZONE, local_day
 from directory.documents import PartnerDocument, ServiceDocument, encoder
 from graphapi.context import Services
 from graphapi.formats import calendar, handout, json_ld, vcard
@@ -101,7 +101,7 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
                 request, calendar.of_partner(await partner(id_), spoken, midnight), calendar.MEDIA_TYPE
             )
         if suffix == "pdf":
-            found, today = await partner(id_), at.astimezone(ZONE).date()
+            found, today = await partner(id_), local_day(at)
             offered = await _all_there(
                 sources.services_by_partner(database, ANONYMOUS, [id_], first=MOST_SERVICES)
             )
@@ -133,7 +133,7 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
                 request, calendar.of_service(await service(id_), spoken, midnight), calendar.MEDIA_TYPE
             )
         if suffix == "pdf":
-            found, today = await reachable(id_), at.astimezone(ZONE).date()
+            found, today = await reachable(id_), local_day(at)
             return await handed_out(
                 request,
                 (sha256(encoder.encode(found)).digest(), spoken, today),
