@@ -53,7 +53,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "priority": ("Dringlichkeit", "Priority"),
     "state": ("Stand", "State"),
     "due": ("Antwort bitte bis", "Please answer by"),
-    "until": ("Dieser Link gilt bis", "This link is valid until"),
     "open": ("Daten der Person öffnen", "Open the person's data"),
     "open_again": ("Daten der Person noch einmal zeigen", "Show the person's data again"),
     "open_hint": (
@@ -113,19 +112,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Der Link gilt weiter, bis Sie endgültig geantwortet haben.",
         "The link stays valid until you have decided.",
     ),
-    "problem": ("Das ging nicht", "That did not work"),
-    "unavailable": (
-        "Der Dienst ist gerade nicht erreichbar. Bitte versuchen Sie es in einigen Minuten wieder.",
-        "The service cannot be reached just now. Please try again in a few minutes.",
-    ),
-    "unexpected": ("Unerwarteter Fehler.", "Unexpected error."),
-    "foreign": (
-        "Dieses Formular kam nicht von dieser Seite. Bitte öffnen Sie den Link noch einmal.",
-        "This form did not come from this page. Please open the link again.",
-    ),
-    "method": ("Diese Methode geht hier nicht.", "This method is not possible here."),
     "code": ("Der Code aus dem Schreiben", "The code from the letter"),
-    "go_on": ("Weiter", "Continue"),
     "choose": ("Bitte wählen", "Please choose"),
     "familyName": ("Familienname", "Family name"),
     "givenNames": ("Vornamen", "Given names"),

@@ -133,22 +133,38 @@ async def form_of(visit: Visit, receive: Receive) -> dict[str, str] | None:
         return None
 
 
-_LATE: Final = (
-    "Das Formular ist nicht rechtzeitig angekommen. Bitte senden Sie es noch einmal.",
-    "The form did not arrive in time. Please send it again.",
-)
+_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "until": ("Dieser Link gilt bis", "This link is valid until"),
+    "go_on": ("Weiter", "Continue"),
+    "problem": ("Das ging nicht", "That did not work"),
+    "unavailable": (
+        "Der Dienst ist gerade nicht erreichbar. Bitte versuchen Sie es in einigen Minuten wieder.",
+        "The service cannot be reached just now. Please try again in a few minutes.",
+    ),
+    "unexpected": ("Unerwarteter Fehler.", "Unexpected error."),
+    "foreign": (
+        "Dieses Formular kam nicht von dieser Seite. Bitte öffnen Sie den Link noch einmal.",
+        "This form did not come from this page. Please open the link again.",
+    ),
+    "method": ("Diese Methode geht hier nicht.", "This method is not possible here."),
+    "late": (
+        "Das Formular ist nicht rechtzeitig angekommen. Bitte senden Sie es noch einmal.",
+        "The form did not arrive in time. Please send it again.",
+    ),
+}
+"""What every page says, per key German and English."""
 
 
 class Visit:
     """One request to a page under ``root`` (``/answer/``): who asks in which language, and the page's frame.
 
-    ``words``: what the page says, per key German and English; it has ``title`` and ``problem``.
+    ``words``: what this page says besides, or otherwise; it has ``title``.
     """
 
     def __init__(
         self, scope: Scope, services: Services, root: str, words: Mapping[str, tuple[str, str]]
     ) -> None:
-        self._words = words
+        self._words = {**_WORDS, **words}
         self.headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -170,11 +186,6 @@ class Visit:
     def w(self, key: str) -> str:
         """Return a word of the page in the visitor's language."""
         return self._words[key][0 if self.language == "de" else 1]
-
-    @property
-    def late(self) -> str:
-        """What is said when a form did not arrive."""
-        return _LATE[0 if self.language == "de" else 1]
 
     def write_in(self, language: str) -> None:
         """Write in the language of the letters, unless the browser asks for one of ours."""
@@ -241,8 +252,7 @@ async def serve(
         status = failed.status
         if status == 408:
             extra.append((b"connection", b"close"))
-        said = visit.late if status == 408 else visit.w("unavailable" if status == 503 else "unexpected")
-        body = visit.page(visit.problem(said))
+        body = visit.page(visit.problem(visit.w({408: "late", 503: "unavailable"}.get(status, "unexpected"))))
     except Exception as error:  # the path must not reach a server's own error log
         status = 503 if is_unavailable(error) else 500
         if status == 500:

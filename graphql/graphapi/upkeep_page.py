@@ -50,7 +50,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "So stehen Ihre Einträge im Verzeichnis. Bitte nennen Sie hier keine Namen von Privatpersonen.",
         "This is how your entries stand in the directory. Please name no private persons here.",
     ),
-    "until": ("Dieser Link gilt bis", "This link is valid until"),
     "right": ("Stimmt noch alles", "Everything is still right"),
     "all_right": ("Stimmt noch alles, bei allen Einträgen", "Everything is still right, in all entries"),
     "change": ("Etwas ändern", "Change something"),
@@ -94,19 +93,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "{state} (vom {day}: zu alt, zählt nicht mehr)",
         "{state} (of {day}: too old, counts no more)",
     ),
-    "problem": ("Das ging nicht", "That did not work"),
-    "unavailable": (
-        "Der Dienst ist gerade nicht erreichbar. Bitte versuchen Sie es in einigen Minuten wieder.",
-        "The service cannot be reached just now. Please try again in a few minutes.",
-    ),
-    "unexpected": ("Unerwarteter Fehler.", "Unexpected error."),
-    "foreign": (
-        "Dieses Formular kam nicht von dieser Seite. Bitte öffnen Sie den Link noch einmal.",
-        "This form did not come from this page. Please open the link again.",
-    ),
-    "method": ("Diese Methode geht hier nicht.", "This method is not possible here."),
     "code": ("Der Code aus der Nachricht", "The code from the message"),
-    "go_on": ("Weiter", "Continue"),
 }
 
 _SENT: Final[Mapping[str, ChangeField]] = {
