@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
@@ -100,20 +101,44 @@ def patched_validator(name: str) -> Draft202012Validator:
     return _of_files(patched, name)
 
 
+BASE = "https://schemas.test/"
+
+
+def _named(files: Mapping[str, Any]) -> dict[str, Any]:
+    """Return schemas as strict ones that know their names."""
+    return {key: closed({**schema, "$id": f"{BASE}{key}.json"}) for key, schema in files.items()}
+
+
+@cache
+def quick(name: str) -> jsonschema_rs.Draft202012Validator:
+    """Return what ``validator`` checks, in Rust: for thousands of records."""
+    schema = validator(name).schema
+    assert isinstance(schema, dict)
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+
+
+@cache
+def quick_profile(name: str) -> jsonschema_rs.Draft202012Validator:
+    """Return what ``profile_validator`` checks, in Rust."""
+    given = _named({key: schemas.profile_schema(key) for key in schemas.schema_names()})
+    registry = jsonschema_rs.Registry([(schema["$id"], schema) for schema in given.values()])
+    return jsonschema_rs.Draft202012Validator(given[name], registry=registry, validate_formats=True)
+
+
 def _of_files(files: Mapping[str, Any], name: str) -> Draft202012Validator:
     """Return the validator of one of several schemas that refer to each other by file name."""
-    base = "https://schemas.test/"
-    given = {key: closed({**schema, "$id": f"{base}{key}.json"}) for key, schema in files.items()}
+    given = _named(files)
     registry: Registry[Any] = Registry().with_resources(
-        (f"{base}{key}.json", Resource.from_contents(schema, default_specification=DRAFT202012))
+        (f"{BASE}{key}.json", Resource.from_contents(schema, default_specification=DRAFT202012))
         for key, schema in given.items()
     )
     return Draft202012Validator(given[name], registry=registry, format_checker=FormatChecker())
 
 
-def check(validator: Draft202012Validator, given: Any) -> None:
+def check(validator: Draft202012Validator | jsonschema_rs.Draft202012Validator, given: Any) -> None:
     """Fail with every fault and where it is."""
     faults = [
-        f"{'/'.join(map(str, fault.path))}: {fault.message[:200]}" for fault in validator.iter_errors(given)
+        f"{'/'.join(map(str, getattr(fault, 'path', None) or fault.instance_path))}: {fault.message[:200]}"
+        for fault in validator.iter_errors(given)
     ]
     assert not faults, faults[:10]
