@@ -144,6 +144,7 @@ def test_a_service_in_the_words_of_schema_org() -> None:
         "@id": THERE,
         "name": PARTNER.name,
         "url": "https://example.org/",
+        "contactPoint": entry["availableChannel"]["servicePhone"],
     }
     place = entry["availableChannel"]["serviceLocation"][0]
     assert place["address"]["streetAddress"] == "Berliner Straße 1"
@@ -229,6 +230,43 @@ def test_a_calendar_brings_its_time_zone_and_the_runs_of_a_course() -> None:
     assert found[f"begins-{SERVICE.id}-1@spurwechsel"]["DTSTART"].dt == date(2027, 1, 11)
     assert found[f"deadline-{SERVICE.id}-1@spurwechsel"]["DTSTART"].dt == date(2026, 12, 18)
     assert str(found[f"begins-{SERVICE.id}-1@spurwechsel"]["SUMMARY"]) == "Deutsch B1 für Frauen: Beginn"
+
+
+def test_a_calendar_without_dates_is_still_one() -> None:
+    empty = msgspec.structs.replace(SERVICE, locations=(), course=None)
+    read = Calendar.from_ical(calendar.of_service(empty, "de", NOW))
+
+    assert [part.name for part in read.subcomponents] == ["VTIMEZONE"]
+
+
+def test_a_service_says_in_words_of_schema_org_only_what_its_type_has() -> None:
+    entry = json.loads(json_ld.encode(json_ld.of_service(SERVICE, HERE, THERE)))
+
+    assert "contactPoint" not in entry, "organisations and persons have one, services have not"
+    assert entry["provider"]["contactPoint"] == entry["availableChannel"]["servicePhone"]
+    assert "@id" not in entry["mainEntityOfPage"], "the page is not the service"
+    assert entry["mainEntityOfPage"]["url"] == HERE
+
+
+async def test_an_old_id_gives_the_entry_under_the_one_that_holds(
+    api: Api, make: Maker, world: World
+) -> None:
+    kept, gone = await make.service(world.partner, "Bleibt"), await make.service(world.partner, "Geht")
+    await api.change(
+        "mergeServices",
+        {
+            "survivorId": world.id("Service", kept),
+            "expectedVersion": 2,
+            "mergedId": world.id("Service", gone),
+            "mergedExpectedVersion": 2,
+            "reason": "doppelt",
+        },
+        "... on ServiceSaved { service { id } }",
+        token=world.coordinator,
+    )
+
+    assert (await api.http.get(f"/services/{gone}.jsonld")).json()["@id"].endswith(str(kept))
+    assert str(gone) not in (await api.http.get(f"/services/{gone}.vcf")).text
 
 
 def test_the_same_calendar_is_the_same_bytes() -> None:

@@ -12,8 +12,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from holidays import country_holidays
-from icalendar import Calendar, Event, vRecur
+from icalendar import Calendar, Event, Timezone, vRecur
 
+from directory.days import ZONE
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.languages import choose
 from directory.values import CourseRun, LocationValue, OpeningPeriod
@@ -147,5 +148,7 @@ def _written(events: Iterable[Event], at: datetime) -> bytes:
         event.add("dtstamp", at)
         calendar.add_component(event)
     calendar.add_missing_timezones()
+    if not calendar.subcomponents:  # a calendar holds something (RFC 5545, 3.6), even when nothing is known
+        calendar.add_component(Timezone.from_tzid(ZONE.key))
     written: bytes = calendar.to_ical()
     return written

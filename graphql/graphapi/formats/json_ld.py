@@ -6,6 +6,7 @@ pressed into a word that means something else. Every text keeps its language.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -38,6 +39,9 @@ COURSE_MODES: Final[Mapping[CourseFormat, str]] = {
     CourseFormat.ONLINE: "online",
     CourseFormat.HYBRID: "blended",
 }
+
+
+SPDX: Final = "https://spdx.org/licenses/"
 
 
 def of_partner(partner: PartnerDocument, address: str) -> dict[str, Json]:
@@ -88,10 +92,11 @@ def of_service(service: ServiceDocument, address: str, partner_address: str) -> 
             "@id": partner_address,
             "name": service.partner.name,
             **_given("url", service.partner.website),
+            # a Service has no contactPoint in schema.org; its provider has
+            **_given("contactPoint", _contacts(service.contact_points)),
         },
         "areaServed": [_area(key) for key in service.area] or _area(service.municipality.ars),
         "availableChannel": channel,
-        **_given("contactPoint", _contacts(service.contact_points)),
         "mainEntityOfPage": _page(address, service.updated_at, service.assured_at, service.provenance),
     }
     if course is not None:
@@ -198,11 +203,21 @@ def _instance(run: CourseRun, mode: str | None) -> Json:
 
 
 def _page(address: str, changed: datetime, assured: datetime | None, provenance: Provenance | None) -> Json:
+    # without an @id: that of the entry would make page and entry one and the same
     return {
         "@type": "WebPage",
-        "@id": address,
+        **_given("url", address if address.startswith("http") else None),
         "dateModified": changed.isoformat(),
         **_given("lastReviewed", assured.date().isoformat() if assured else None),
-        **_given("license", provenance.licence if provenance else None),
+        **_given("license", _licence(provenance.licence) if provenance else None),
         **_given("isBasedOn", provenance.source if provenance else None),
     }
+
+
+def _licence(said: str | None) -> str | None:
+    """Return a licence as the address that schema.org asks for, where it is named as SPDX does.
+
+    >>> _licence("CC0-1.0"), _licence("https://example.org/terms"), _licence("on request")
+    ('https://spdx.org/licenses/CC0-1.0', 'https://example.org/terms', 'on request')
+    """
+    return f"{SPDX}{said}" if said and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", said) else said

@@ -52,7 +52,10 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     database = services.database
 
     def address(kind: str, id_: UUID) -> str:
-        """Return where an entry is read, or its name as a URN when nobody has said where that is."""
+        """Return where an entry is read, or its name as a URN when nobody has said where that is.
+
+        The id is that of the entry that was found: who asked with an old one learns the one that holds.
+        """
         return f"{services.public_url}/{kind}/{id_}" if services.public_url else f"urn:uuid:{id_}"
 
     async def partner(id_: UUID) -> PartnerDocument:
@@ -89,12 +92,13 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         at = database.clock()
         spoken = _spoken(request, language)
         if suffix == "jsonld":
-            entry = json_ld.of_partner(await partner(id_), address("partners", id_))
+            keeper = await partner(id_)
+            entry = json_ld.of_partner(keeper, address("partners", keeper.id))
             return _answer(request, json_ld.encode(entry), json_ld.MEDIA_TYPE)
         if suffix == "vcf":
-            return _answer(
-                request, vcard.of_partner(await partner(id_), address("partners", id_)), vcard.MEDIA_TYPE
-            )
+            keeper = await partner(id_)
+            card = vcard.of_partner(keeper, address("partners", keeper.id))
+            return _answer(request, card, vcard.MEDIA_TYPE)
         if suffix == "ics":
             midnight = at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
             return _answer(
@@ -103,9 +107,9 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         if suffix == "pdf":
             found, today = await partner(id_), local_day(at)
             offered = await _all_there(
-                sources.services_by_partner(database, ANONYMOUS, [id_], first=MOST_SERVICES)
+                sources.services_by_partner(database, ANONYMOUS, [found.id], first=MOST_SERVICES)
             )
-            more = address("partners", id_) if services.public_url else None
+            more = address("partners", found.id) if services.public_url else None
             shown = offered[0].nodes
             return await handed_out(
                 request,
@@ -120,13 +124,15 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         id_, suffix = _parsed(file)
         at = database.clock()
         spoken = _spoken(request, language)
-        here = address("services", id_)
         if suffix == "jsonld":
             found = await service(id_)
-            entry = json_ld.of_service(found, here, address("partners", found.partner.id))
+            keeper = address("partners", found.partner.id)
+            entry = json_ld.of_service(found, address("services", found.id), keeper)
             return _answer(request, json_ld.encode(entry), json_ld.MEDIA_TYPE)
         if suffix == "vcf":
-            return _answer(request, vcard.of_service(await reachable(id_), here, spoken), vcard.MEDIA_TYPE)
+            found = await reachable(id_)
+            card = vcard.of_service(found, address("services", found.id), spoken)
+            return _answer(request, card, vcard.MEDIA_TYPE)
         if suffix == "ics":
             midnight = at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
             return _answer(
@@ -134,10 +140,11 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
             )
         if suffix == "pdf":
             found, today = await reachable(id_), local_day(at)
+            more = address("services", found.id) if services.public_url else None
             return await handed_out(
                 request,
                 (sha256(encoder.encode(found)).digest(), spoken, today),
-                lambda: handout.of_service(found, spoken, here if services.public_url else None, today),
+                lambda: handout.of_service(found, spoken, more, today),
             )
         raise NotFoundException(detail="The formats of a service are .jsonld, .vcf, .ics and .pdf.")
 
