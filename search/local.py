@@ -471,9 +471,7 @@ class _Search:
             total=total,
             fitting=fitting,
             more=more,
-            facets={
-                facet: self._facet(facet, self._everything(whole)) for facet in sorted(self.query.facets)
-            },
+            facets=self._facets(self._everything(whole), total),
             relaxed=relaxed and total > 0,
         )
 
@@ -585,33 +583,48 @@ class _Search:
                     break
         return tuple(made)
 
-    def _facet(self, facet: Facet, query: Query) -> tuple[FacetCount, ...]:
+    def _facets(self, query: Query, total: int) -> dict[Facet, tuple[FacetCount, ...]]:
+        """Return how many hits have which values; all are counted on one way through the hits."""
         today = self.query.today
-        if facet is Facet.CAPACITY:
-            valid = every(
-                [query, Query.const_score_query(at_least("capacity_until", day_number(today)), 0.0)]
-            )
-            counts = self._buckets(valid, "capacity")
-            unknown = self._count(query) - sum(counts.values())
-            if unknown:
-                counts[CapacityState.UNKNOWN.value] = unknown
-        elif facet is Facet.RESIDENCE_STATUS:
-            there = self._buckets(query, "rules")
-            sets = self.snapshot.rule_sets()
-            counts = {}
-            for status in ResidenceStatus:
-                fitting = sets.with_answer(Profile(status=status), today, Answer.FITS)
-                if number := sum(there.get(term, 0) for term in fitting):
-                    counts[status.value] = number
-        else:
-            counts = self._buckets(query, facet.value.lower())
-        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        return tuple(FacetCount(value, number) for value, number in ordered[:MOST_FACET_VALUES])
+        facets = sorted(self.query.facets)
+        names = {
+            facet: "rules" if facet is Facet.RESIDENCE_STATUS else facet.value.lower() for facet in facets
+        }
+        found = self._buckets(query, [names[facet] for facet in facets if facet is not Facet.CAPACITY])
+        made = {}
+        for facet in facets:
+            counts = found.get(names[facet], {})
+            if facet is Facet.CAPACITY:
+                until = Query.const_score_query(at_least("capacity_until", day_number(today)), 0.0)
+                counts = self._buckets(every([query, until]), ["capacity"])["capacity"]
+                if unknown := total - sum(counts.values()):
+                    counts[CapacityState.UNKNOWN.value] = unknown
+            elif facet is Facet.RESIDENCE_STATUS:
+                counts = self._by_status(counts)
+            ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+            made[facet] = tuple(FacetCount(value, number) for value, number in ordered[:MOST_FACET_VALUES])
+        return made
 
-    def _buckets(self, query: Query, field: str) -> dict[str, int]:
-        asked: Aggregation = {"values": {"terms": {"field": field, "size": MOST_BUCKETS}}}
-        buckets = self.searcher.aggregate(query, asked)["values"]["buckets"]
-        return {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+    def _by_status(self, there: Mapping[str, int]) -> dict[str, int]:
+        sets = self.snapshot.rule_sets()
+        counts = {}
+        for status in ResidenceStatus:
+            fitting = sets.with_answer(Profile(status=status), self.query.today, Answer.FITS)
+            if number := sum(there.get(term, 0) for term in fitting):
+                counts[status.value] = number
+        return counts
+
+    def _buckets(self, query: Query, fields: Sequence[str]) -> dict[str, dict[str, int]]:
+        if not fields:
+            return {}
+        asked: Aggregation = {
+            field: {"terms": {"field": field, "size": MOST_BUCKETS}} for field in dict.fromkeys(fields)
+        }
+        counted = self.searcher.aggregate(query, asked)
+        return {
+            field: {bucket["key"]: int(bucket["doc_count"]) for bucket in counted[field]["buckets"]}
+            for field in asked
+        }
 
 
 def reading_order(texts: Mapping[str, str], language: str) -> list[str]:
