@@ -32,7 +32,7 @@ from graphapi.endpoint import GraphQLEndpoint, log_unexpected
 from graphapi.feed_route import feed_of
 from graphapi.formats.lists import routes as lists_of
 from graphapi.formats.routes import routes as formats_of
-from graphapi.health import Readiness, readiness
+from graphapi.health import Readiness, metrics, readiness
 from graphapi.hsds.face import ROOT as HSDS
 from graphapi.hsds.face import HsdsFace
 from graphapi.limits import Limits
@@ -260,6 +260,13 @@ def application(
         found = await readiness(database, newest, lags, opening)
         return Response(found, status_code=200 if found.ready else 503, headers={"cache-control": "no-store"})
 
+    @get("/metrics", sync_to_thread=False)
+    def figures() -> Response[str]:
+        """Give what ``/health/ready`` says of the search to a program that watches."""
+        said = metrics({follower.name: follower.lag() for follower in followers})
+        headers = {"cache-control": "no-store"}
+        return Response(said, media_type="text/plain; version=0.0.4", headers=headers)
+
     @get("/query", sync_to_thread=False)
     def page() -> Response[str]:
         """Show the query page."""
@@ -286,6 +293,7 @@ def application(
             watching.handler(),
             live,
             ready,
+            figures,
             page,
             query_asset,
             answer_page,

@@ -6,7 +6,7 @@ Nothing is remembered between two questions, so it recovers by itself when the d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -104,6 +104,25 @@ async def readiness(
         search={name: _lag(lag) for name, lag in lags.items()},
         clock=clock,
     )
+
+
+def metrics(lags: Mapping[str, Lag]) -> str:
+    """Return how far each search index is behind, for Prometheus (text format 0.0.4)."""
+    figures: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
+        ("behind_changes", "Changes of the directory that are not yet searchable.", lambda lag: lag.behind),
+        ("behind_seconds", "Age of the oldest of them.", lambda lag: lag.seconds),
+        ("set_aside_services", "Services that could not be indexed.", lambda lag: len(lag.set_aside)),
+        ("searchable", "Whether there is an index that answers.", lambda lag: lag.searchable),
+        ("trouble", "Whether the last look failed.", lambda lag: lag.trouble is not None),
+    )
+    lines: list[str] = []
+    for name, meaning, value in figures:
+        lines += [f"# HELP spurwechsel_search_{name} {meaning}", f"# TYPE spurwechsel_search_{name} gauge"]
+        lines += (
+            f'spurwechsel_search_{name}{{engine="{engine}"}} {float(value(lag)):g}'
+            for engine, lag in lags.items()
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 async def _clock(database: Database) -> ClockState:

@@ -18,6 +18,8 @@ from sqlalchemy import text
 from directory.actors import SYSTEM
 from directory.database import Database
 from graphapi.embedded import APP, READER, Access
+from graphapi.health import metrics
+from search.follower import Lag
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import served
 
@@ -91,6 +93,41 @@ async def test_live_and_ready(api: Api) -> None:
     assert (live.status_code, live.json()) == (200, {"live": True})
     assert (ready.status_code, ready.json()["ready"], ready.json()["reasons"]) == (200, True, [])
     assert ready.headers["cache-control"] == "no-store"
+
+
+async def test_how_far_search_is_behind_is_a_metric(api: Api) -> None:
+    """For Prometheus, by engine; the same numbers as in the health check, and nothing else."""
+    answer = await api.http.get("/metrics")
+    lines = answer.text.splitlines()
+    names = {line.partition("{")[0] for line in lines if not line.startswith("#")}
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert names <= {
+        f"spurwechsel_search_{name}"
+        for name in ("behind_changes", "behind_seconds", "set_aside_services", "searchable", "trouble")
+    }
+    assert len([line for line in lines if line.startswith("# TYPE") and line.endswith(" gauge")]) == 5
+
+
+def test_the_metrics_of_search_are_numbers_by_engine() -> None:
+    """Which services were set aside is in the log, not here."""
+    aside = uuid4()
+    lags = {
+        "meilisearch": Lag(behind=3, seconds=12.5, set_aside=(aside,), trouble="SearchUnavailable"),
+        "local": Lag(searchable=True, leading=True),
+    }
+    told = metrics(lags)
+
+    assert [line for line in told.splitlines() if "meilisearch" in line] == [
+        'spurwechsel_search_behind_changes{engine="meilisearch"} 3',
+        'spurwechsel_search_behind_seconds{engine="meilisearch"} 12.5',
+        'spurwechsel_search_set_aside_services{engine="meilisearch"} 1',
+        'spurwechsel_search_searchable{engine="meilisearch"} 0',
+        'spurwechsel_search_trouble{engine="meilisearch"} 1',
+    ]
+    assert 'spurwechsel_search_searchable{engine="local"} 1' in told
+    assert str(aside) not in told
 
 
 async def test_what_the_clock_had_to_set_aside_shows_in_the_health(api: Api, database: Database) -> None:
