@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 from directory.days import ZONE
 from directory.languages import direction
+from graphapi.messages import MessageLanguage
+from graphapi.web import labels
 from graphapi.web.translations import LANGUAGES, Translations
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -46,6 +48,7 @@ def _environment(language: str) -> Environment:
     )
     made.policies["ext.i18n.trimmed"] = True
     said = Translations(language)
+    spoken: MessageLanguage = "de" if language == "de" else "en"
     made.install_gettext_callables(  # type: ignore[attr-defined]
         said.gettext, said.ngettext, newstyle=True, pgettext=said.pgettext
     )
@@ -75,8 +78,18 @@ def _environment(language: str) -> Environment:
             return Markup("{}").format(text["text"])
         return Markup('<span lang="{}" dir="{}">{}</span>').format(tongue, direction(tongue), text["text"])
 
+    def label(value: str | Sequence[str] | None, enum: str) -> str:
+        return labels.label(enum, value, spoken)
+
+    def options(enum: str, among: Sequence[str] = ()) -> list[tuple[str, str]]:
+        return labels.options(enum, spoken, among)
+
+    def tongue(tag: str) -> str:
+        return labels.tongue(tag, language)
+
     made.filters |= {"day": day, "moment": moment, "number": number, "told": told}
-    made.globals |= {"direction": direction}
+    made.filters |= {"label": label, "tongue": tongue}
+    made.globals |= {"direction": direction, "options": options}
     return made
 
 
