@@ -406,6 +406,21 @@ def test_every_language_has_every_word_of_a_handout() -> None:
             assert text.count("{") == words["de"][key].count("{"), (language, key)
 
 
+@pytest.mark.parametrize("field", ["title", "description", "application_process"])
+def test_a_translation_that_is_older_than_its_source_says_so_on_paper(field: str) -> None:
+    said = {"de": "Neu geschrieben", "fr": "Ancien texte"}
+    fresh = msgspec.structs.replace(SERVICE, **{field: said})
+    stale = msgspec.structs.replace(fresh, stale={field: ("fr",)})
+    warning = handout.words()["fr"]["stale"][:40]
+
+    def told(service: ServiceDocument, language: str) -> bool:
+        return warning in " ".join(text_of(handout.of_service(service, language, None, TODAY)).split())
+
+    assert told(stale, "fr")
+    assert not told(fresh, "fr")
+    assert not told(stale, "de")
+
+
 def test_a_text_in_another_language_is_said_to_be_one() -> None:
     text = text_of(handout.of_service(SERVICE, "uk", None, TODAY))
 

@@ -160,8 +160,13 @@ class _Sheet:
     def day(self, day: date) -> str:
         return format_date(day, format="long", locale=self.locale)
 
-    def text(self, texts: Mapping[str, str], *, strong: bool = False) -> Iterator[Block]:
-        """Give a text in the wanted language, or in another one with a word about that."""
+    def text(
+        self, texts: Mapping[str, str], stale: Sequence[str] = (), *, strong: bool = False
+    ) -> Iterator[Block]:
+        """Give a text in the wanted language, or in another one with a word about that.
+
+        ``stale``: the languages in which it is older than its source; that is said too.
+        """
         found = choose(texts, self.order)
         if found is None:
             return
@@ -170,6 +175,8 @@ class _Sheet:
         other = language.split("-")[0] not in (self.language, self.order[0].split("-")[0])
         if other:
             yield Paragraph(text=self.say("in_other_language"), small=True)
+        if language in stale:
+            yield Paragraph(text=self.say("stale"), small=True)
         yield Paragraph(text=shown, strong=strong, language=language if other else None)
 
     def cut(self, text: str) -> str:
@@ -200,7 +207,7 @@ class _Sheet:
         yield Title(text=partner.name, language="de" if right_to_left(self.language) else None)
         if partner.description:
             yield Heading(text=self.say("about"))
-            yield from self.text(partner.description)
+            yield from self.text(partner.description, partner.stale.get("description", ()))
         offered = [self.short(service.title) for service in services]
         if offered:
             yield Heading(text=self.say("services"))
@@ -212,12 +219,15 @@ class _Sheet:
 
     def head(self, service: ServiceDocument) -> Iterator[Block]:
         yield from self.title(service.title)
+        found = choose(service.title, self.order)
+        if found is not None and found[0] in service.stale.get("title", ()):
+            yield Paragraph(text=self.say("stale"), small=True)
         yield Paragraph(text=self.say("offered_by", partner=service.partner.name))
 
     def body(self, service: ServiceDocument, today: date) -> Iterator[Block]:
         if service.description:
             yield Heading(text=self.say("about"))
-            yield from self.text(service.description)
+            yield from self.text(service.description, service.stale.get("description", ()))
         whom = list(self.whom(service, today))
         if whom:
             yield Heading(text=self.say("who"))
@@ -227,7 +237,7 @@ class _Sheet:
         yield from self.places(service.locations)
         yield Heading(text=self.say("next_steps"))
         if service.application_process:
-            yield from self.text(service.application_process)
+            yield from self.text(service.application_process, service.stale.get("application_process", ()))
         else:
             yield Paragraph(text=self.say("call_first"))
         if service.required_documents:
