@@ -7,19 +7,20 @@ from enum import StrEnum
 
 import pytest
 
+import directory.actors
 import directory.vocabulary
 import referrals.vocabulary
 from graphapi.web import labels
 from graphapi.web.rendering import Pages
 
-ENUMS = sorted(
+ENUMS = [
     name
-    for module in (directory.vocabulary, referrals.vocabulary)
+    for module in (directory.vocabulary, referrals.vocabulary, directory.actors)
     for name, found in vars(module).items()
     if isinstance(found, type) and issubclass(found, StrEnum) and found is not StrEnum
-) + ["Role"]
-SAME_IN_ANY = re.compile(r"[ABC][12]")
-"""Levels are called what they are."""
+]
+SAME_IN_ANY = re.compile(r"[ABC][12]|GDPR")
+"""Called so everywhere."""
 
 
 @pytest.mark.parametrize("enum", ENUMS)
@@ -34,8 +35,8 @@ def test_templates_say_labels() -> None:
         Pages()
         .environment("de")
         .from_string(
-            '{{ "OPEN" | label("CapacityState") }}|{{ ["B1", "B2"] | label("CefrLevel") }}|{{ "ar" | tongue }}'
-            '|{{ none | label("Gender") }}|{{ options("CapacityState", ["NONE"])[0][0] }}'
+            '{{ "OPEN" | label("CapacityState") }}|{{ ["B1", "B2"] | label("CefrLevel") }}'
+            '|{{ "ar" | tongue }}|{{ none | label("Gender") }}|{{ options("CapacityState", ["NONE"])[0][0] }}'
         )
     )
     capacity, levels, tongue, nothing, first = made.render().split("|")
