@@ -19,7 +19,7 @@ from sqlalchemy import update
 from directory import catalogue, membership
 from directory.actors import SYSTEM, Role
 from directory.database import Database, Work
-from directory.models import Municipality, Partner, Topic
+from directory.models import AccessToken, Member, Municipality, Partner, Topic
 from directory.vocabulary import PartnerKind, ServiceKind
 from graphapi.app import application
 from graphapi.context import Services
@@ -129,12 +129,30 @@ async def make_partner(database: Database, municipality: UUID, name: str, **give
 async def add_member(
     work: Work, partner: UUID, role: Role, *, administers: bool = False, name: str = "Mitglied"
 ) -> tuple[UUID, str]:
-    """Return a new member and a token of theirs."""
-    member = await membership.add_member(
-        work, partner, membership.MemberDraft(name=name, role=role, administers=administers)
+    """Return a new member and a token of theirs: plain rows, for adding them by the rules asks ten times."""
+    member = Member(
+        id=uuid4(),
+        partner_id=partner,
+        name=name,
+        role=role.value,
+        administers=administers,
+        active=True,
+        version=1,
     )
-    token = await membership.create_token(work, member.id, "test")
-    return member.id, token.secret
+    work.session.add(member)
+    await work.session.flush()
+    secret = f"{membership.PREFIX}{secrets.token_urlsafe(32)}"
+    work.session.add(
+        AccessToken(
+            id=uuid4(),
+            member_id=member.id,
+            token_hash=membership.hash_token(secret),
+            label="test",
+            created_at=work.now,
+            expires_at=work.now + membership.TOKEN_LIFE,
+        )
+    )
+    return member.id, secret
 
 
 async def make_member(database: Database, partner: UUID, role: Role, **given: Any) -> tuple[UUID, str]:
