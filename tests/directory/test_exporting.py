@@ -344,6 +344,36 @@ async def test_a_tombstone_is_a_metadata_record_of_hsds(filled: Database, tmp_pa
     assert json.loads(path.read_text()) == []
 
 
+async def test_a_tombstone_has_the_id_under_which_the_entry_was_given(
+    filled: Database, tmp_path: Path
+) -> None:
+    """What came from HSDS goes out under its source's id, alive and gone; in HSDS 1.1 under ours."""
+    record = {
+        "id": "s-7", "name": "Elsewhere", "status": "active",
+        "organization": {"id": "o-7", "name": "Other", "description": "x"},
+    }  # fmt: skip
+    (tmp_path / "theirs.json").write_text(json.dumps(record))
+    await import_source(filled, tmp_path / "theirs.json", publish=True)
+    async with filled.work(SYSTEM) as work:
+        found = (
+            await work.session.execute(
+                text("SELECT id, version FROM service WHERE provenance->>'foreign_id' = 's-7'")
+            )
+        ).one()
+        await delete_service(work, found.id, expected_version=found.version, guard=Exchange(), reason="weg")
+    path = tmp_path / "out.json"
+    await export_directory(filled, path, Format.HSDS_JSON, source="theirs")
+    given = json.loads(path.read_text())
+    assert [one["id"] for one in given["organizations"]] == ["o-7"]
+    assert [one["resource_id"] for one in given["metadata"]] == ["s-7"]
+    await export_directory(filled, tmp_path / "old.zip", Format.HSDS_11, source="theirs")
+    with zipfile.ZipFile(tmp_path / "old.zip") as archive:
+        rows = archive.read("metadata.csv").decode().splitlines()
+    assert len(rows) == 2 and str(found.id) in rows[1] and "service.id" in rows[1]
+    report = await export_directory(filled, path, Format.HSDS_JSON, source="small")
+    assert report.gone == 0
+
+
 async def test_only_one_source(filled: Database, tmp_path: Path) -> None:
     report = await export_directory(filled, tmp_path / "x.json", Format.HSDS_JSON, source="other")
     assert (report.partners, report.services) == (0, 0)

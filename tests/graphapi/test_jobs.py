@@ -11,12 +11,14 @@ from sqlalchemy import text
 from directory.actors import SYSTEM
 from directory.building import CHUNK
 from directory.database import Database
-from directory.documents import service_decoder
+from directory.documents import licence_of, partner_decoder, service_decoder
 from directory.models import Municipality, Partner
+from directory.municipalities import AT_ONCE, set_licence
 from directory.vocabulary import PartnerKind, PublicationState
 from graphapi.embedded import APP, READER, Access
 from graphapi.jobs import run_jobs
 from referrals.personal_data.keystore import KeyStore
+from tests.directory.towns import found_town
 
 MANY = 2 * CHUNK + 100
 
@@ -92,6 +94,34 @@ async def test_what_thousands_of_documents_show_is_rewritten_in_chunks_by_a_job(
     await run_until_done(cluster, empty_database_name, empty_database, keys)
 
     assert await names_shown(empty_database, partner_id) == {"Neuer Träger": MANY}
+
+
+async def test_a_licence_comes_to_every_entry_of_the_municipality(
+    cluster: Access, empty_database: Database, empty_database_name: str, keys: KeyStore
+) -> None:
+    """However many partners there are: the job takes them in turns, and other municipalities stay."""
+    town, other = await found_town(empty_database), await found_town(empty_database)
+    async with empty_database.work(SYSTEM) as work:
+        made = await work.session.scalars(
+            text(
+                "INSERT INTO partner (id, municipality_id, kind, name, description, contact_points,"
+                " languages, state, active, coordinates, data_protection_law, professional_secrecy,"
+                " public_body, school, version, updated_at)"
+                " SELECT gen_random_uuid(), :town, 'CHAMBER', 'P ' || n, '{}', '[]',"
+                " '[]', 'PUBLISHED', true, false, 'GDPR', false, false, false, 1, now()"
+                " FROM generate_series(1, :many) AS n RETURNING id"
+            ),
+            {"town": town.id, "many": AT_ONCE + 5},
+        )
+        for partner_id in made:
+            work.touch_partner(partner_id)
+    async with empty_database.work(town.lead) as work:
+        await set_licence(work, "CC0-1.0")
+    await run_until_done(cluster, empty_database_name, empty_database, keys)
+
+    rows = await empty_database.reader.fetch("SELECT municipality_id, public FROM partner_document")
+    said = {(row["municipality_id"], licence_of(partner_decoder.decode(row["public"]))) for row in rows}
+    assert (len(rows), said) == (AT_ONCE + 7, {(town.id, "CC0-1.0"), (other.id, None)})
 
 
 async def test_a_job_of_work_that_fails_does_not_exist(empty_database: Database) -> None:
