@@ -1,7 +1,7 @@
 """Finds services for a person's situation: one search, one statement for the documents, reasons per hit.
 
 ``search_services`` keeps the engine's order; ``match_services`` ranks by what each criterion is worth. What
-is said of a person there stays in this process: only the engine in it is asked.
+is said of a person stays in this process: only the engine in it is asked.
 """
 
 from __future__ import annotations
@@ -79,13 +79,16 @@ async def search_services(
 ) -> FoundPage:
     """Answer a search with published services in order, with a reason per criterion of the situation.
 
-    The first engine that answers is asked. Raises InvalidInput for a query out of bounds, SearchUnavailable
-    when no engine answers, Unavailable when the database does not. A service that was hidden a moment ago
-    and is still in the index is left out.
+    The first engine that answers is asked; with a situation only the one in this process, so that nothing
+    about a person leaves it. Raises InvalidInput for a query out of bounds, SearchUnavailable when no engine
+    answers, Unavailable when the database does not. A service that was hidden a moment ago and is still in
+    the index is left out.
     """
     if not may_search(actor):
         raise NotAllowed("search")
     query = checked(query)
+    if query.situation is not None:
+        engines = [in_process(engines)]
     result = await asyncio.to_thread(first_answer, engines, query)
     async with reaching_the_database():
         documents = await _documents(reader, [hit.id for hit in result.hits])

@@ -17,7 +17,7 @@ from directory.problems import InvalidInput
 from directory.values import CourseFacts, CourseRun, RecognitionFacts
 from directory.vocabulary import Answer, PublicationState, ServiceKind
 from search.engine import Facet, Filters, Near, SearchQuery, SearchResult, SearchUnavailable
-from search.finding import FoundPage, distance_km, search_services
+from search.finding import FoundPage, MatchQuery, distance_km, match_services, search_services
 from search.follower import Follower
 from search.local import LocalEngine
 from search.matching import Situation
@@ -214,6 +214,27 @@ async def test_the_next_engine_answers_and_says_so(
     assert (page.total, page.degraded) == (1, True)
     with pytest.raises(SearchUnavailable):
         await search_services([Away()], reader, ANONYMOUS, query)
+
+
+async def test_a_situation_is_asked_of_the_engine_in_this_process_only(
+    local: LocalEngine, follower: Follower, directory: Directory, reader: asyncpg.Pool
+) -> None:
+    """However many others come first: nothing about a person leaves the process."""
+
+    class Listening(Away):
+        def search(self, query: SearchQuery) -> SearchResult:
+            raise AssertionError("it was asked")
+
+    await directory.add("Deutschkurs")
+    await follower.catch_up()
+    query = SearchQuery(text="Deutschkurs", today=TODAY, situation=Situation(on=TODAY, age=30))
+
+    page = await search_services([Listening(), local], reader, ANONYMOUS, query)
+    matched = await match_services(
+        [Listening(), local], reader, ANONYMOUS, MatchQuery(situation=Situation(on=TODAY, languages=("ti",)))
+    )
+
+    assert (page.total, page.degraded, matched.total) == (1, False, 1)
 
 
 def test_the_distance_is_to_the_nearest_place() -> None:

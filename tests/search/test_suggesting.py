@@ -24,6 +24,7 @@ from search.suggesting import (
     checked,
     in_process,
 )
+from tests.search.measure_suggesting import measured
 from tests.search.samples import VOCABULARY, fill, service, topic
 
 OTHER = PartnerSummary(id=UUID(int=9), name="Ärztehaus Süd", kind=PartnerKind.FREE_PROVIDER)
@@ -157,3 +158,9 @@ def test_there_is_always_an_engine_in_the_process(tmp_path: Path) -> None:
         in_process([Away()])  # type: ignore[list-item]
     with pytest.raises(SearchUnavailable):
         engine.suggest(SuggestQuery(prefix="a"), VOCABULARY)
+
+
+@pytest.mark.slow
+def test_hundred_thousand_services_are_suggested_from_in_time(tmp_path: Path) -> None:
+    """30 ms at p99; processor time, as whatever else runs here says nothing of suggestions."""
+    assert measured(tmp_path / "index", 100_000).cpu_p99 < 0.030
