@@ -248,36 +248,38 @@ async def test_who_corrects_the_first_day_means_that_run_and_nothing_else(
     assert after["eligibility"] == FULL["eligibility"]
 
 
-@pytest.mark.parametrize(
-    ("column", "cell", "reason"),
-    [
-        ("Regeln (für wen)", "Erwachsene", "FACTS_UNREADABLE"),
-        ("Regeln (für wen)", "answer=MAYBE", "FACTS_UNREADABLE"),
-        ("Regeln (für wen)", "answer=FITS; agefrom=18", "FACTS_UNREADABLE"),
-        ("Regeln (für wen)", "answer=FITS; age_from=30; age_to=20", "FACTS_OUT_OF_BOUNDS"),
-        ("Kursläufe", "starts_on=2027-02-01; ends_on=31.01.2027", "FACTS_OUT_OF_BOUNDS"),
-        ("Berufe (ESCO)", "Bäcker", "FACTS_OUT_OF_BOUNDS"),
-        ("Dolmetschsprachen", "Tigrinya (Nord) und mehr", "LANGUAGE_UNKNOWN"),
-        ("Dolmetschen wie", "PHONE", "FIELD_MISSING"),
-        ("Vorlauf (Stunden)", "2001", "NUMBER_OUT_OF_BOUNDS"),
-        ("Nur mit Überweisung", "vielleicht", "YES_OR_NO_UNREADABLE"),
-        ("Zugang", "VOUCHER, MAGIC", "WORD_UNKNOWN"),
-    ],
+WRONG = (
+    ("Regeln (für wen)", "Erwachsene", "FACTS_UNREADABLE"),
+    ("Regeln (für wen)", "answer=MAYBE", "FACTS_UNREADABLE"),
+    ("Regeln (für wen)", "answer=FITS; agefrom=18", "FACTS_UNREADABLE"),
+    ("Regeln (für wen)", "answer=FITS; age_from=30; age_to=20", "FACTS_OUT_OF_BOUNDS"),
+    ("Kursläufe", "starts_on=2027-02-01; ends_on=31.01.2027", "FACTS_OUT_OF_BOUNDS"),
+    ("Berufe (ESCO)", "Bäcker", "FACTS_OUT_OF_BOUNDS"),
+    ("Dolmetschsprachen", "Tigrinya (Nord) und mehr", "LANGUAGE_UNKNOWN"),
+    ("Dolmetschen wie", "PHONE", "FIELD_MISSING"),
+    ("Vorlauf (Stunden)", "2001", "NUMBER_OUT_OF_BOUNDS"),
+    ("Nur mit Überweisung", "vielleicht", "YES_OR_NO_UNREADABLE"),
+    ("Zugang", "VOUCHER, MAGIC", "WORD_UNKNOWN"),
 )
-async def test_a_wrong_fact_is_named(
-    empty_database: Database, tmp_path: Path, column: str, cell: str, reason: str
-) -> None:
+"""Column, cell, and why it is not taken."""
+
+
+async def test_every_wrong_fact_is_named(empty_database: Database, tmp_path: Path) -> None:
     await found_town(empty_database)
     path = tmp_path / "x.csv"
+    columns = sorted({column for column, _, _ in WRONG})
     with path.open("w", newline="") as file:
-        csv.writer(file, delimiter=";").writerows([["Partner", "Angebot", column], ["Verein", "Kurs", cell]])
+        writer = csv.DictWriter(file, ["Partner", "Angebot", *columns], delimiter=";")
+        writer.writeheader()
+        for number, (column, cell, _) in enumerate(WRONG):
+            writer.writerow({"Partner": "Verein", "Angebot": f"Kurs {number}", column: cell})
     with pytest.raises(ImportRefused) as refused:
         await import_source(empty_database, path)
-    assert (
-        f"x.csv, row 2, column {'Dolmetschsprachen' if reason == 'FIELD_MISSING' else column}: {reason}. "
-        in (str(refused.value))
-    )
-    assert f"{reason}. {ROW_ADVICE[reason]}" in str(refused.value)
+    lines = str(refused.value).splitlines()[1:]
+    assert len(lines) == len(WRONG)
+    for row, (line, (column, _, reason)) in enumerate(zip(lines, WRONG, strict=True), start=2):
+        named = "Dolmetschsprachen" if reason == "FIELD_MISSING" else column
+        assert line == f"x.csv, row {row}, column {named}: {reason}. {ROW_ADVICE[reason]}"
 
 
 def test_each_heading_means_one_column() -> None:
