@@ -14,7 +14,16 @@ from typing import Final, NamedTuple
 from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
 from search.concepts import Concept, concepts
-from search.text import QueryWord, is_stop_word, query_words, stem, tokens, words_of
+from search.text import (
+    QueryWord,
+    distance,
+    is_stop_word,
+    query_words,
+    stem,
+    tokens,
+    typos_allowed,
+    words_of,
+)
 
 OTHER_WEIGHT: Final = 0.5
 """What another name counts against the word itself, where services have the word."""
@@ -22,11 +31,17 @@ OTHER_WEIGHT: Final = 0.5
 ONLY_WEIGHT: Final = 0.8
 """What it counts where no service has the word: it is of another language, or nobody writes it so."""
 
+GUESSED_WEIGHT: Final = 0.003
+"""What it counts where the word is only spelt nearly like a name: less than beginnings and typos of words."""
+
 MOST_OTHERS: Final = 12
 """How many other names of one thing are looked for."""
 
 MOST_CONCEPTS: Final = 4
 """How many things one phrase may mean; what has more meanings says nothing."""
+
+_SHORTEST_GUESSED: Final = 6
+"""Letters of a word that may be a misspelt name; of shorter ones too many others are near."""
 
 _SEARCHED: Final = ("de", "en")
 """In which languages the names are looked for: every service has German texts, many have English ones."""
@@ -35,11 +50,20 @@ _SEARCHED: Final = ("de", "en")
 class Unit(NamedTuple):
     """A word of a query, or a phrase that is the name of something.
 
-    ``others``: what else it is called, each as stems that must all be there.
+    ``others``: what else it is called, each as stems that must all be there. ``guessed``: the word is only
+    spelt nearly like a name, so that these count only where no service has the word itself.
     """
 
     words: tuple[QueryWord, ...]
     others: tuple[tuple[str, ...], ...] = ()
+    guessed: bool = False
+
+
+def weight_of_others(unit: Unit, *, there: bool) -> float:
+    """Return what other names count; ``there``: whether some service has a word of the unit itself."""
+    if unit.guessed:
+        return GUESSED_WEIGHT
+    return OTHER_WEIGHT if there else ONLY_WEIGHT
 
 
 _STEMMERS: Final = {
@@ -105,6 +129,7 @@ class _Names:
         self.meaning: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         self.others: list[list[tuple[str, ...]]] = []
         self.longest = 1
+        self.single: dict[tuple[str, int], dict[str, list[int]]] = {}
         for number, concept in enumerate(known):
             searched: list[tuple[str, ...]] = []
             for language, name in concept.names():
@@ -117,6 +142,9 @@ class _Names:
                 found = self.meaning.setdefault((rules, key), [])
                 if number not in found:
                     found.append(number)
+                if len(words) == 1 and len(words[0]) >= _SHORTEST_GUESSED:
+                    word = words[0]
+                    self.single.setdefault((word[0], len(word)), {}).setdefault(word, []).append(number)
                 if language.split("-")[0] in _SEARCHED:
                     meant = tuple(
                         dict.fromkeys(k for k, w in zip(key, words, strict=True) if not is_stop_word(w))
@@ -130,6 +158,21 @@ class _Names:
         for rules in _rules_for(words[0]):
             for number in self.meaning.get((rules, tuple(_key_word(word, rules) for word in words)), ()):
                 found[number] = None
+        return list(found) if len(found) <= MOST_CONCEPTS else []
+
+    def nearly(self, word: str) -> list[int]:
+        """Return the concepts whose names are a word but for a typo or two; of several the nearest."""
+        if len(word) < _SHORTEST_GUESSED or not word.isalpha():
+            return []
+        best = typos_allowed(word)
+        found: dict[int, None] = {}
+        for length in range(len(word) - best, len(word) + best + 1):
+            for name, numbers in self.single.get((word[0], length), {}).items():
+                typos = distance(name, word, best)
+                if typos < best:
+                    best, found = typos, {}
+                if typos == best:
+                    found.update(dict.fromkeys(numbers))
         return list(found) if len(found) <= MOST_CONCEPTS else []
 
 
@@ -160,6 +203,9 @@ def units(text: str) -> tuple[Unit, ...]:
             if meant:
                 end = last
                 break
+        guessed = not meant and asked[at] in left
+        if guessed:
+            meant = names.nearly(asked[at])
         words = tuple(left.pop(word) for word in dict.fromkeys(asked[at:end]) if word in left)
         own = [{word.word, *word.stems} for word in words]
         others: dict[tuple[str, ...], None] = {}
@@ -170,7 +216,7 @@ def units(text: str) -> tuple[Unit, ...]:
                 if place < len(one) and not _same(one[place], own):
                     others[one[place]] = None
         if words:
-            made.append(Unit(words, tuple(others)[:MOST_OTHERS]))
+            made.append(Unit(words, tuple(others)[:MOST_OTHERS], guessed))
         at = end
     return tuple(made)
 

@@ -27,6 +27,21 @@ STOP_WORDS: Final = frozenset(
 )
 """Function words of German and English, umlauts written out; left out of a query that has other words."""
 
+OTHER_STOP_WORDS: Final = frozenset(
+    """
+    au aux avec ce comment dans de des du elle en est et faire il je la le les leur ma mes mon nos notre nous
+    où par peut peux pour puis quand que quel quelle qui sa ses sont sur trouver un une veux vos votre vous
+    в во для до за и из или как где когда кто ли мне мой моя мы на надо найти нужна нужен нужно о от по при
+    с со у хочу чтобы что это я
+    або де є з й коли мені мій моя ми на про потрібен потрібна потрібно та те хто чи що щоб як яка який які
+    أريد اريد أنا انا إلى الى أن ان أين اين التي الذي عن على في كيف لي ما ماذا مع من متى هل هو هي هذا هذه و
+    يمكنني است از اما این آن با باید برای به تا چطور چگونه چه در را کجا که کنم من می می‌خواهم میخواهم نیاز
+    هست و یا
+    ናይ ን ብ ኣብ ካብ ምስ እየ እዩ ንምግዛእ ኣበይ ከመይ
+    """.split()  # noqa: SIM905 - a list of words reads best as text
+)
+"""Function words of French, Russian, Ukrainian, Arabic, Persian and Tigrinya, for queries only."""
+
 ASKING_WORDS: Final = frozenset(
     """
     ablauf abläuft adresse angeboten anbieten anmelden art arten beachten bedeuten bedeutet bedingung

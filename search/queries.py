@@ -18,7 +18,7 @@ from directory.eligibility import LEVELS, Profile, judge_rules, territory
 from directory.vocabulary import Answer, CapacityState, Gender
 from search.days import LAST_DAY, day_number
 from search.engine import Filters, Near
-from search.expansion import ONLY_WEIGHT, OTHER_WEIGHT, Unit
+from search.expansion import Unit, weight_of_others
 from search.fields import SCHEMA, SECTIONS, prefixes, rules_decoder
 from search.matching import Situation
 from search.meaning import LEAST_LIKENESS, Neighbour
@@ -302,8 +302,14 @@ def compile_words(units: Sequence[Unit], known: Known, near: Sequence[Neighbour]
     relaxed: list[Query] = []
     for unit in units:
         there = {word.word: _is_there(word, known) for word in unit.words}
-        others = [other for other in unit.others if all(_any_section(known, "parts", base) for base in other)]
-        made = [_word(word, there[word.word], bool(others), wanted) for word in unit.words]
+        guess_again = unit.guessed and any(there.values())
+        others = [
+            other
+            for other in (() if guess_again else unit.others)
+            if all(_any_section(known, "parts", base) for base in other)
+        ]
+        named_so = bool(others) and not unit.guessed
+        made = [_word(word, there[word.word], named_so, wanted) for word in unit.words]
         own = [Query.boost_query(one[0], word.weight) for one, word in zip(made, unit.words, strict=True)]
         loose = [Query.boost_query(one[1], word.weight) for one, word in zip(made, unit.words, strict=True)]
         whole = own[0] if len(own) == 1 else every(own)
@@ -313,7 +319,7 @@ def compile_words(units: Sequence[Unit], known: Known, near: Sequence[Neighbour]
             continue
         for other in others:
             wanted.stems.update(other)
-        weight = OTHER_WEIGHT if any(there.values()) else ONLY_WEIGHT
+        weight = weight_of_others(unit, there=any(there.values()))
         named = [
             Query.boost_query(every([either(_part(base)) for base in other]), weight) for other in others
         ]

@@ -15,7 +15,7 @@ import msgspec
 from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
 
 from search.concepts import concepts, fingerprint
-from search.lexicon import ASKING_WORDS, BUILDING_WORDS, PLACES, STOP_WORDS
+from search.lexicon import ASKING_WORDS, BUILDING_WORDS, OTHER_STOP_WORDS, PLACES, STOP_WORDS
 
 NORMALISER: Final = f"2-{fingerprint()}"
 """Number of these rules, and of the words they know; an index made by other rules is rebuilt."""
@@ -345,7 +345,7 @@ class QueryWord(NamedTuple):
     """What it counts for: words that only ask count less than those that say what for."""
 
 
-_STOP: Final = frozenset(fold(word) for word in STOP_WORDS)
+_STOP: Final = frozenset(fold(word) for word in (*STOP_WORDS, *OTHER_STOP_WORDS))
 _ASKING: Final = frozenset(stem(fold(word)) for word in ASKING_WORDS)
 ASKING_WEIGHT: Final = 0.4
 
@@ -363,13 +363,14 @@ def query_words(text: str) -> list[QueryWord]:
     words = []
     for word in meant:
         pieces = split_compound(word)
+        parts = tuple(base for base in map(stem, pieces) if base not in _STOP)
         words.append(
             QueryWord(
                 word,
                 # A stem that is a stop word ("nur" of "nurse") would be in every text.
                 tuple(dict.fromkeys(base for base in (stem(word), stem(word, "en")) if base not in _STOP))
                 or (word,),
-                tuple(stem(piece) for piece in pieces) if len(pieces) > 1 else (),
+                parts if len(pieces) > 1 and len(parts) == len(pieces) else (),
                 word == found[-1] and not ended,
                 ASKING_WEIGHT if stem(word) in _ASKING else 1.0,
             )

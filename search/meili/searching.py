@@ -31,7 +31,7 @@ from search.engine import (
     cursor_at,
     mark,
 )
-from search.expansion import ONLY_WEIGHT, OTHER_WEIGHT, Unit, units
+from search.expansion import Unit, units, weight_of_others
 from search.fields import SECTIONS
 from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
 from search.meili.fields import Place, places_field, weights_field
@@ -364,19 +364,22 @@ class Search:
 
     def _unit(self, unit: Unit, state: State, there: Mapping[Form, int]) -> MeantUnit:
         others = tuple(other for other in unit.others if all(there["stems", base] for base in other))
-        words = tuple(self._meant(word, state, there, named=bool(others)) for word in unit.words)
+        if unit.guessed and any(_services(word, there) for word in unit.words):
+            others = ()
+        named = bool(others) and not unit.guessed
+        words = tuple(self._meant(word, state, there, named=named) for word in unit.words)
         counts = [word.services for word in words]
         counts += [min(there["stems", base] for base in other) for other in others]
         return MeantUnit(
             words,
             others,
             {base: _idf(state, there["stems", base]) for other in others for base in other},
-            OTHER_WEIGHT if any(word.services for word in words) else ONLY_WEIGHT,
+            weight_of_others(unit, there=any(word.services for word in words)),
             max(counts),
         )
 
     def _meant(self, word: QueryWord, state: State, there: Mapping[Form, int], *, named: bool) -> Meant:
-        count = max([there["words", word.word], *(there["stems", stem] for stem in word.stems)])
+        count = _services(word, there)
         idf = {
             form: _idf(state, n)
             for form, n in (
@@ -625,6 +628,11 @@ class Search:
             if number := sum(there.get(key, 0) for key in fitting):
                 counts[status.value] = number
         return counts
+
+
+def _services(word: QueryWord, there: Mapping[Form, int]) -> int:
+    """Return how many services have the word in its commonest form."""
+    return max([there["words", word.word], *(there["stems", stem] for stem in word.stems)])
 
 
 def _idf(state: State, services: int) -> float:
