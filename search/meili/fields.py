@@ -22,6 +22,7 @@ from directory.documents import ServiceDocument
 from directory.eligibility import LEVELS, territory
 from directory.values import EligibilityRule
 from directory.vocabulary import CapacityState, Responsibility
+from search.concepts import concepts
 from search.days import day_number
 from search.engine import Vocabulary
 from search.fields import SECTIONS, prefixes, run_term, sections_of
@@ -45,6 +46,9 @@ LONGEST_VALUE: Final = 400
 
 _USUAL: Final = {"title": 8.0, "name": 12.0, "label": 40.0, "body": 160.0}
 """Usual number of words of a section; longer ones count a bit less per word (BM25)."""
+
+TYPO_FROM: Final = 4
+"""From how many letters on a word may be misspelt, as in ``search.text``."""
 
 _K1: Final = 1.2
 _B: Final = 0.75
@@ -297,8 +301,9 @@ def settings(vocabulary: Vocabulary) -> dict[str, Any]:
         ],
         "typoTolerance": {
             "enabled": True,
-            "minWordSizeForTypos": {"oneTypo": 4, "twoTypos": 8},
-            "disableOnNumbers": True,  # § 104c is not § 104a
+            "minWordSizeForTypos": {"oneTypo": TYPO_FROM, "twoTypos": 8},
+            "disableOnNumbers": True,
+            "disableOnWords": _abbreviations(),  # § 104c is not § 104a, and AVGS not AVDS
             "disableOnAttributes": ["codes"],
         },
         "faceting": {"maxValuesPerFacet": MOST_VALUES, "sortFacetValuesBy": {"*": "count"}},
@@ -310,16 +315,40 @@ def settings(vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def synonyms(vocabulary: Vocabulary) -> dict[str, list[str]]:
-    """Return the words people use for a topic and its labels, each as synonyms of the others."""
+    """Return words that mean the same, each with the others.
+
+    What people call a topic is in the directory's own vocabulary; abbreviations and everyday words for what
+    is officially called otherwise are in the search's.
+    """
+    alike = [
+        (words.labels.get(language, ""), *words.synonyms.get(language, ()))
+        for words in vocabulary.topics.values()
+        for language in {*words.labels, *words.synonyms}
+    ]
     made: dict[str, set[str]] = {}
-    for words in vocabulary.topics.values():
-        for language in {*words.labels, *words.synonyms}:
-            label = words.labels.get(language)
-            alike = {" ".join(words_of(text)) for text in (label or "", *words.synonyms.get(language, ()))}
-            alike.discard("")
-            for text in alike:
-                made.setdefault(text, set()).update(alike - {text})
+    for names in (*alike, *_everyday_names()):
+        folded = {" ".join(words_of(name)) for name in names}
+        folded.discard("")
+        for text in folded:
+            made.setdefault(text, set()).update(folded - {text})
     return {text: sorted(others) for text, others in sorted(made.items()) if others}
+
+
+@lru_cache(maxsize=1)
+def _everyday_names() -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (concept.labels["de"][0], *concept.abbreviations, *concept.everyday.get("de", ()))
+        for concept in concepts()
+    )
+
+
+@lru_cache(maxsize=1)
+def _abbreviations() -> tuple[str, ...]:
+    """Return the abbreviations that are long enough to be taken for misspelt words."""
+    names = (name for concept in concepts() for name in concept.abbreviations)
+    folded = (words_of(name) for name in names if name != name.casefold() or any(map(str.isdigit, name)))
+    words = {found[0] for found in folded if len(found) == 1}
+    return tuple(sorted(word for word in words if len(word) >= TYPO_FROM and not word.isdigit()))
 
 
 def settings_fingerprint(vocabulary: Vocabulary) -> str:

@@ -17,7 +17,10 @@ from typing import Any
 
 import requests
 
+from search.engine import Vocabulary
 from search.meili.engine import MeiliEngine
+from search.meili.fields import settings_fingerprint
+from tests.search.samples import VOCABULARY
 
 FILE = Path(__file__).parent / "meilisearch_exchanges.json"
 VOLATILE = ("processingTimeMs", "requestUid", "startedAt", "finishedAt", "duration", "metadata", "details")
@@ -47,6 +50,11 @@ def _steady(answer: Any) -> Any:
     return [_steady(one) for one in answer] if isinstance(answer, list) else answer
 
 
+def _fingerprints() -> dict[str, str]:
+    """Return what stands in a recording for the settings, which change with every word of the vocabulary."""
+    return {"DECLARED": settings_fingerprint(Vocabulary()), "SET_UP": settings_fingerprint(VOCABULARY)}
+
+
 class Recording(requests.Session):
     """A session that notes what was asked and answered; of a task only that it ended."""
 
@@ -65,6 +73,8 @@ class Recording(requests.Session):
         if path.startswith("/tasks/") and said["status"] not in {"succeeded", "failed"}:
             return answer
         text = json.dumps(said).replace(self.index, "INDEX")
+        for name, value in _fingerprints().items():
+            text = text.replace(value, name)
         self.exchanges.append(
             {
                 "request": compared(method.upper(), path, body, self.index),
@@ -98,7 +108,10 @@ class Replaying:
             self.different.append((asked, wanted["request"]))
             return 500, b"{}"
         self.next += 1
-        return wanted["status"], json.dumps(wanted["answer"]).replace("INDEX", self.index).encode()
+        text = json.dumps(wanted["answer"]).replace("INDEX", self.index)
+        for name, value in _fingerprints().items():
+            text = text.replace(name, value)
+        return wanted["status"], text.encode()
 
 
 @contextmanager
