@@ -97,17 +97,22 @@ class Server:
 
     # --- questions
 
-    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the answer to a question that changes nothing; POST where it has a body, else GET."""
-        if time.monotonic() < self._resting_until:
+    def ask(
+        self, path: str, body: Mapping[str, Any] | None = None, *, patiently: bool = False
+    ) -> dict[str, Any]:
+        """Return the answer to a question that changes nothing; POST where it has a body, else GET.
+
+        ``patiently``: nobody waits for the answer, and a server that is busy indexing may take its time.
+        """
+        if time.monotonic() < self._resting_until and not patiently:
             raise SearchUnavailable("resting")
+        asking = self._handing if patiently else self._asking
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                found: dict[str, Any] = (
-                    self._asking.get(path) if body is None else self._asking.post(path, body)
-                )
+                found: dict[str, Any] = asking.get(path) if body is None else asking.post(path, body)
             except MeilisearchTimeoutError as error:
-                self._resting_until = time.monotonic() + REST_SECONDS
+                if not patiently:
+                    self._resting_until = time.monotonic() + REST_SECONDS
                 raise SearchUnavailable(type(error).__name__) from error
             except MeilisearchApiError as error:
                 raise SearchUnavailable(error.code or str(error.status_code)) from error
@@ -225,7 +230,7 @@ class Server:
         until = time.monotonic() + TASK_SECONDS
         pause = 0.002
         while True:
-            found = self.ask(f"tasks/{task}")
+            found = self.ask(f"tasks/{task}", patiently=True)
             status = found.get("status")
             if status == "succeeded":
                 return
