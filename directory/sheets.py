@@ -548,6 +548,8 @@ _OF_PLACES: Final[Mapping[str, Callable[[str], Any]]] = {
     "hours": _hours,
     "accessibility": lambda cell: cell.strip()[:1_000],
 }
+PLACE_COLUMNS: Final = frozenset(_OF_PLACES)
+"""What a row says of places."""
 
 
 def read_row(row: Mapping[str, str], wrong: Callable[[str, str], None]) -> dict[str, Any]:

@@ -317,9 +317,11 @@ class SheetSource(StagedRows):
         staged = self.row("organizations", row, partner, None)
         staged.number = number
         yield staged
-        staged = self.row("places", row, str(number), ("organizations", partner))
-        staged.number = number
-        yield staged
+        # the rows of a partner mostly say the same places again: read back as one, see partners()
+        if at := {key: row[key] for key in row if key in sheets.PLACE_COLUMNS}:
+            staged = self.row("places", at, str(number), ("organizations", partner))
+            staged.number = number
+            yield staged
         if service:
             staged = self.row("services", row, service, ("organizations", partner))
             staged.number = number
@@ -375,7 +377,8 @@ class SheetSource(StagedRows):
                 found = await session.execute(
                     text(
                         "SELECT parent_key, data FROM import_row WHERE run_id = :run AND file = 'places'"
-                        " AND parent_key = ANY(CAST(:keys AS text[])) ORDER BY number"
+                        " AND parent_key = ANY(CAST(:keys AS text[])) GROUP BY parent_key, data"
+                        " ORDER BY min(number)"
                     ),
                     {"run": self._run, "keys": keys},
                 )

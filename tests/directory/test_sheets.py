@@ -425,3 +425,17 @@ def test_a_number_that_was_corrected_leaves_the_others_as_they_are() -> None:
     row = {"phone": "+493556120 (Zentrale)\n0355 612-9"}
     kept = contact_points(row, "", here)
     assert kept == (here[0], ContactPoint(kind=ContactKind.PHONE, value="+493556129"), here[2], here[3])
+
+
+async def test_rows_that_say_the_same_place_make_one(empty_database: Database, tmp_path: Path) -> None:
+    await add_town(empty_database)
+    path = tmp_path / "orte.csv"
+    rows = "".join(
+        f"Verein;Kurs {at};{place}\n" for at, place in enumerate(["Haus B", "Haus A", "Haus B", ""])
+    )
+    path.write_text(f"Partner;Angebot (de);Ort\n{rows}")
+    await take(empty_database, path)
+    async with empty_database.view(SYSTEM) as session:
+        places = (await session.scalars(text("SELECT name FROM location ORDER BY name"))).all()
+        staged = await session.scalar(text("SELECT count(*) FROM service_location"))
+    assert (list(places), staged) == (["Haus A", "Haus B"], 3)
