@@ -590,7 +590,7 @@ async def exclude(work: Work, keys: KeyStore, client_id: UUID, decided_on: date)
     Why is not kept anywhere. Raises NotFound, NotAllowed, InvalidInput (excluded already, day to come).
     """
     client = await _for_lead(work.session, work.actor, client_id, lock=True)
-    if decided_on > work.now.date():
+    if decided_on > local_day(work.now):
         raise InvalidInput("decidedOn", "in-the-future")
     if await work.session.get(Exclusion, client_id) is not None:
         raise InvalidInput("clientId", "excluded-already")

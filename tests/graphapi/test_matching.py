@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 from directory import figures
 from directory.actors import SYSTEM
 from directory.database import Database
+from directory.days import local_day
 from directory.figures import PartnerFigure
 from directory.values import (
     Capacity,
@@ -48,7 +49,7 @@ from tests.graphapi.test_canary import dump
 MATCH = Path("graphql/operations/match-services.graphql").read_text(encoding="utf-8")
 SUGGEST = Path("graphql/operations/suggest.graphql").read_text(encoding="utf-8")
 UNMET = Path("graphql/operations/read-unmet-searches.graphql").read_text(encoding="utf-8")
-TODAY = date.today()  # noqa: DTZ011 - what expires is made relative to the day on which the test runs
+TODAY = local_day(datetime.now(UTC))  # what expires is made relative to the day on which the test runs
 
 
 class Searching(NamedTuple):

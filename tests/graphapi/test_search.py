@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from directory.database import Database
+from directory.days import local_day
 from directory.values import CourseFacts, CourseRun, EligibilityRule, LanguageOffered
 from directory.vocabulary import Answer, CefrLevel, ResidenceStatus
 from graphapi.app import application
@@ -37,7 +38,7 @@ SEARCH = """query($input: SearchServicesInput!, $first: Int! = 20, $after: Strin
     nodes { id }
   }
 }"""
-TODAY = date.today()  # noqa: DTZ011 - courses are made relative to the day on which the test runs
+TODAY = local_day(datetime.now(UTC))  # courses are made relative to the day on which the test runs
 
 
 @pytest.fixture

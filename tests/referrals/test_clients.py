@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
@@ -37,6 +37,7 @@ from referrals.personal_data.keystore import KeyStore
 from referrals.problems import Erased
 from referrals.values import Contact, Identity
 from referrals.vocabulary import ClientPhase
+from tests.referrals.desk import at
 from tests.referrals.town import Town, draft, make_town
 
 CANARY = "Kanarienvogel"
@@ -383,6 +384,17 @@ async def test_only_the_own_lead_imports(database: Database, keys: KeyStore, tow
         with pytest.raises(NotAllowed):
             async with database.work(actor) as work:
                 await import_clients(work, keys, partner_id=town.coordination.id, source="t", raw=entries(1))
+
+
+async def test_a_decision_of_today_counts_from_midnight_in_the_network(
+    database: Database, keys: KeyStore, town: Town, client_id: UUID
+) -> None:
+    async with at(database, datetime(2027, 7, 1, 22, 30, tzinfo=UTC)):  # half past midnight of 2 July
+        with pytest.raises(InvalidInput):
+            async with database.work(town.lead) as work:
+                await exclude(work, keys, client_id, date(2027, 7, 3))
+        async with database.work(town.lead) as work:
+            await exclude(work, keys, client_id, date(2027, 7, 2))
 
 
 async def test_only_a_lead_excludes_and_nobody_else_sees_it(
