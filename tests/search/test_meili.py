@@ -20,6 +20,7 @@ from directory.vocabulary import PublicationState
 from graphapi.embedded import READER, Access
 from search.engine import (
     Batch,
+    Facet,
     FollowingEngine,
     Near,
     SearchQuery,
@@ -87,11 +88,18 @@ class Both:
             return None
 
     def alike(self) -> bool:
-        """Whether both engines have the same services in the same versions."""
+        """Whether both engines have the same services in the same versions, and answer alike."""
         try:
-            return self.remote.versions() == self.local.versions()
+            return self.remote.versions() == self.local.versions() and all(
+                self._told(self.remote, text) == self._told(self.local, text)
+                for text in ("", "Kurs", "Deutschkurs", "Kurs 1 17", "Deutschkors")
+            )
         except SearchUnavailable:
             return False
+
+    def _told(self, engine: FollowingEngine, text: str) -> Any:
+        found = find(engine, text, facets=frozenset(Facet), first=100)
+        return found.total, found.facets, found.relaxed, set(ids(found)) if found.total <= 100 else None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
