@@ -77,4 +77,4 @@ $(VENV)/.installed-lint: $(VENV)/.installed-test
 $(VENV)/.assets: $(VENV)/.installed graphql/graphapi/web/assets/package-lock.json
 	@$(BIN)/spurwechsel assets && touch $@ || echo "The pages will be plainly styled."
 
-.PHONY: help demo test slow torture search-quality smoke browser check schema constraints clean
+.PHONY: help demo test slow torture search-quality search-scale smoke browser check schema constraints clean
