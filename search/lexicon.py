@@ -29,9 +29,9 @@ STOP_WORDS: Final = frozenset(
 
 OTHER_STOP_WORDS: Final = frozenset(
     """
-    au aux avec ce comment dans de des du elle en est et faire il je la le les leur ma mes mon nos notre nous
-    où par peut peux pour puis quand que quel quelle qui sa ses sont sur trouver un une veux vos votre vous
-    в во для до за и из или как где когда кто ли мне мой моя мы на надо найти нужна нужен нужно о от по при
+    aux avec ce comment dans de des du elle en est et faire il je la le les leur ma mes mon nos notre nous
+    où par peut peux pour puis quand que quel qui sa ses sont sur un une veux vos votre vous
+    в во для до за и из или как где когда кто ли мне мой моя мы на надо нужна нужен нужно о от по при
     с со у хочу чтобы что это я
     або де є з й коли мені мій моя ми на про потрібен потрібна потрібно та те хто чи що щоб як яка який які
     أريد اريد أنا انا إلى الى أن ان أين اين التي الذي عن على في كيف لي ما ماذا مع من متى هل هو هي هذا هذه و

@@ -19,6 +19,7 @@ from search.engine import FollowingEngine, SearchUnavailable
 from search.follower import Follower, Verification
 from search.leading import DatabaseLock
 from search.local import LocalEngine
+from search.meaning import model
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a command waits for the process that writes to step aside: it may be rebuilding."""
@@ -49,7 +50,8 @@ def engines_of(settings: Settings, reader_url: str) -> list[KeptEngine]:
         # Hosts that share a server and a database are one installation: one of them writes.
         lock = DatabaseLock(reader_url, "search index on Meilisearch")
         kept.append(KeptEngine(MeiliEngine(settings.meili_url, key, lock), lock))
-    return [*kept, KeptEngine(LocalEngine(settings.data / "search"), None)]
+    meaning = model() if settings.search_meaning else None
+    return [*kept, KeptEngine(LocalEngine(settings.data / "search", meaning), None)]
 
 
 search_cli = typer.Typer(no_args_is_help=True, help="Look after the search indexes.")

@@ -97,6 +97,14 @@ def test_a_wrong_setting_is_refused_by_its_name(
         assert hidden not in str(refused.value)
 
 
+def test_search_by_meaning_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEARCH_MEANING", "true")
+    monkeypatch.setattr("search.meaning.PACKAGE", "no_such_package")
+
+    with pytest.raises(SettingsRefused, match="SEARCH_MEANING"):
+        read_settings()
+
+
 def test_a_complete_production_configuration_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPURWECHSEL_ENVIRONMENT", "production")
     monkeypatch.setenv("DATABASE_URL", "postgresql://spurwechsel_app@db/spurwechsel")
