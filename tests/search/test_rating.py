@@ -327,7 +327,7 @@ def test_a_better_value_in_one_criterion_never_lowers_the_rank(
     name = data.draw(st.sampled_from(sorted(steps)))
     ranks = []
     for step in steps[name]:
-        given_ = {"figure": known, "distance_km": km, "bridges": bridges}
+        given_: dict[str, Any] = {"figure": known, "distance_km": km, "bridges": bridges}
         given_ |= {key: value for key, value in step.items() if key in given_}
         fields = {key: value for key, value in step.items() if key not in given_}
         value = rate(replace(one, **fields), situation, REGULATED, distance_asked=True, **given_)
