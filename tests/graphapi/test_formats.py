@@ -478,9 +478,7 @@ async def test_a_draft_and_nothing_look_the_same(
     assert answers[0].json() == answers[1].json()
 
 
-@pytest.mark.parametrize(
-    "file", ["x.pdf", ".pdf", f"{UUID(int=9)}.exe", f"{UUID(int=9)}", "..%2f.pdf", "x" * 80]
-)
+@pytest.mark.parametrize("file", ["x.pdf", ".pdf", f"{UUID(int=9)}.exe", "..%2f.pdf", "x" * 80])
 async def test_what_is_no_entry_is_not_found(api: Api, file: str) -> None:
     assert (await api.http.get(f"/services/{file}")).status_code in {400, 404}
 

@@ -88,6 +88,8 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     @get("/partners/{file:str}")
     async def partner_file(file: File, request: AnyRequest, language: Language = None) -> Response[bytes]:
         """Give a partner as .jsonld, .vcf (vCard 4.0), .ics (opening hours) or .pdf (handout)."""
+        if (page := _page("partner", file)) is not None:
+            return page
         id_, suffix = _parsed(file)
         at = database.clock()
         spoken = _spoken(request, language)
@@ -121,6 +123,8 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     @get("/services/{file:str}")
     async def service_file(file: File, request: AnyRequest, language: Language = None) -> Response[bytes]:
         """Give a service as .jsonld, .vcf (vCard 4.0), .ics (hours and runs) or .pdf (handout)."""
+        if (page := _page("service", file)) is not None:
+            return page
         id_, suffix = _parsed(file)
         at = database.clock()
         spoken = _spoken(request, language)
@@ -163,6 +167,14 @@ async def _published(reading: Awaitable[T | None]) -> T:
     if found is None:
         raise NotFoundException(detail="No such entry.")
     return found
+
+
+def _page(kind: str, file: str) -> Response[bytes] | None:
+    """Lead who names no format to the page for people: an entry's own address is one to look at."""
+    try:
+        return Response(b"", status_code=303, headers={"location": f"/{kind}/{UUID(file)}"})
+    except ValueError:
+        return None
 
 
 def _parsed(file: str) -> tuple[UUID, str]:

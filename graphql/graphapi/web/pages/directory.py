@@ -1,14 +1,73 @@
-"""Public pages of the directory: search."""
+"""Public pages of the directory: search with filters and map, services, partners, "something is wrong here".
+
+Everything that was chosen stands in the address, so that a search can be kept, sent and repeated.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
 
-from graphapi.web.routes import Entry, page
-from graphapi.web.translations import N_
+from graphapi.formats import handout
+from graphapi.messages import preferred_languages
+from graphapi.relay import global_id, read_id
+from graphapi.web import labels
+from graphapi.web.routes import Entry, action, page
+from graphapi.web.running import Stopped
+from graphapi.web.translations import LANGUAGES, N_
 from graphapi.web.visiting import Answer, Visit
 
-PAGE: int = 20
+PAGE: Final = 20
+ON_MAP: Final = 50
+"""Services whose places are shown on one map, at most."""
+
+LONGEST: Final = 200
+"""Characters of what is searched for."""
+
+SUGGESTED: Final = 8
+SHOWN_VALUES: Final = 8
+"""Values of a filter that are shown at once; the others wait behind "more"."""
+
+_TAG: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+LEVELS: Final = ("A0", "A1", "A2", "B1", "B2", "C1", "C2")
+FACETS: Final = ("TOPIC", "KIND", "LANGUAGE", "PARTNER_KIND")
+
+CORRECTABLE: Final = {
+    "SERVICE": ("CAPACITY", "ELIGIBILITY", "TITLE", "DESCRIPTION", "WEBSITE", "PHONE", "EMAIL", "EXISTENCE"),
+    "PARTNER": ("TITLE", "DESCRIPTION", "WEBSITE", "PHONE", "EMAIL", "EXISTENCE"),
+}
+
+_TOPICS: dict[str, tuple[float, dict[str, str]]] = {}
+TOPICS_KEPT: Final = 60.0
+"""Seconds that the names of topics are kept; a search shows them with every answer."""
+
+
+async def _topics(visit: Visit) -> Mapping[str, str]:
+    until, found = _TOPICS.get(visit.language, (0.0, {}))
+    if until < time.monotonic():
+        told = await visit.ask("read-vocabulary")
+        found = {one["topic"]["code"]: one["topic"]["label"]["text"] for one in told["topics"]}
+        _TOPICS[visit.language] = (time.monotonic() + TOPICS_KEPT, found)
+    return found
+
+
+def _read_in(visit: Visit) -> str:
+    """Have texts of entries in the reader's language, also one that the pages themselves do not speak.
+
+    That is the one chosen on the page (``in``), else the browser's first; return it.
+    """
+    browser = preferred_languages(visit.headers.get("accept-language"))
+    own = next((tag for tag in browser[:1] if tag.split("-")[0].lower() not in LANGUAGES), "")
+    chosen = visit.query.get("in") if _TAG.fullmatch(visit.query.get("in")) else own
+    if chosen:
+        visit.languages = tuple(dict.fromkeys((chosen, *visit.languages)))
+    return chosen or visit.language
+
+
+# --- Search ---------------------------------------------------------------------------------------------
 
 
 @page(
@@ -16,6 +75,236 @@ PAGE: int = 20
 )
 async def search(visit: Visit) -> Answer:
     """Show what was found; all that was chosen stands in the address."""
-    input_: dict[str, Any] = {"text": visit.query.get("text")[:200]}
-    found = await visit.find("search-services", input=input_, first=PAGE, after=visit.query.given("after"))
-    return visit.page("public/search.html", part="public/_found.html", found=found)
+    _read_in(visit)
+    asked = visit.query
+    level = asked.get("level") if asked.get("level") in LEVELS else None
+    course: dict[str, Any] = {"levelFrom": level, "levelTo": level} if level else {}
+    course |= {name: True for name in ("childcare", "womenOnly") if asked.get(name) == "true"}
+    chosen = {
+        "kinds": _known("ServiceKind", asked.all("kinds")),
+        "topics": asked.all("topics")[:20],
+        "languages": asked.all("languages")[:20],
+        "partnerKinds": _known("PartnerKind", asked.all("partnerKinds")),
+    }
+    filters: dict[str, Any] = dict(chosen)
+    if course:
+        filters["course"] = course
+    if asked.get("open") == "true":
+        filters["openCapacityOn"] = visit.today.isoformat()
+    on_map = asked.get("view") == "map"
+    found = await visit.find(
+        "search-services",
+        input={"text": asked.get("text")[:LONGEST], "filters": filters, "facets": list(FACETS)},
+        first=ON_MAP if on_map else PAGE,
+        after=asked.given("after"),
+    )
+    topics = await _topics(visit)
+    counts = {one["facet"]: one["values"] for one in found["facets"]}
+    groups = [
+        _group("topics", visit.gettext("Topic"), counts["TOPIC"], chosen["topics"], topics),
+        _group(
+            "languages", visit.gettext("Language"), counts["LANGUAGE"], chosen["languages"], _Tongues(visit)
+        ),
+        _group(
+            "kinds",
+            visit.gettext("What is done"),
+            counts["KIND"],
+            chosen["kinds"],
+            _Words("ServiceKind", visit),
+        ),
+        _group(
+            "partnerKinds",
+            visit.gettext("Who offers it"),
+            counts["PARTNER_KIND"],
+            chosen["partnerKinds"],
+            _Words("PartnerKind", visit),
+        ),
+    ]
+    return visit.page(
+        "public/search.html",
+        part="public/_search.html",
+        found=found,
+        groups=groups,
+        levels=[(one, labels.label("CefrLevel", one, visit.language)) for one in LEVELS],
+        level=level or "",
+        active=_active(visit, groups, level),
+        on_map=on_map,
+        uuid=_uuid,
+    )
+
+
+def _known(enum: str, given: list[str]) -> list[str]:
+    names = {member.name for member in labels.enum_of(enum)}
+    return [name for name in dict.fromkeys(given) if name in names]
+
+
+class _Words(dict[str, str]):
+    """The words for the values of an enum, where they are needed."""
+
+    def __init__(self, enum: str, visit: Visit) -> None:
+        super().__init__(labels.options(enum, visit.language))
+
+
+class _Tongues(dict[str, str]):
+    """The names of languages, where they are needed."""
+
+    def __init__(self, visit: Visit) -> None:
+        super().__init__()
+        self._language = visit.language
+
+    def get(self, tag: str, otherwise: Any = None) -> Any:
+        return labels.tongue(tag, self._language)
+
+
+def _group(
+    name: str, legend: str, counts: list[dict[str, Any]], chosen: list[str], words: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a filter with its values: what is chosen first, then by number; nothing that finds nothing."""
+    number = {one["value"]: one["count"] for one in counts}
+    values = [*dict.fromkeys(chosen), *(value for value in number if value not in chosen)]
+    options = [
+        {"value": v, "text": words.get(v, v), "count": number.get(v, 0), "chosen": v in chosen}
+        for v in values
+    ]
+    shown = max(SHOWN_VALUES, len(chosen))
+    return {"name": name, "legend": legend, "first": options[:shown], "more": options[shown:]}
+
+
+def _active(visit: Visit, groups: list[dict[str, Any]], level: str | None) -> list[tuple[str, str]]:
+    """Return what is chosen, in words, each with the address without it."""
+    active = []
+    for group in groups:
+        for option in (*group["first"], *group["more"]):
+            if option["chosen"]:
+                left = [value for value in visit.query.all(group["name"]) if value != option["value"]]
+                active.append((option["text"], visit.address_with(**{group["name"]: left, "after": None})))
+    if level:
+        active.append(
+            (visit.gettext("Level %(level)s") % {"level": level}, visit.address_with(level=None, after=None))
+        )
+    for name, text in (
+        ("open", visit.gettext("with free places")),
+        ("childcare", visit.gettext("with childcare")),
+        ("womenOnly", visit.gettext("for women only")),
+    ):
+        if visit.query.get(name) == "true":
+            active.append((text, visit.address_with(**{name: None, "after": None})))
+    return active
+
+
+@page("/search/suggestions")
+async def suggestions(visit: Visit) -> Answer:
+    """Offer words while somebody types; comfort only, the search takes any words."""
+    prefix = visit.query.get("text")[:60]
+    offered = (
+        (await visit.ask("suggest", prefix=prefix, first=SUGGESTED))["suggest"] if len(prefix) > 1 else []
+    )
+    return visit.page("public/_suggestions.html", offered=offered, uuid=_uuid)
+
+
+# --- Entries --------------------------------------------------------------------------------------------
+
+
+def _uuid(id_: str) -> str:
+    """Return the UUID of a service or partner: what stands in addresses."""
+    found = read_id(id_, "Service") or read_id(id_, "Partner")
+    return str(found) if found else ""
+
+
+def _asked(kind: str, given: str) -> str:
+    """Return the global id of an entry whose UUID stands in an address; raises Stopped (404)."""
+    try:
+        return global_id(kind, UUID(given))
+    except ValueError:
+        raise Stopped(404, "NOT_FOUND") from None
+
+
+@page("/service/{id:str}")
+async def service(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the address
+    """Show a service; one that was merged into another leads there."""
+    _read_in(visit)
+    found = await visit.find("read-service", id=_asked("Service", id))
+    if _uuid(found["id"]) != str(UUID(id)):
+        return visit.go(f"/service/{_uuid(found['id'])}")
+    return _service(visit, found)
+
+
+def _service(visit: Visit, found: dict[str, Any]) -> Answer:
+    return visit.page(
+        "public/service.html",
+        service=found,
+        id=_uuid(found["id"]),
+        partner_id=_uuid(found["partner"]["id"]),
+        written_in=[
+            (one["language"], labels.tongue(one["language"], one["language"])) for one in found["titles"]
+        ],
+        handouts=_handouts(),
+        fields=_fields(visit, "SERVICE"),
+    )
+
+
+@page("/partner/{id:str}")
+async def partner(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the address
+    """Show an organisation with its services; one that was merged into another leads there."""
+    _read_in(visit)
+    found = await visit.find("read-partner", id=_asked("Partner", id), services=50)
+    if _uuid(found["id"]) != str(UUID(id)):
+        return visit.go(f"/partner/{_uuid(found['id'])}")
+    return _partner(visit, found)
+
+
+def _partner(visit: Visit, found: dict[str, Any]) -> Answer:
+    return visit.page(
+        "public/partner.html",
+        partner=found,
+        id=_uuid(found["id"]),
+        uuid=_uuid,
+        handouts=_handouts(),
+        fields=_fields(visit, "PARTNER"),
+    )
+
+
+def _handouts() -> list[tuple[str, str]]:
+    """Return the languages of handouts, each by its own name."""
+    return [(tag, labels.tongue(tag, tag)) for tag in handout.languages()]
+
+
+def _fields(visit: Visit, kind: str) -> list[tuple[str, str]]:
+    return labels.options("ChangeField", visit.language, CORRECTABLE[kind])
+
+
+@action("/service/{id:str}/correction")
+async def correct_service(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the address
+    """Take what should stand there instead; from anybody."""
+    if await _correct(visit, _asked("Service", id)):
+        return visit.go(f"/service/{id}", said=_thanks(visit))
+    return _service(visit, await visit.find("read-service", id=_asked("Service", id)))
+
+
+@action("/partner/{id:str}/correction")
+async def correct_partner(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the address
+    """Take what should stand there instead; from anybody."""
+    if await _correct(visit, _asked("Partner", id)):
+        return visit.go(f"/partner/{id}", said=_thanks(visit))
+    return _partner(visit, await visit.find("read-partner", id=_asked("Partner", id), services=50))
+
+
+async def _correct(visit: Visit, id_: str) -> bool:
+    field = visit.form.get("field")
+    if field not in {member.name for member in labels.enum_of("ChangeField")}:
+        visit.refuse("field", visit.gettext("Please say what is wrong."))
+        return False
+    if not visit.form.get("value") and not visit.form.get("remark"):
+        visit.refuse("value", visit.gettext("Please say what should stand there instead."))
+        return False
+    given = {
+        "id": id_,
+        "field": field,
+        "value": visit.form.given("value"),
+        "remark": visit.form.given("remark"),
+    }
+    return (await visit.change("suggest-correction", given)).done
+
+
+def _thanks(visit: Visit) -> str:
+    return visit.gettext("Thank you. Who keeps this entry will look at it; until then it stays as it is.")

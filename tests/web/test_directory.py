@@ -1,0 +1,143 @@
+"""Public pages: search with filters in the address, entries, "something is wrong here"."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from directory import catalogue
+from directory.actors import SYSTEM, Role
+from directory.database import Database
+from tests.graphapi.conftest import World, make_member, make_service
+from tests.web.conftest import Web, number_of
+
+HOSTILE = '"><script>alert(1)</script>'
+
+
+@pytest.fixture
+async def course(web: Web, world: World, database: Database) -> str:
+    """Return the UUID of a published service with an own word in its title."""
+    made = await make_service(database, world.partner, "Zwiebelkuchenkurs")
+    await web.found_by_search()
+    return str(made)
+
+
+async def test_what_was_searched_for_is_found_and_leads_to_the_entry(web: Web, course: str) -> None:
+    found = await web.get("/search", text="Zwiebelkuchenkurs", language="de")
+    assert found.status_code == 200
+    assert f'href="/service/{course}"' in found.text
+    entry = await web.get(f"/service/{course}", language="de")
+    assert entry.status_code == 200
+    assert "Zwiebelkuchenkurs" in entry.text
+    assert "Hier stimmt etwas nicht" in entry.text
+    assert f'type="application/ld+json" href="/services/{course}.jsonld"' in entry.text
+
+
+@pytest.mark.parametrize("role", [None, "staff", "stranger"])
+async def test_everybody_reads_entries(
+    web: Web, world: World, database: Database, course: str, role: Any
+) -> None:
+    if role == "staff":
+        await web.sign_in(world.staff_member)
+    elif role == "stranger":
+        member, _ = await make_member(database, world.other_partner, Role.PARTNER_MEMBER)
+        await web.sign_in(member)
+    for path in ("/search", f"/service/{course}", f"/partner/{world.partner}"):
+        assert (await web.get(path)).status_code == 200, path
+
+
+async def test_filters_stand_in_the_address_and_are_taken_away_one_by_one(web: Web, course: str) -> None:
+    page = await web.get("/search?kinds=QUALIFICATION&languages=ar&level=B1&childcare=true&kinds=nonsense")
+    assert page.status_code == 200
+    for name in ("kinds=QUALIFICATION", "languages=ar", "level=B1", "childcare=true"):
+        assert name in page.text
+    assert 'value="nonsense"' not in page.text
+    assert page.text.count('class="kern-link chosen"') == 4
+    assert "Nothing fits these words and filters" in page.text
+    part = await web.http.get(
+        "/search?text=xyzzyqwrtz", headers={"hx-request": "true", "accept-language": "en"}
+    )
+    assert "<html" not in part.text
+    assert "Nothing fits these words" in part.text
+
+
+@pytest.mark.parametrize("name", ["text", "topics", "languages", "kinds", "level", "view", "after", "open"])
+async def test_scripts_in_the_address_are_text(web: Web, name: str) -> None:
+    page = await web.get("/search", **{name: HOSTILE})
+    assert page.status_code in {200, 422}
+    assert "<script>alert" not in page.text
+
+
+async def test_suggestions_are_offered_while_typing(web: Web, course: str) -> None:
+    offered = await web.get("/search/suggestions", text="Zwiebelku")
+    assert "/search?text=Zwiebelkuchenkurs" in offered.text
+    assert "<html" not in offered.text
+    assert "<a" not in (await web.get("/search/suggestions", text="Z")).text
+
+
+@pytest.mark.parametrize(
+    "path", ["/service/nonsense", "/partner/1", f"/service/{uuid4()}", f"/partner/{uuid4()}"]
+)
+async def test_what_is_not_there_is_said(web: Web, path: str) -> None:
+    assert (await web.get(path)).status_code == 404
+
+
+async def test_a_hidden_entry_is_for_its_partner_only(web: Web, world: World, database: Database) -> None:
+    hidden = await make_service(database, world.partner, "Versteckt", published=False)
+    assert (await web.get(f"/service/{hidden}")).status_code == 404
+    await web.sign_in(world.staff_member)
+    page = await web.get(f"/service/{hidden}")
+    assert page.status_code == 200
+    assert "This entry is not public" in page.text
+
+
+async def test_addresses_of_entries_without_a_format_lead_to_their_pages(web: Web, course: str) -> None:
+    for old, new in (("services", "service"), ("partners", "partner")):
+        led = await web.get(f"/{old}/{course}")
+        assert (led.status_code, led.headers["location"]) == (303, f"/{new}/{course}")
+    assert (await web.get("/services/nonsense")).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["service", "partner"])
+async def test_anybody_says_what_is_wrong(web: Web, world: World, course: str, kind: str) -> None:
+    path = f"/{kind}/{course if kind == 'service' else world.partner}"
+    number = number_of(await web.get(path))
+    said = {"field": "WEBSITE", "value": "https://example.org/new", "remark": ""}
+    taken = await web.post(f"{path}/correction", said, number=number)
+    assert (taken.status_code, taken.headers["location"]) == (303, path)
+    assert "Thank you" in (await web.get(path)).text
+
+    for given, wrong in (({}, "field"), ({"field": "WEBSITE"}, "value"), ({"field": HOSTILE}, "field")):
+        refused = await web.post(f"{path}/correction", given, number=number)
+        assert refused.status_code == 422, given
+        assert f'href="#field-{wrong}"' in refused.text
+        assert "<script>alert" not in refused.text
+    typed = await web.post(f"{path}/correction", {"remark": HOSTILE}, number=number)
+    assert "&lt;script&gt;" in typed.text
+    assert (await web.post(f"{path}/correction", said, number="wrong")).status_code == 403
+
+
+async def test_scripts_in_entries_are_text(web: Web, world: World, database: Database) -> None:
+    async with database.work(SYSTEM) as work:
+        saved = await catalogue.create_partner(
+            work,
+            catalogue.PartnerDraft(
+                municipality_id=world.municipality,
+                kind="FREE_PROVIDER",  # type: ignore[arg-type]
+                name=HOSTILE,
+                description={"de": HOSTILE, "ar": f"{HOSTILE} عربي"},
+            ),
+        )
+        await work.session.flush()
+        await catalogue.publish_partner(work, saved.id, expected_version=saved.version)
+    made = await make_service(database, saved.id, f"Zwetschgen{HOSTILE}")
+    await web.found_by_search()
+    for language in ("de", "ar"):
+        for path in (f"/partner/{saved.id}", f"/service/{made}", "/search?text=Zwetschgen"):
+            page = await web.get(path, language=language)
+            assert page.status_code == 200
+            assert "<script>alert" not in page.text
+    arabic = (await web.get(f"/partner/{saved.id}", language="ar,de")).text
+    assert '<span lang="ar" dir="rtl">' in arabic
