@@ -517,6 +517,7 @@ TABLE: Final = (
     Step("browse-inbox", "course_provider", given(filter={"states": ["SENT"]})),
     Step("acknowledge-referral", "course_provider", of("referral"), R, "referral"),
     Step("read-package", "course_provider", lambda seen: {"id": seen["referral"]["id"]}),
+    Step("work-on-referral", "course_provider", lambda seen: {"id": seen["referral"]["id"]}),
     Step("ask-about-referral", "course_provider", of("referral", question="Ab wann?"), R, "referral"),
     Step("answer-question", "coordinator", of("referral", answer="Sofort."), R, "referral"),
     Step("waitlist-referral", "course_provider", of("referral", expectedWeek=day(14)), R, "referral"),
