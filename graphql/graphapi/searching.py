@@ -41,6 +41,7 @@ class KeptEngine(NamedTuple):
 def engines_of(settings: Settings, reader_url: str) -> list[KeptEngine]:
     """Return the engines in the order they are asked: Meilisearch where it is set, then the local."""
     kept: list[KeptEngine] = []
+    meaning = model() if settings.search_meaning else None
     if settings.meili_url is not None:
         from search.meili.engine import (
             MeiliEngine,
@@ -49,8 +50,7 @@ def engines_of(settings: Settings, reader_url: str) -> list[KeptEngine]:
         key = settings.meili_key.get_secret_value() if settings.meili_key is not None else None
         # Hosts that share a server and a database are one installation: one of them writes.
         lock = DatabaseLock(reader_url, "search index on Meilisearch")
-        kept.append(KeptEngine(MeiliEngine(settings.meili_url, key, lock), lock))
-    meaning = model() if settings.search_meaning else None
+        kept.append(KeptEngine(MeiliEngine(settings.meili_url, key, lock, meaning=meaning), lock))
     return [*kept, KeptEngine(LocalEngine(settings.data / "search", meaning), None)]
 
 

@@ -227,7 +227,7 @@ class Settings(BaseSettings):
         bool,
         Field(
             validation_alias="SEARCH_MEANING",
-            description="Whether the local index also finds by meaning (`true`), with a model that runs in "
+            description="Whether searches also find by meaning (`true`), with a model that runs in "
             "the process: 150 MB, and 20 ms for each service that is indexed. Needs the extra `meaning`.",
         ),
     ] = False

@@ -28,9 +28,10 @@ from search.engine import (
     SearchUnavailable,
     Vocabulary,
 )
+from search.meaning import DIMENSIONS, Model, text_of
 from search.meili.fields import SHAPE, settings, settings_fingerprint, to_documents
 from search.meili.filters import SERVICES, is_one
-from search.meili.searching import Search
+from search.meili.searching import EMBEDDER, Search
 from search.meili.server import Server, TaskFailed
 from search.meili.states import PAGE, States
 from search.policy import may_be_found
@@ -73,11 +74,21 @@ class MeiliEngine:
 
     name = "meilisearch"
 
-    def __init__(self, url: str, key: str | None, lock: Lock, *, prefix: str = "spurwechsel") -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        lock: Lock,
+        *,
+        prefix: str = "spurwechsel",
+        meaning: Model | None = None,
+    ) -> None:
         self.server = Server(url, key)
+        self.meaning = meaning
         self._lock = lock
         self._prefix = f"{prefix}-services"
-        self.index = f"{self._prefix}-{SHAPE}"
+        shape = SHAPE if meaning is None else f"{SHAPE}-{meaning.name.replace('.', '_')}"
+        self.index = f"{self._prefix}-{shape}"
         self._writing = threading.Lock()
         self._states = States(self.server, self.index)
 
@@ -86,7 +97,7 @@ class MeiliEngine:
     def search(self, query: SearchQuery) -> SearchResult:
         """Answer a checked query; raises SearchUnavailable when the server or the index is away."""
         try:
-            return Search(self.server, self.index, query, self._states).result()
+            return Search(self.server, self.index, query, self._states, self.meaning).result()
         except (KeyError, TypeError, msgspec.MsgspecError) as error:
             raise SearchUnavailable(type(error).__name__) from error  # an answer of another shape
 
@@ -173,7 +184,9 @@ class MeiliEngine:
                 raise SearchUnavailable("there is no index")
             known = {} if batch.forced else self.versions([service.id for service in batch.documents])
             newer = [service for service in batch.documents if service.version > known.get(service.id, 0)]
-            writer = _Writer(self.server, self.index, vocabulary, kept[1]["made"], kept[1]["settings"])
+            writer = _Writer(
+                self.server, self.index, vocabulary, kept[1]["made"], kept[1]["settings"], self.meaning
+            )
             refused = writer.write(newer, batch.removed, batch.position)
             if writer.left:
                 self._sweep()
@@ -212,10 +225,23 @@ def _declared() -> str:
     return settings_fingerprint(Vocabulary())
 
 
+VECTORS: Final = "_vectors"
+EMBEDDERS: Final = {EMBEDDER: {"source": "userProvided", "dimensions": DIMENSIONS}}
+
+
 class _Writer:
     """Writes services with the position into one index."""
 
-    def __init__(self, server: Server, index: str, vocabulary: Vocabulary, made: str, set_up: str) -> None:
+    def __init__(
+        self,
+        server: Server,
+        index: str,
+        vocabulary: Vocabulary,
+        made: str,
+        set_up: str,
+        meaning: Model | None,
+    ) -> None:
+        self._meaning = meaning
         self._server = server
         self._index = index
         self._vocabulary = vocabulary
@@ -262,7 +288,21 @@ class _Writer:
                 made[str(service.id)] = [_gone(service.id)]
         for id_ in removed:
             made.setdefault(str(id_), [_gone(id_)])
+        self._add_meanings([one for one in services if may_be_found(one) and one.id not in refused], made)
         return made, refused
+
+    def _add_meanings(self, services: Sequence[ServiceDocument], made: Made) -> None:
+        if self._meaning is not None and services:
+            vectors = self._meaning.vectors([text_of(service) for service in services])
+            for service, vector in zip(services, vectors, strict=True):
+                made[str(service.id)][0][VECTORS] = {EMBEDDER: [round(float(one), 4) for one in vector]}
+
+    def shaped(self, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return documents that say, where meanings are kept, also that they have none."""
+        if self._meaning is not None:
+            for one in documents:
+                one.setdefault(VECTORS, {EMBEDDER: None})
+        return documents
 
     def put_later(self, made: Made) -> int | None:
         """Hand over without waiting; return the task, None if there is nothing to do."""
@@ -272,10 +312,10 @@ class _Writer:
     def _together(self, made: Made) -> list[dict[str, Any]]:
         documents = {one["id"]: one for several in made.values() for one in several}
         self.left = self.left or any(one["meta"] == GONE for one in documents.values())
-        return list(documents.values())
+        return self.shaped(list(documents.values()))
 
     def _put(self, made: Made, last: Sequence[dict[str, Any]]) -> None:
-        everything = [*self._together(made), *last]
+        everything = [*self._together(made), *self.shaped(list(last))]
         if everything:
             self._server.put(self._index, everything)
 
@@ -327,9 +367,10 @@ class MeiliRebuild:
         self._refused: dict[UUID, str] = {}
         self._waiting: deque[tuple[int, Made]] = deque()
         made, set_up = token_hex(8), settings_fingerprint(vocabulary)
-        self._writer = _Writer(self._server, index, vocabulary, made, set_up)
+        self._writer = _Writer(self._server, index, vocabulary, made, set_up, engine.meaning)
         self._server.create(index)
-        self._server.set_up(index, settings(vocabulary))
+        embedders = {"embedders": EMBEDDERS} if engine.meaning is not None else {}
+        self._server.set_up(index, settings(vocabulary) | embedders)
         self._whole = {"id": WHOLE, "meta": WHOLE, "made": made, "settings": set_up, "declared": _declared()}
 
     def apply(self, batch: Batch) -> Mapping[UUID, str]:
@@ -369,7 +410,8 @@ class MeiliRebuild:
             self._settle(0)
             if self._writer.left:
                 self._server.delete(self._index, is_one("meta", GONE))
-            self._server.put(self._index, [self._whole, self._writer.position(self._position, self._refused)])
+            last = [self._whole, self._writer.position(self._position, self._refused)]
+            self._server.put(self._index, self._writer.shaped(last))
             if not self._engine.lead():
                 raise SearchUnavailable("another process writes")
             self._server.swap(self._index, self._engine.index)

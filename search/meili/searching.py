@@ -34,6 +34,7 @@ from search.engine import (
 from search.expansion import Unit, units, weight_of_others
 from search.fields import SECTIONS
 from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
+from search.meaning import LEAST_LIKENESS, NEAREST, POINTS, Model
 from search.meili.fields import Place, places_field, weights_field
 from search.meili.filters import (
     SERVICES,
@@ -82,6 +83,9 @@ MOST_LEVELS: Final = 6
 
 TITLE_PICKED: Final = 0.6
 """What a rare word in a title counts besides, against one that stands anywhere."""
+
+EMBEDDER: Final = "meaning"
+"""What the server calls the model of meanings."""
 
 PARTS_SHARE: Final = 0.65
 """How much of what the index keeps of a stem it counts for among the parts of words."""
@@ -252,7 +256,16 @@ class Part(NamedTuple):
 class Search:
     """One search over one state of an index."""
 
-    def __init__(self, server: Server, index: str, query: SearchQuery, states: States) -> None:
+    def __init__(
+        self,
+        server: Server,
+        index: str,
+        query: SearchQuery,
+        states: States,
+        meaning: Model | None = None,
+    ) -> None:
+        self.meaning = meaning
+        self.near: dict[str, float] = {}
         self.server = server
         self.index = index
         self.query = query
@@ -262,6 +275,7 @@ class Search:
         self.nothing = bool(query.text.strip()) and not self.asked
         self.judged = Judged(Known())
         self.units: list[MeantUnit] = []
+        self.loosely = False
         self.meant: list[Meant] = []
         self.needed: list[str] = []
         self.wrong: list[str] = []
@@ -360,7 +374,31 @@ class Search:
             self.judged = self.states.judged(state)
         self.needed = [SERVICES, *conditions(query.filters, self.judged)]
         self.wrong = misfits(query.situation, self.judged) if query.situation is not None else []
+        if self.meaning is not None and self.units:
+            self.near = self._nearest(self.meaning)
         return state
+
+    def _nearest(self, meaning: Model) -> dict[str, float]:
+        """Return what services nearest in meaning get for it, by id; only those that meet the filters."""
+        asked = {
+            "indexUid": self.index,
+            "q": "",
+            "vector": [round(float(one), 4) for one in meaning.question(self.query.text)],
+            "hybrid": {"embedder": EMBEDDER, "semanticRatio": 1.0},
+            "filter": every(self.needed),
+            "limit": NEAREST + 1,
+            "showRankingScore": True,
+            "attributesToRetrieve": ["id"],
+        }
+        (answer,) = self.server.searches([asked])
+        # The server tells half of one plus the cosine.
+        likeness = {hit["id"]: 2 * float(hit["_rankingScore"]) - 1 for hit in answer["hits"]}
+        edge = max(min(likeness.values(), default=0.0), 0.0)
+        return {
+            id_: POINTS * (one - edge)
+            for id_, one in likeness.items()
+            if one >= LEAST_LIKENESS and one > edge
+        }
 
     def _unit(self, unit: Unit, state: State, there: Mapping[Form, int]) -> MeantUnit:
         others = tuple(other for other in unit.others if all(there["stems", base] for base in other))
@@ -404,8 +442,10 @@ class Search:
     def _by_words(self, relaxed: bool) -> list[str]:
         if not self.meant:
             return []
-        if relaxed or len(self.units) > MANDATORY_WORDS:
-            return [either([unit.loose for unit in self.units])]
+        self.loosely = relaxed or len(self.units) > MANDATORY_WORDS
+        if self.loosely:
+            found = [unit.loose for unit in self.units]
+            return [either([*found, is_any("id", sorted(self.near))] if self.near else found)]
         return [unit.strict for unit in self.units]
 
     def _ask(self, relaxed: bool) -> tuple[str, list[Part]]:
@@ -505,9 +545,17 @@ class Search:
         return found
 
     def _weighed(self, part: Part) -> Sequence[Mapping[str, Any]]:
-        """Return the hits that are ordered by their words: all of a few, of many those that can be best."""
+        """Return the hits that are ordered: all of a few, of many those that can be best."""
         if part.total == len(part.hits):
             return part.hits
+        if not (self.loosely and self.near):
+            return self._weighed_by_words(part)
+        near = self._listing(every([part.condition, is_any("id", sorted(self.near))]), NEAREST)
+        (answer,) = self.server.searches([near])
+        found = {hit["id"]: hit for hit in (*self._weighed_by_words(part), *answer["hits"])}
+        return list(found.values())
+
+    def _weighed_by_words(self, part: Part) -> Sequence[Mapping[str, Any]]:
         if part.total <= MOST_WEIGHED:
             return self._listed(part.condition, None, MOST_WEIGHED)
         some = self._levels()
@@ -543,6 +591,8 @@ class Search:
 
     def _score(self, hit: Mapping[str, Any]) -> float:
         score = sum(unit.score(hit) for unit in self.units)
+        if self.loosely:
+            score += self.near.get(hit["id"], 0.0)
         if len(self.meant) <= SHORT_SEARCH:
             for section, bonus in COMPLETE.items():
                 there = set(hit[f"{section}_stems"])

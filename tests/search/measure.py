@@ -167,7 +167,13 @@ def opened(name: str, folder: Path, *, meaning: bool = False) -> Iterator[Follow
         own.start()
         url, key = own.url, own.key
     try:
-        meili = MeiliEngine(url, key, IndexFolder(folder / "lock", "-"), prefix=f"quality-{uuid4().hex}")
+        meili = MeiliEngine(
+            url,
+            key,
+            IndexFolder(folder / "lock", "-"),
+            prefix=f"quality-{uuid4().hex}",
+            meaning=model() if meaning else None,
+        )
         try:
             yield meili
         finally:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
 
 from directory.vocabulary import ServiceKind
-from search.engine import Filters
+from search.engine import Filters, FollowingEngine
+from search.folder import IndexFolder
 from search.local import LocalEngine
 from search.meaning import DIMENSIONS, NUMBERS, installed, model, packed, unpacked
+from search.meili.engine import MeiliEngine
 from tests.search.samples import fill, find, ids, put, service
 
 pytestmark = pytest.mark.skipif(not installed(), reason="needs the extra: pip install '.[meaning]'")
@@ -34,20 +38,32 @@ def test_vectors_survive_being_packed() -> None:
     assert float(numpy.dot(vector, kept)) > 0.98
 
 
-def test_questions_find_what_shares_no_word(tmp_path: Path) -> None:
+@pytest.fixture(params=["local", "meilisearch"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FollowingEngine]:
+    """Each engine that can be had, with the model and three services."""
+    made: LocalEngine | MeiliEngine
+    if request.param == "local":
+        made = LocalEngine(tmp_path / "index", model())
+    else:
+        server = request.getfixturevalue("meili")
+        lock = IndexFolder(tmp_path / "lock", "-")
+        made = MeiliEngine(server.url, server.key, lock, prefix=f"test-{uuid4().hex}", meaning=model())
+    fill(made, [SWIM, BIKES, CHOIR])
+    yield made
+    if isinstance(made, MeiliEngine):
+        made.server.drop_later(made.index)
+    made.resign()
+
+
+def test_questions_find_what_shares_no_word(engine: FollowingEngine) -> None:
     """An English or French question finds a German text by its meaning, first of all."""
-    engine = LocalEngine(tmp_path / "index", model())
-    fill(engine, [SWIM, BIKES, CHOIR])
 
     assert ids(find(engine, "Where could somebody fix my broken bicycle wheel?"))[0] == BIKES.id
     assert ids(find(engine, "J'aimerais chanter dans un groupe de musique chaque semaine"))[0] == CHOIR.id
-    engine.resign()
 
 
-def test_filters_hold_for_meaning_too(tmp_path: Path) -> None:
+def test_filters_hold_for_meaning_too(engine: FollowingEngine) -> None:
     """What is filtered out is not near, and what is gone or changed is not found by what it was."""
-    engine = LocalEngine(tmp_path / "index", model())
-    fill(engine, [SWIM, BIKES, CHOIR])
     question = "Where could somebody fix my broken bicycle wheel?"
 
     only = find(engine, question, filters=Filters(kinds=(ServiceKind.MONITORING,)))
@@ -56,13 +72,10 @@ def test_filters_hold_for_meaning_too(tmp_path: Path) -> None:
     put(engine, replace(BIKES, version=2, title={"de": "Malkurs"}, description={"de": "Bilder malen."}))
     put(engine, removed=[CHOIR.id], sequence=3)
     assert CHOIR.id not in ids(find(engine, "J'aimerais chanter dans un groupe de musique chaque semaine"))
-    engine.resign()
 
 
-def test_pages_of_a_question_have_each_hit_once(tmp_path: Path) -> None:
+def test_pages_of_a_question_have_each_hit_once(engine: FollowingEngine) -> None:
     """Cursors lead through words and meaning alike."""
-    engine = LocalEngine(tmp_path / "index", model())
-    fill(engine, [SWIM, BIKES, CHOIR])
     question = "Wo repariert jemand gemeinsam kaputte Sachen am Abend?"
 
     whole, seen, after = ids(find(engine, question)), [], None
@@ -75,7 +88,6 @@ def test_pages_of_a_question_have_each_hit_once(tmp_path: Path) -> None:
 
     assert seen == whole
     assert len(set(seen)) == len(seen) > 1
-    engine.resign()
 
 
 def test_an_index_without_meanings_is_made_anew(tmp_path: Path) -> None:
