@@ -562,6 +562,9 @@ upkeep_link          -    -    -    -    -    -    -    -    -    -    -    -   
 member               -    -    -    -    -    -    -    -    s    siu  siu  -    -    -    s    s    siu  siu
 access_token         -    -    -    -    -    -    -    -    su   siu  siu  -    -    -    s    -    siu  siud
 web_session          -    -    -    -    -    -    -    -    -    sd   sd   -    -    -    -    su   siud siud
+saved_search         -    -    -    -    -    -    -    -    siud -    -    -    -    -    -    -    siud siud
+member_mailbox       -    -    -    -    -    -    -    -    siud -    -    -    -    -    -    -    siud siud
+mailbox_link         -    -    -    -    -    -    -    -    sid  -    -    -    -    -    -    -    sid  sid
 idempotency          -    -    -    -    -    -    -    -    siud -    -    -    -    -    -    -    -    siud
 audit                -    -    -    -    -    -    -    -    i    -    -    -    -    -    -    -    si   sid
 """
@@ -571,6 +574,9 @@ CHANGED = {
     "member": "version",
     "access_token": "revoked_at",
     "web_session": "seen_at",
+    "saved_search": "version",
+    "member_mailbox": "asked_at",
+    "mailbox_link": "issued_at",
     "consent_part": "version",
     "change_request": "version",
     "entry_version": "action",
@@ -625,6 +631,8 @@ async def prepare(
         "request",
         "trouble",
         "upkeep",
+        "search",
+        "mailbox",
     )
     run, ids = uuid4(), {name: uuid4() for name in names}
     now = datetime.now(UTC)
@@ -754,6 +762,41 @@ async def prepare(
             },
         ),
         (
+            "saved_search",
+            {
+                "id": ids["search"],
+                "member_id": scene.by.member_id,
+                "name": "x",
+                "text": "x",
+                "filters": "{}",
+                "notify": False,
+                "news": "{}",
+                "too_broad": False,
+                "version": 1,
+                "created_at": now,
+            },
+        ),
+        (
+            "member_mailbox",
+            {
+                "member_id": scene.by.member_id,
+                "address": "x@example.org",
+                "language": "de",
+                "asked_at": now,
+            },
+        ),
+        (
+            "mailbox_link",
+            {
+                "id": ids["mailbox"],
+                "code_hash": hashlib.sha256(uuid4().bytes).digest(),
+                "member_id": scene.by.member_id,
+                "address": "x@example.org",
+                "issued_at": now,
+                "expires_at": soon,
+            },
+        ),
+        (
             "change_request",
             {
                 "id": ids["request"],
@@ -873,6 +916,9 @@ async def prepare(
         "member": f"id = '{scene.by.member_id}'",
         "access_token": f"id = '{ids['token']}'",
         "web_session": f"id = '{ids['session']}'",
+        "saved_search": f"id = '{ids['search']}'",
+        "member_mailbox": f"member_id = '{scene.by.member_id}'",
+        "mailbox_link": f"id = '{ids['mailbox']}'",
         "change_request": f"id = '{ids['request']}'",
         "entry_version": f"id = '{town.provider.service}' AND snapshot IS NOT NULL",
         "upkeep_link": f"id = '{ids['upkeep']}'",
