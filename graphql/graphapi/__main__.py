@@ -46,7 +46,7 @@ from graphapi.mailing import Mail, mail_of
 from graphapi.messages import message_for
 from graphapi.opening import Opening
 from graphapi.progress import shown
-from graphapi.searching import search_cli
+from graphapi.searching import local_engine, search_cli
 from graphapi.settings import SettingsRefused, read_settings
 from graphapi.web.assets import AssetsNotInstalled
 from graphapi.web.assets import install as install_assets
@@ -109,7 +109,7 @@ def jobs() -> None:
     with reached_database(settings) as addresses:
         links = Guard(networks(settings.link_networks)) if settings.check_links else None
         # read only: the server of this host keeps the index up
-        engine = LocalEngine(settings.data / "search")
+        engine = local_engine(settings)
         keys = key_store(settings, addresses.keys)
         asyncio.run(_jobs(addresses, mail_of(settings), keys, links, engine))
 

@@ -54,6 +54,11 @@ def engines_of(settings: Settings, reader_url: str) -> list[KeptEngine]:
     return [*kept, KeptEngine(LocalEngine(settings.data / "search", meaning), None)]
 
 
+def local_engine(settings: Settings) -> LocalEngine:
+    """Return this host's engine with the index that its server keeps up: made by the same model."""
+    return LocalEngine(settings.data / "search", model() if settings.search_meaning else None)
+
+
 search_cli = typer.Typer(no_args_is_help=True, help="Look after the search indexes.")
 
 
