@@ -386,7 +386,7 @@ async def offered(desk: Desk, mail: EmailMessage) -> set[str]:
     ("stage", "days", "subject", "answer"),
     [
         ("waitlisted", 29, "Warteliste: Gibt es einen Platz?", LinkNote.WAITLIST_UPDATED),
-        ("accepted", 14, "Kam der erste Kontakt zustande?", Move.START),
+        ("accepted", 15, "Kam der erste Kontakt zustande?", Move.START),
         ("running", 91, "Läuft es noch?", LinkNote.SIGN_OF_LIFE),
         ("running", 91, "Läuft es noch?", Move.REPORT_OUTCOME),
     ],
