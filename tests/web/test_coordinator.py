@@ -1,0 +1,342 @@
+"""The coordinators' pages: clients, matching, referring step by step, the board, what is due, figures."""
+
+from __future__ import annotations
+
+import base64
+import re
+from html import unescape
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from directory.actors import Role
+from directory.database import Database
+from tests.graphapi.asking import Api
+from tests.graphapi.conftest import api as api
+from tests.graphapi.conftest import make_member
+from tests.graphapi.exchanging import ACCEPTANCE, OUTCOME, TODAY, Town, make_town
+from tests.web.conftest import Web, number_of
+
+SCRIPT = "<script>alert(1)</script>"
+PAGES = ("/clients", "/clients/new", "/referrals", "/due")
+
+
+@pytest.fixture
+async def town(database: Database, api: Api) -> Town:
+    return await make_town(database, api)
+
+
+async def member(town: Town, role: Role = Role.COORDINATOR) -> UUID:
+    """Return a new member of the coordination."""
+    return (await make_member(town.database, town.world.coordination, role, name="Kim Kollege"))[0]
+
+
+async def own(web: Web, town: Town) -> None:
+    """Sign in as who looks after the people of the town."""
+    answer = await town.ask("{ me { member { id } } }", who="coordinator")
+    await web.sign_in(parse_id(answer.data["me"]["member"]["id"]))
+
+
+def parse_id(given: str) -> UUID:
+    """Return the key within an id of GraphQL."""
+    return UUID(base64.b64decode(given + "==").decode().partition(":")[2])
+
+
+def form_of(page: httpx.Response, action: str) -> dict[str, Any]:
+    """Return what a form on a page would send as it stands."""
+    found = re.search(rf'<form method="post" action="{re.escape(action)}".*?</form>', page.text, re.S)
+    assert found, f"no form to {action}: {page.status_code}"
+    sent: dict[str, Any] = {}
+    for tag in re.findall(r"<input[^>]*>", found[0]):
+        told = {name: unescape(value) for name, value in re.findall(r'(\w+)="([^"]*)"', tag)}
+        if told.get("type") in {"checkbox", "radio"}:
+            if " checked" in tag:
+                sent.setdefault(told["name"], []).append(told["value"])
+        else:
+            sent[told["name"]] = told["value"]
+    for name, inner in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', found[0], re.S):
+        options = re.findall(r'<option value="([^"]*)"( selected)?', inner)
+        sent[name] = next((unescape(v) for v, s in options if s), unescape(options[0][0]))
+    for name, inner in re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>', found[0], re.S):
+        sent[name] = unescape(inner)
+    return sent
+
+
+async def sent(web: Web, path: str, action: str, **given: Any) -> httpx.Response:
+    """Open a page, fill its form in and send it."""
+    page = await web.get(path)
+    assert page.status_code == 200, (path, page.status_code, page.text[-600:])
+    form = form_of(page, action)
+    return await web.post(action, {**form, **given}, number=form.pop("number"))
+
+
+async def goal(web: Web, answer: httpx.Response) -> httpx.Response:
+    """Follow the redirect after something was done."""
+    assert answer.status_code == 303, (
+        answer.status_code,
+        re.findall(r'id="errors".*?</ul>', answer.text, re.S),
+    )
+    return await web.get(answer.headers["location"])
+
+
+# --- Who may ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/figures"])
+async def test_nobody_sees_them_without_signing_in(web: Web, path: str) -> None:
+    answer = await web.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/sign-in")
+
+
+async def test_each_role_sees_what_is_its_own(web: Web, town: Town) -> None:
+    client = await town.client()
+    referral = await town.sent(clientId=client["id"])
+    for role in (Role.COORDINATOR, Role.LEAD):
+        await web.sign_in(await member(town, role))
+        for path in (*PAGES, "/figures", f"/clients/{client['id']}", f"/referrals/{referral['id']}"):
+            page = await web.get(path)
+            assert page.status_code == 200, path
+            assert page.headers["cache-control"] == "no-store"
+    await web.sign_in(town.world.staff_member)
+    assert [(await web.get(path)).status_code for path in PAGES] == [200] * 4
+    assert (await web.get("/figures")).status_code == 403
+    assert (await web.get(f"/clients/{client['id']}")).status_code == 404
+    received = await web.get(f"/referrals/{referral['id']}")
+    assert received.headers["location"] == f"/inbox/{referral['id']}"
+    reading, _ = await make_member(town.database, town.world.coordination, Role.OTHER_MUNICIPALITY)
+    await web.sign_in(reading)
+    assert [(await web.get(path)).status_code for path in (*PAGES, "/figures")] == [403] * 5
+
+
+# --- Clients ----------------------------------------------------------------------------------------------
+
+
+async def test_a_person_is_taken_in_found_by_name_changed_and_moved(web: Web, town: Town) -> None:
+    await web.sign_in(await member(town))
+    empty = await sent(web, "/clients/new", "/clients/new")
+    assert empty.status_code == 422
+    assert 'href="#field-identity.familyName"' in empty.text
+    taken = await sent(
+        web,
+        "/clients/new",
+        "/clients/new",
+        **{
+            "identity.familyName": f"Tesfay {SCRIPT}",
+            "contact.phone": "+493551234567",
+            "languages": ["ti"],
+            "needs": [town.topic],
+            "residenceStatus": "SECTION_104C",
+            "profile.competences": f"Kochen\n{SCRIPT}",
+        },
+    )
+    page = await goal(web, taken)
+    assert "&lt;script&gt;" in page.text
+    assert SCRIPT not in page.text
+    assert "Tigrinya" in page.text
+    assert "SECTION_104C" not in page.text.split("<form")[0]
+    client = taken.headers["location"]
+
+    number = number_of(await web.get("/clients"))
+    listed = await web.post("/clients/find", {"name": "tesfay"}, number=number)
+    assert listed.status_code == 200
+    assert client in listed.text
+    assert "tesfay" not in str(listed.url)
+    assert client not in (await web.post("/clients/find", {"name": "Niemand"}, number=number)).text
+
+    changed = await goal(
+        web, await sent(web, f"{client}/change", f"{client}/change", **{"profile.level": "B1"})
+    )
+    assert "B1" in changed.text
+    moved = await goal(web, await sent(web, client, f"{client}/phase", phase="NO_CAPACITY"))
+    assert "The phase was changed" in moved.text
+    stale = await web.post(f"{client}/phase", {"phase": "CLEARING", "expectedVersion": "1"}, number=number)
+    assert stale.status_code == 409
+    assert client in (await web.get("/clients", phase="NO_CAPACITY")).text
+
+
+async def test_where_a_public_body_takes_in_the_notice_comes_first(web: Web, town: Town) -> None:
+    staff, _ = await make_member(town.database, town.jobcenter_partner, Role.PARTNER_MEMBER)
+    await web.sign_in(staff)
+    page = await web.get("/clients/new", noticeLanguage="ti")
+    assert "§ 87" in page.text
+    assert 'lang="ti"' in page.text
+    given = {"identity.familyName": "Tesfay"}
+    unseen = await sent(web, "/clients/new?noticeLanguage=ti", "/clients/new", **given)
+    assert unseen.status_code == 422
+    assert "Please show the notice" in unseen.text
+    seen = await sent(web, "/clients/new?noticeLanguage=ti", "/clients/new", noticeShown="true", **given)
+    assert "Tesfay" in (await goal(web, seen)).text
+
+
+async def test_services_are_matched_with_reasons(web: Web, town: Town) -> None:
+    service = await town.new_service(topics=[town.topic])
+    client = await town.client()
+    await web.found_by_search()
+    await web.sign_in(await member(town))
+    page = await web.get(f"/clients/{client['id']}/match")
+    assert page.status_code == 200
+    assert f"/clients/{client['id']}/refer?service={service}" in unescape(page.text).replace("%3D", "=")
+    assert "Criterion by criterion" in page.text or "criterion by criterion" in page.text
+    assert "SECTION_104C" not in str(page.url)
+    none = await web.get(f"/clients/{client['id']}/match", chosen="1", topics="no-such-topic")
+    assert "Nothing fits" in none.text
+
+
+# --- Referring --------------------------------------------------------------------------------------------
+
+
+async def drafted(web: Web, town: Town) -> tuple[str, str]:
+    """Draft a referral over the pages; return the addresses of client and draft."""
+    client = f"/clients/{(await town.client())['id']}"
+    answer = await sent(web, f"{client}/refer?service={town.service}", f"{client}/refer", topic=town.topic)
+    page = await goal(web, answer)
+    assert "This is what the partner will see" in page.text
+    return client, answer.headers["location"]
+
+
+async def test_a_referral_is_drafted_consented_and_sent_step_by_step(web: Web, town: Town) -> None:
+    await own(web, town)
+    client, referral = await drafted(web, town)
+    page = await web.get(referral)
+    assert "Almaz" in page.text
+    assert f"{referral}/send" not in page.text
+    kept = form_of(page, f"{referral}/package")["categories"]
+    without = [one for one in kept if one != "CONTACT"]
+    page = await goal(web, await sent(web, referral, f"{referral}/package", categories=without))
+    assert "+493551234567" not in page.text
+    none = await sent(web, referral, f"{referral}/package", categories=[])
+    assert none.status_code == 422
+
+    asked = await sent(web, referral, f"{referral}/consent/request", reportDepth="OUTCOME")
+    assert asked.headers["location"] == f"{referral}/consent"
+    assert "Go on with the consent" in (await web.get(referral)).text
+    notice = await web.get(f"{referral}/consent")
+    assert 'lang="ti"' in notice.text
+    pdf = await web.get(f"{referral}/consent/print", noticeLanguage="ti")
+    assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
+    assert pdf.headers["cache-control"] == "no-store"
+
+    granted = {"granted": ["REFERRAL", "REPORT_BACK"]}
+    hidden = await sent(web, f"{referral}/consent", f"{referral}/consent", **granted)
+    assert hidden.status_code == 422
+    shown = {"record.noDisadvantageShown": "true", "record.section87NoticeAt": "true"}
+    told = {"interpreter.kind": "MEDIATOR", "interpreter.language": "ti"}
+    recorded = await sent(web, f"{referral}/consent", f"{referral}/consent", **granted, **shown, **told)
+    page = await goal(web, recorded)
+    assert "A valid consent covers everything" in page.text
+    page = await goal(web, await sent(web, referral, f"{referral}/send"))
+    assert "The referral was sent" in page.text
+    assert referral in (await web.get("/referrals")).text
+    assert referral in (await web.get(client)).text
+
+
+async def test_a_refused_consent_sends_nothing(web: Web, town: Town) -> None:
+    await own(web, town)
+    _, referral = await drafted(web, town)
+    await sent(web, referral, f"{referral}/consent/request", reportDepth="NOTHING")
+    recorded = await sent(
+        web,
+        f"{referral}/consent",
+        f"{referral}/consent",
+        **{"record.noDisadvantageShown": "true", "record.section87NoticeAt": "true"},
+    )
+    page = await goal(web, recorded)
+    assert f"{referral}/send" not in page.text
+    page = await goal(web, await sent(web, referral, f"{referral}/do/abandon", reason="CONSENT_REFUSED"))
+    assert "Draft given up" in page.text
+
+
+async def test_an_interpreter_is_booked_without_a_name(web: Web, town: Town) -> None:
+    await own(web, town)
+    client = f"/clients/{(await town.client())['id']}"
+    page = f"{client}/refer?service={town.interpreting}"
+    late = await sent(web, page, f"{client}/book")
+    assert late.status_code == 422
+    assert 'href="#field-startsAt"' in late.text
+    moment = f"{TODAY.year + 1}-03-02T10:00"
+    done = await sent(web, page, f"{client}/book", startsAt=moment, mode="ON_SITE")
+    assert "The interpreter was asked for" in (await goal(web, done)).text
+
+
+# --- What became of it ------------------------------------------------------------------------------------
+
+
+async def test_an_answer_by_phone_is_recorded_and_the_referral_is_closed(web: Web, town: Town) -> None:
+    await own(web, town)
+    referral = f"/referrals/{(await town.sent())['id']}"
+    assert "Accepted" not in (await web.get(referral)).text
+    missing = await sent(web, f"{referral}?do=told-accept", f"{referral}/do/told-accept")
+    assert missing.status_code == 422
+    assert 'href="#field-contact"' in missing.text
+    said = await sent(web, f"{referral}?do=told-accept", f"{referral}/do/told-accept", **ACCEPTANCE)
+    assert "by phone" in (await goal(web, said)).text
+    day = {"firstContactMadeOn": TODAY.isoformat()}
+    await goal(web, await sent(web, f"{referral}?do=told-start", f"{referral}/do/told-start", **day))
+    ended = await sent(web, f"{referral}?do=told-outcome", f"{referral}/do/told-outcome", **OUTCOME)
+    await goal(web, ended)
+    assert referral in (await web.get("/referrals", show="answers")).text
+    assert referral in (await web.get("/due")).text
+    asked = await sent(web, referral, f"{referral}/feedback", feedbackAnswer="DID_NOT_HELP")
+    assert asked.status_code in {303, 422}
+    closed = await sent(web, f"{referral}?do=close", f"{referral}/do/close", feedbackAsked="ANSWERED")
+    page = await goal(web, closed)
+    assert "Closed" in page.text
+
+
+async def test_what_is_written_is_text(web: Web, town: Town) -> None:
+    await own(web, town)
+    first = await town.sent()
+    referral = f"/referrals/{first['id']}"
+    page = await goal(web, await sent(web, referral, f"{referral}/remark", text=f"Bitte melden {SCRIPT}"))
+    assert "&lt;script&gt;alert" in page.text
+    assert SCRIPT not in page.text
+    opened = await town.on("staff", "acknowledgeReferral", await town.sent())
+    asked = await town.on("staff", "askAboutReferral", opened, question=SCRIPT)
+    answering = f"/referrals/{asked['id']}"
+    assert SCRIPT not in (await web.get(answering)).text
+    empty = await sent(web, f"{answering}?do=reply", f"{answering}/do/reply")
+    assert empty.status_code == 422
+    done = await sent(web, f"{answering}?do=reply", f"{answering}/do/reply", answer="Ja")
+    assert "Question answered" in (await goal(web, done)).text
+
+
+async def test_a_code_for_answering_is_shown_once(web: Web, town: Town) -> None:
+    await own(web, town)
+    referral = f"/referrals/{(await town.sent())['id']}"
+    page = await sent(web, referral, f"{referral}/answer-link")
+    assert page.status_code == 200
+    assert "This code is shown only now" in page.text
+    assert page.headers["cache-control"] == "no-store"
+
+
+async def test_what_needs_four_eyes_waits(web: Web, town: Town) -> None:
+    await own(web, town)
+    referral = f"/referrals/{(await town.sent())['id']}"
+    wrong = await sent(web, f"{referral}?do=correct", f"{referral}/do/correct", reason="WRONG_PERSON")
+    assert "A lead was asked to confirm" in (await goal(web, wrong)).text
+    await web.sign_in(await member(town, Role.LEAD))
+    assert "A second pair of eyes" in (await web.get("/due")).text
+
+
+async def test_after_a_refusal_one_begins_anew(web: Web, town: Town) -> None:
+    await own(web, town)
+    referral = await town.sent()
+    given = {"reason": "NO_CAPACITY", "betterServiceId": town.other_service}
+    await town.on("staff", "declineReferral", referral, **given)
+    page = await goal(
+        web,
+        await sent(web, f"/referrals/{referral['id']}", f"/referrals/{referral['id']}/follow-up"),
+    )
+    assert "This is what the partner will see" in page.text
+
+
+async def test_figures_hold_no_names_and_stand_in_tables_too(web: Web, town: Town) -> None:
+    await town.reported()
+    await own(web, town)
+    page = await web.get("/figures")
+    assert page.text.count("<svg") == page.text.count('class="chart"') >= 2
+    assert "Tesfay" not in page.text
+    assert (await web.get("/figures", quarter="1999-1")).status_code == 200
