@@ -47,6 +47,13 @@ _SEARCHED: Final = ("de", "en")
 """In which languages the names are looked for: every service has German texts, many have English ones."""
 
 
+MANDATORY_WORDS: Final = 2
+"""Searches of up to so many words or names ask for all of them."""
+
+LONGEST_SEARCH: Final = 5
+"""Words, with those that say nothing, from which on a search is a sentence."""
+
+
 class Unit(NamedTuple):
     """A word of a query, or a phrase that is the name of something.
 
@@ -57,6 +64,18 @@ class Unit(NamedTuple):
     words: tuple[QueryWord, ...]
     others: tuple[tuple[str, ...], ...] = ()
     guessed: bool = False
+
+
+def is_question(text: str) -> bool:
+    """Whether a query is asked in a sentence, or has more words and names than a search for all of them.
+
+    Of a question any word counts, and the more the better; asking for more was measured, and loses answers.
+    """
+    return (
+        len(units(text)) > MANDATORY_WORDS
+        or text.rstrip().endswith(("?", "؟", "፧"))
+        or len(tokens(text)) > LONGEST_SEARCH
+    )
 
 
 def weight_of_others(unit: Unit, *, there: bool) -> float:

@@ -34,7 +34,7 @@ from search.engine import (
     cursor_at,
     mark,
 )
-from search.expansion import units
+from search.expansion import is_question, units
 from search.fields import MEANING_FIELDS, SCHEMA, SHAPE, texts_decoder, to_index
 from search.folder import IndexFolder, Stamp, is_sound, stamp
 from search.meaning import MOST_SERVICES, Model, Neighbour, Space, packed, text_of
@@ -421,7 +421,8 @@ class _Search:
         self.nothing = bool(query.text.strip()) and not self.words
         self.must, self.must_not = compile_filters(query.filters, snapshot)
         near = self._near(meaning) if meaning is not None and self.words else []
-        self.compiled = compile_words(self.words, snapshot, near) if self.words else None
+        question = is_question(query.text)
+        self.compiled = compile_words(self.words, snapshot, near, question=question) if self.words else None
         self.wrong = misfits(query.situation, snapshot) if query.situation is not None else []
         self.after: Mark | None = mark(query) if query.after is not None else None
 

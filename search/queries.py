@@ -40,11 +40,6 @@ COMPLETE: Final = {"title": 6.0, "name": 4.0}
 SHORT_SEARCH: Final = 4
 """How many words a short search has at most."""
 
-MANDATORY_WORDS: Final = 2
-"""Searches of up to so many words or names ask for all of them; longer ones are questions: any word counts,
-and the more the better. Asking for more of them was measured, and loses answers."""
-
-
 MOST_JUDGED: Final = 64
 """How many people's judgements of an index's rule sets are kept at once."""
 
@@ -291,11 +286,14 @@ class Compiled(NamedTuple):
     wanted: Wanted
 
 
-def compile_words(units: Sequence[Unit], known: Known, near: Sequence[Neighbour] = ()) -> Compiled:
+def compile_words(
+    units: Sequence[Unit], known: Known, near: Sequence[Neighbour] = (), *, question: bool = False
+) -> Compiled:
     """Build the query of own tokens: exact forms and other names, and where neither is known what resembles.
 
     Of a word and its other names the best counts, so that who has all of them is no better than who has one.
-    Questions, and searches that find nothing, also find what is ``near`` in meaning.
+    A ``question`` needs none of its words; it, and a search that finds nothing, also finds what is ``near``
+    in meaning.
     """
     wanted = Wanted()
     strict: list[Query] = []
@@ -332,7 +330,7 @@ def compile_words(units: Sequence[Unit], known: Known, near: Sequence[Neighbour]
         if one.likeness >= LEAST_LIKENESS
     ]
     loosely = either([*relaxed, *_complete(words), *nearest])
-    if len(units) > MANDATORY_WORDS:
+    if question:
         return Compiled(loosely, loosely, wanted)
     needed = [(Occur.Must, query) for query in strict]
     welcome = [(Occur.Should, query) for query in _complete(words)]

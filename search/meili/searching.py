@@ -31,7 +31,7 @@ from search.engine import (
     cursor_at,
     mark,
 )
-from search.expansion import Unit, units, weight_of_others
+from search.expansion import Unit, is_question, units, weight_of_others
 from search.fields import SECTIONS
 from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
 from search.meaning import LEAST_LIKENESS, NEAREST, POINTS, Model
@@ -57,7 +57,6 @@ from search.queries import (
     ENDING_SCORE,
     EXACT_BONUS,
     INEXACT,
-    MANDATORY_WORDS,
     PART_WEIGHT,
     SHORT_SEARCH,
 )
@@ -275,6 +274,7 @@ class Search:
         self.nothing = bool(query.text.strip()) and not self.asked
         self.judged = Judged(Known())
         self.units: list[MeantUnit] = []
+        self.question = is_question(query.text)
         self.loosely = False
         self.meant: list[Meant] = []
         self.needed: list[str] = []
@@ -346,7 +346,8 @@ class Search:
             if (
                 not relaxed
                 and self.after is None
-                and 0 < len(self.units) <= MANDATORY_WORDS
+                and self.units
+                and not self.question
                 and not any(part.total for part in parts)
             ):
                 relaxed = True
@@ -442,7 +443,7 @@ class Search:
     def _by_words(self, relaxed: bool) -> list[str]:
         if not self.meant:
             return []
-        self.loosely = relaxed or len(self.units) > MANDATORY_WORDS
+        self.loosely = relaxed or self.question
         if self.loosely:
             found = [unit.loose for unit in self.units]
             return [either([*found, is_any("id", sorted(self.near))] if self.near else found)]
