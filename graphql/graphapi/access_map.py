@@ -181,7 +181,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.COORDINATION, "Mutation", "mergePartners mergeServices deletePartner deleteService"),
     Entry(Rule.COORDINATION, "EntryDeleted", "deletedId"),
     Entry(Rule.PUBLIC, "StillUnderWayProblem", "message code underWay"),
-    Entry(Rule.PUBLIC, "ContactPoint", "kind value extension label languages"),
+    Entry(Rule.PUBLIC, "ContactPoint", "kind value extension label labels languages"),
     Entry(
         Rule.PUBLIC,
         "Location",

@@ -287,6 +287,12 @@ TABLE: Final = (
         "ServiceSaved",
         "service",
     ),
+    Step(
+        "read-own-entry",
+        "course_provider",
+        given(id=partner("sprachkurstraeger"), services={"partnerId": partner("sprachkurstraeger")}),
+    ),
+    Step("read-own-service", "course_provider", lambda seen: {"id": seen["service"]["id"]}),
     Step("browse-stale-translations", "course_provider", nothing, "none"),
     # what is there already, what it was, and back to that
     Step(

@@ -276,3 +276,183 @@ async def test_what_is_overdue_stands_on_top(staff: Web, town: Town, database: D
     urgent = page.text[page.text.index("Overdue, or due") :]
     assert f"/inbox/{old['id']}" in urgent
     assert "overdue" in text_of(page)
+
+
+# --- Own entry ------------------------------------------------------------------------------------------
+
+
+async def test_the_own_entry_is_confirmed_with_one_click(staff: Web, town: Town) -> None:
+    page = await staff.get("/entry")
+    assert page.status_code == 200
+    assert "Träger A" in page.text
+    assert "Sprachkurs" in page.text
+    for name, key in (("assure-partner", town.partner_id), ("assure-service", town.service)):
+        deed = re.search(
+            rf'action="(/entry/do/{name}/{key})"(.+?)</form>', (await staff.get("/entry")).text, re.S
+        )
+        assert deed, name
+        version = re.search(r'name="expectedVersion" value="(\d+)"', deed[2])
+        assert version
+        form = {"expectedVersion": version[1], "once": f"form-{name}"}
+        done = await staff.post(deed[1], form, number=number_of(page))
+        assert done.status_code == 303, text_of(done)
+    assert "counts as checked today" in (await staff.get("/entry")).text
+
+
+async def test_texts_and_contacts_are_changed_and_what_the_form_does_not_show_stays(
+    staff: Web, town: Town
+) -> None:
+    contact = {
+        "kind": "PHONE",
+        "value": "+49355123456",
+        "extension": "12",
+        "label": [{"language": "de", "text": "Büro"}, {"language": "ar", "text": "مكتب"}],
+        "languages": ["de", "ar"],
+    }
+    query = """query ($id: ID!) { partner(id: $id) { id version descriptions { language text }
+      contactPoints { kind value extension labels { language text } languages } } }"""
+
+    async def now() -> Any:
+        return (await town.ask(query, {"id": town.partner_id}, who="staff")).data["partner"]
+
+    texts = [{"language": "de", "text": "Alt"}, {"language": "ar", "text": "قديم"}]
+    await town.on("staff", "changePartner", await now(), description=texts, contactPoints=[contact])
+    page = await staff.get("/entry/change")
+    assert 'value="+49355123456"' in page.text
+    form = {
+        "name": "Träger A",
+        "description.de": SCRIPT,
+        "description.en": "New",
+        "contactPoints.0.kind": "PHONE",
+        "contactPoints.0.value": "+49355123456",
+        "contactPoints.1.kind": "EMAIL",
+        "contactPoints.1.value": "kein Briefkasten",
+    }
+    refused = await send(staff, "/entry/change", "/entry/change", form)
+    assert refused.status_code == 422
+    assert 'id="error-contactPoints.1.value"' in refused.text, text_of(refused)
+    assert SCRIPT not in refused.text
+    form["contactPoints.1.value"] = "kurse@example.org"
+    done = await send(staff, "/entry/change", "/entry/change", form, step="again")
+    assert done.status_code == 303, text_of(done)
+    changed = await now()
+    assert {one["language"]: one["text"] for one in changed["descriptions"]} == {
+        "de": SCRIPT,
+        "en": "New",
+        "ar": "قديم",
+    }
+    first, second = changed["contactPoints"]
+    assert first["extension"] == "12"
+    assert {one["language"]: one["text"] for one in first["labels"]} == {"de": "Büro", "ar": "مكتب"}
+    assert first["languages"] == ["de", "ar"]
+    assert second["value"] == "kurse@example.org"
+    assert SCRIPT not in (await staff.get("/entry")).text
+    assert SCRIPT not in (await staff.get(f"/entry/history/{town.partner_id}")).text
+
+
+async def test_places_say_when_they_are_open(staff: Web, town: Town) -> None:
+    query = "query ($id: ID!) { partner(id: $id) { version locations { id hours { osm byAppointment } } } }"
+    before = (await town.ask(query, {"id": town.partner_id}, who="staff")).data["partner"]
+    await town.done(
+        "staff", "addLocation", partnerId=town.partner_id, expectedVersion=before["version"], name="Haus"
+    )
+    place = (await town.ask(query, {"id": town.partner_id}, who="staff")).data["partner"]["locations"][0]
+    path = f"/entry/places/{place['id']}"
+    form = {
+        "name": "Haus",
+        "city": "Cottbus",
+        "hours.Mo": "09:00-12:00, 13:00-16:00",
+        "closedOnHolidays": "true",
+    }
+    refused = await send(staff, path, path, {**form, "hours.Tu": "morgens"})
+    assert refused.status_code == 422, text_of(refused)
+    assert 'value="morgens"' in refused.text
+    assert (await send(staff, path, path, form, step="again")).status_code == 303
+    page = await staff.get(path)
+    assert 'value="09:00-12:00, 13:00-16:00"' in page.text
+    assert (await staff.get("/entry/places/nonsense")).status_code == 404
+
+
+async def test_room_and_texts_of_a_service(staff: Web, town: Town) -> None:
+    service = await town.new_service()
+    path = f"/entry/services/{service}"
+    form = {"capacity.state": "FEW", "capacity.places": "zwei"}
+    refused = await send(staff, path, f"{path}/capacity", form)
+    assert refused.status_code == 422
+    assert 'id="error-capacity.places"' in refused.text
+    done = await send(staff, path, f"{path}/capacity", {**form, "capacity.places": "2"}, step="again")
+    assert done.status_code == 303, text_of(done)
+    assert 'value="2"' in (await staff.get(path)).text
+    assert (await send(staff, path, path, {"title.de": ""})).status_code == 422
+    done = await send(staff, path, path, {"title.de": "Neuer Titel", "title.en": "New title"}, step="again")
+    assert done.status_code == 303, text_of(done)
+    entry = await staff.get("/entry", ask=service)
+    assert "New title" in entry.text
+    assert "Yes, hide this service" in entry.text
+    hide = re.search(rf'action="(/entry/do/hide-service/{service})"(.+?)</form>', entry.text, re.S)
+    assert hide
+    version = re.search(r'name="expectedVersion" value="(\d+)"', hide[2])
+    assert version
+    hidden = {"expectedVersion": version[1], "once": "form-hide-it"}
+    assert (await staff.post(hide[1], hidden, number=number_of(entry))).status_code == 303
+    assert f"/entry/do/publish-service/{service}" in (await staff.get("/entry")).text
+    history = await staff.get(f"/entry/history/{service}")
+    assert history.status_code == 200
+    assert "Neuer Titel" in history.text
+
+
+async def test_what_others_say_is_decided_with_a_reason(staff: Web, town: Town) -> None:
+    assert (await staff.get("/entry/requests")).status_code == 200
+    suggested = await town.do(
+        "anonymous",
+        "suggestCorrection",
+        id=town.service,
+        field="DESCRIPTION",
+        value="Der Kurs findet im Rathaus statt.",
+        language="de",
+    )
+    assert suggested["__typename"] == "CorrectionTaken", suggested
+    page = await staff.get("/entry/requests")
+    assert "im Rathaus" in page.text
+    key = re.search(r'href="/entry/requests\?decide=([^"]+)"', page.text)
+    assert key
+    path = f"/entry/requests?decide={key[1]}"
+    assert (await send(staff, path, f"/entry/requests/{key[1]}", {"reason": ""})).status_code == 422
+    done = await send(staff, path, f"/entry/requests/{key[1]}", {"reason": "ENTRY_IS_RIGHT"}, step="again")
+    assert done.status_code == 303, text_of(done)
+    assert "im Rathaus" not in (await staff.get("/entry/requests")).text
+
+
+async def test_old_translations_are_confirmed(staff: Web, town: Town) -> None:
+    service = await town.new_service()
+    text = [{"language": "de", "text": "Erst"}, {"language": "ar", "text": "نص"}]
+    saved = await town.done("staff", "changeService", id=service, expectedVersion=2, title=text)
+    text[0] = {"language": "de", "text": "Dann"}
+    await town.on("staff", "changeService", saved, title=text)
+    page = await staff.get("/entry/translations")
+    assert "Arabic is still right" in page.text
+    form = re.search(
+        rf'action="/entry/translations/{service}".+?expectedVersion" value="(\d+)"', page.text, re.S
+    )
+    assert form
+    given = {"expectedVersion": form[1], "language": "ar", "kind": "Service", "once": "form-translated"}
+    done = await staff.post(f"/entry/translations/{service}", given, number=number_of(page))
+    assert done.status_code == 303, text_of(done)
+    assert f'action="/entry/translations/{service}"' not in (await staff.get("/entry/translations")).text
+
+
+async def test_nobody_changes_the_entry_of_others(web: Web, town: Town, database: Database) -> None:
+    member, _ = await make_member(database, town.world.other_partner, Role.PARTNER_MEMBER)
+    await web.sign_in(member)
+    assert (await web.get(f"/entry/services/{town.service}")).status_code == 404
+    for name, key in (("hide-partner", town.partner_id), ("hide-service", town.service)):
+        refused = await web.post(
+            f"/entry/do/{name}/{key}", {"expectedVersion": "2", "once": "form-of-others"}
+        )
+        assert refused.status_code in {403, 404, 409, 422}
+    query = "query ($id: ID!) { service(id: $id) { state } }"
+    state = (await town.ask(query, {"id": town.service}, who="staff")).data["service"]["state"]
+    assert state == "PUBLISHED"
+    reader, _ = await make_member(database, town.world.other_partner, Role.OTHER_MUNICIPALITY)
+    await web.sign_in(reader)
+    assert (await web.get("/entry")).status_code == 403

@@ -47,6 +47,10 @@ def _label(root: Parent[values.ContactPoint], info: Info, language: LanguageArgu
     return choose(root.label, language, info.context.languages)
 
 
+def _labels(root: Parent[values.ContactPoint]) -> list[Text]:
+    return every(root.label)
+
+
 @strawberry.type(description="How to reach a partner or a service.")
 class ContactPoint:
     """How to reach a partner or a service."""
@@ -55,6 +59,7 @@ class ContactPoint:
     value: str = strawberry.field(description="Phone number (E.164), mail address or web address.")
     extension: str | None = strawberry.field(description="Extension of a phone number.")
     label: Text | None = strawberry.field(resolver=_label, description="What it is for, e.g. reception.")
+    labels: list[Text] = strawberry.field(resolver=_labels, description="The same in all its languages.")
     languages: list[str] = strawberry.field(description="Languages spoken there (BCP 47).")
 
 

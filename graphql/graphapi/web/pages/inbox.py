@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -310,19 +310,21 @@ async def inbox(visit: Visit) -> Answer:
         "browse-inbox", filter={"states": states}, first=PAGE, after=visit.query.given("after")
     )
     urgent: list[dict[str, Any]] = []
+    now = visit.now
     if chosen not in {"waiting", "working", "ended"} and not visit.query.given("after"):
         soon = {"states": states, "dueBefore": (visit.now + SOON).isoformat()}
         for filter_ in ({"states": states, "overdue": True}, soon):
             due = await visit.find("browse-inbox", filter=filter_, first=MOST_URGENT)
             known = {one["id"] for one in urgent}
             urgent += [one for one in due["nodes"] if one["id"] not in known]
-        urgent.sort(key=lambda one: (not one["overdue"], one["answerDueAt"] or one["updatedAt"]))
+        urgent.sort(key=lambda one: (not _late(one, now), one["answerDueAt"] or one["updatedAt"]))
     ended = await visit.find("browse-inbox", filter={"states": ["CONSENT_REVOKED"]}, first=MOST_URGENT)
     words = await visit.ask("read-vocabulary")
     return visit.page(
         "partner/inbox.html",
         part="partner/_inbox.html",
         found=found,
+        late={one["id"] for one in (*urgent, *found["nodes"]) if _late(one, now)},
         urgent=urgent,
         others=[one for one in found["nodes"] if one["id"] not in {due["id"] for due in urgent}],
         views=[(name, visit.gettext(text)) for name, (text, _) in VIEWS.items()],
@@ -330,6 +332,13 @@ async def inbox(visit: Visit) -> Answer:
         unanswered=[one for one in ended["nodes"] if one["revocationAnswer"] is None],
         topics=topics_of(words),
     )
+
+
+def _late(one: dict[str, Any], now: datetime) -> bool:
+    """Whether something is overdue; the answer from its hour on, before the clock has noted it."""
+    due = one["answerDueAt"]
+    waits = one["state"] in {_R.SENT, _R.ACKNOWLEDGED} and due is not None
+    return bool(one["overdue"]) or (waits and datetime.fromisoformat(due) < now)
 
 
 def own_id(visit: Visit) -> str:
@@ -377,6 +386,7 @@ async def referral(visit: Visit, key: str, doing: str = "") -> Answer:
     return visit.page(
         "partner/referral.html",
         referral=shown,
+        late=_late(shown, visit.now),
         package=package,
         topics=topics,
         areas={one["ars"]: one["name"]["text"] for one in found["municipalities"]},

@@ -1,0 +1,345 @@
+"""The own entry in the directory: what is due, what changes most, what others say against it, what it was."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from directory.vocabulary import ChangeDecision, ContactKind
+from graphapi.web.entering import Entered
+from graphapi.web.labels import tongue
+from graphapi.web.pages.inbox import own_id
+from graphapi.web.routes import ORGANISATIONS, Entry, action, page
+from graphapi.web.running import Stopped
+from graphapi.web.translations import N_
+from graphapi.web.visiting import Answer, Visit
+
+FREE_ROWS: Final = 2
+"""Empty rows for further contacts; saving gives new ones."""
+LANGUAGES: Final = ("de", "en")
+"""In which texts are entered here; those in other languages stay as they are."""
+PAGE: Final = 20
+STATES: Final = ("DRAFT", "PUBLISHED", "HIDDEN")
+DEEDS: Final[dict[str, tuple[str, str]]] = {
+    "assure-partner": ("assure-partner", N_("Thank you. The entry counts as checked today.")),
+    "publish-partner": ("publish-partner", N_("The entry is published. It can be found in a few seconds.")),
+    "hide-partner": ("hide-partner", N_("The entry is out of sight, with all its services.")),
+    "assure-service": ("assure-service", N_("Thank you. The service counts as checked today.")),
+    "publish-service": ("publish-service", N_("The service is published. It can be found in a few seconds.")),
+    "hide-service": ("hide-service", N_("The service is out of sight.")),
+}
+"""What one click does: the document and what is said after it."""
+
+
+@page(
+    "/entry",
+    roles=ORGANISATIONS,
+    entry=Entry(N_("Own entry"), N_("What others read about you; keep it right"), 30),
+)
+async def entry(visit: Visit) -> Answer:
+    """Show the own organisation and its services, with what is due."""
+    own = own_id(visit)
+    found = await visit.ask("read-own-entry", id=own, services={"partnerId": own, "states": STATES})
+    if found["partner"] is None:
+        raise Stopped(404, "NOT_FOUND")
+    services = found["services"]["nodes"]
+    due = [one for one in (found["partner"], *services) if one["freshness"]["state"] != "FRESH"]
+    return visit.page(
+        "partner/entry.html",
+        partner=found["partner"],
+        services=services,
+        requests=found["changeRequests"]["totalCount"],
+        due=due,
+        asked=visit.query.get("ask"),
+    )
+
+
+@action("/entry/do/{name:str}/{key:str}", roles=ORGANISATIONS)
+async def deed(visit: Visit, name: str, key: str) -> Answer:
+    """Do one thing to the entry or one of its services."""
+    if name not in DEEDS:
+        raise Stopped(404, "NOT_FOUND")
+    document, said = DEEDS[name]
+    outcome = await visit.change(document, {"id": key})
+    if outcome.done:
+        return visit.go("/entry", said=visit.gettext(said))
+    return await entry(visit)
+
+
+@page("/entry/change", roles=ORGANISATIONS)
+async def change_form(visit: Visit) -> Answer:
+    """Show the form for name, description, website and contacts."""
+    partner = await _own(visit)
+    return visit.page(
+        "partner/change_partner.html", partner=partner, rows=_rows(visit, partner), kinds=CONTACTS
+    )
+
+
+@action("/entry/change", roles=ORGANISATIONS)
+async def change(visit: Visit) -> Answer:
+    """Change name, description, website and contacts."""
+    partner = await _own(visit)
+    entered = Entered(visit)
+    given = {
+        "id": partner["id"],
+        "name": entered.text("name", required=True),
+        "website": entered.text("website"),
+        "description": _texts(visit, "description", partner["descriptions"]),
+        "contactPoints": _contacts(entered, visit, partner["contactPoints"]),
+    }
+    if entered.right and (await visit.change("change-partner", given)).done:
+        return visit.go("/entry", said=visit.gettext("Your entry is changed."))
+    return await change_form(visit)
+
+
+CONTACTS: Final = tuple(ContactKind.__members__)
+
+
+async def _own(visit: Visit) -> Any:
+    own = own_id(visit)
+    found = await visit.ask("read-own-entry", id=own, services={"partnerId": own, "states": STATES}, first=1)
+    if found["partner"] is None:
+        raise Stopped(404, "NOT_FOUND")
+    return found["partner"]
+
+
+def _rows(visit: Visit, of: dict[str, Any]) -> int:
+    """Return how many rows for contacts a form has."""
+    sent = [name for name, _ in visit.form.pairs() if name.startswith("contactPoints.")]
+    return max(len(of["contactPoints"]) + FREE_ROWS, len(sent) // 2)
+
+
+def _texts(visit: Visit, name: str, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a text in all its languages: those of the form as entered, the others as they were."""
+    kept = [dict(one) for one in before if one["language"] not in LANGUAGES]
+    entered = [
+        {"language": language, "text": text}
+        for language in LANGUAGES
+        if (text := visit.form.get(f"{name}.{language}"))
+    ]
+    return [{"language": one["language"], "text": one["text"]} for one in (*entered, *kept)]
+
+
+def _contacts(entered: Entered, visit: Visit, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the contacts as entered; what the form does not show of a row stays (label, languages)."""
+    found: list[dict[str, Any]] = []
+    for row in range(_rows(visit, {"contactPoints": before})):
+        value = visit.form.given(f"contactPoints.{row}.value")
+        if value is None:
+            continue
+        kind = entered.choice(f"contactPoints.{row}.kind", "ContactKind")
+        old = before[row] if row < len(before) and before[row]["kind"] == kind else None
+        kept: dict[str, Any] = {}
+        if old is not None:
+            labels = [{"language": one["language"], "text": one["text"]} for one in old["labels"]]
+            kept = {"label": labels, "languages": old["languages"]}
+            if old["value"] == value:
+                kept["extension"] = old["extension"]
+        found.append({"kind": kind, "value": value, **kept})
+    return found
+
+
+@page("/entry/places/{key:str}", roles=ORGANISATIONS)
+async def place_form(visit: Visit, key: str) -> Answer:
+    """Show the form for a place: its address and when it is open."""
+    partner = await _own(visit)
+    place = next((one for one in partner["locations"] if one["id"] == key), None)
+    if place is None:
+        raise Stopped(404, "NOT_FOUND")
+    return visit.page("partner/place.html", partner=partner, place=place, week=_week(place))
+
+
+def _week(place: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return when a place is open, by weekday, as it is entered: 09:00-12:00, 13:00-16:00."""
+    periods = (place["hours"] or {}).get("periods", [])
+    return [
+        (DAYS[day], ", ".join(f"{p['opens']}-{p['closes']}" for p in periods if p["weekday"] == day + 1))
+        for day in range(7)
+    ]
+
+
+DAYS: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
+"""The weekdays as OpenStreetMap writes them."""
+
+
+@action("/entry/places/{key:str}", roles=ORGANISATIONS)
+async def change_place(visit: Visit, key: str) -> Answer:
+    """Change a place."""
+    entered = Entered(visit)
+    osm = "; ".join(
+        f"{day} {','.join(part.strip() for part in said.replace(' ', '').split(','))}"
+        for day in DAYS
+        if (said := visit.form.get(f"hours.{day}"))
+    )
+    given: dict[str, Any] = {
+        "id": key,
+        "name": entered.text("name", required=True),
+        "street": entered.text("street"),
+        "postcode": entered.text("postcode"),
+        "city": entered.text("city"),
+    }
+    if visit.form.get("hours") != "kept":
+        given["hours"] = {
+            "osm": osm,
+            "byAppointment": entered.yes("byAppointment"),
+            "closedOnHolidays": entered.yes("closedOnHolidays"),
+        }
+    if entered.right and (await visit.change("change-location", given)).done:
+        return visit.go("/entry", said=visit.gettext("The place is changed."))
+    return await place_form(visit, key)
+
+
+@page("/entry/services/{key:str}", roles=ORGANISATIONS)
+async def service_form(visit: Visit, key: str) -> Answer:
+    """Show the forms for a service: how much room there is, and its texts and contacts."""
+    service = await visit.find("read-own-service", id=key)
+    if service["partner"]["id"] != own_id(visit):
+        raise Stopped(404, "NOT_FOUND")
+    return visit.page(
+        "partner/change_service.html", service=service, rows=_rows(visit, service), kinds=CONTACTS
+    )
+
+
+@action("/entry/services/{key:str}", roles=ORGANISATIONS)
+async def change_service(visit: Visit, key: str) -> Answer:
+    """Change texts, website and contacts of a service."""
+    service = await visit.find("read-own-service", id=key)
+    entered = Entered(visit)
+    given = {
+        "id": key,
+        "title": _texts(visit, "title", service["titles"]),
+        "description": _texts(visit, "description", service["descriptions"]),
+        "website": entered.text("website"),
+        "contactPoints": _contacts(entered, visit, service["contactPoints"]),
+    }
+    entered.text("title.de", required=True)
+    if entered.right and (await visit.change("change-service", given)).done:
+        return visit.go("/entry", said=visit.gettext("The service is changed."))
+    return await service_form(visit, key)
+
+
+@action("/entry/services/{key:str}/capacity", roles=ORGANISATIONS)
+async def set_capacity(visit: Visit, key: str) -> Answer:
+    """Say how much room a service has."""
+    entered = Entered(visit)
+    capacity = {
+        "state": entered.choice("capacity.state", "CapacityState"),
+        "places": entered.number("capacity.places"),
+        "waitingWeeks": entered.number("capacity.waitingWeeks"),
+        "expiresOn": entered.day("capacity.expiresOn", required=False),
+    }
+    if entered.right and (await visit.change("set-capacity", {"id": key, "capacity": capacity})).done:
+        return visit.go("/entry", said=visit.gettext("Thank you. Everybody sees the new number of places."))
+    return await service_form(visit, key)
+
+
+@page("/entry/requests", roles=ORGANISATIONS)
+async def requests(visit: Visit, deciding: str = "") -> Answer:
+    """Show what others say against the own entry."""
+    found = await visit.find(
+        "browse-change-requests", partnerId=own_id(visit), first=PAGE, after=visit.query.given("after")
+    )
+    return visit.page("partner/requests.html", found=found, deciding=deciding or visit.query.get("decide"))
+
+
+@action("/entry/requests/{key:str}", roles=ORGANISATIONS)
+async def decide(visit: Visit, key: str) -> Answer:
+    """Accept or reject what somebody says against the entry."""
+    entered = Entered(visit)
+    reason = entered.choice("reason", "ChangeDecision")
+    accept = reason == ChangeDecision.ENTRY_UPDATED
+    entry_version = entered.number("entryVersion") if accept else None
+    given = {"id": key, "accept": accept, "reason": reason, "entryVersion": entry_version}
+    if entered.right and (await visit.change("decide-change-request", given)).done:
+        return visit.go("/entry/requests", said=visit.gettext("Thank you, that is decided."))
+    return await requests(visit, deciding=key)
+
+
+FIELDS: Final[dict[str, str]] = {
+    "name": N_("Name"),
+    "title": N_("Title"),
+    "description": N_("Description"),
+    "website": N_("Website"),
+    "contactPoints": N_("Contacts"),
+    "locations": N_("Places"),
+    "hours": N_("Opening hours"),
+    "languages": N_("Languages"),
+    "kind": N_("Kind"),
+    "state": N_("Publication"),
+    "active": N_("Takes part"),
+    "topics": N_("Topics"),
+    "eligibility": N_("For whom?"),
+    "area": N_("Area"),
+    "responsibility": N_("Responsibility"),
+    "locationIds": N_("Places"),
+    "capacity": N_("Free places"),
+    "course": N_("The course"),
+    "recognition": N_("Recognition"),
+    "interpreting": N_("Interpreting"),
+    "referralFacts": N_("How to get there"),
+    "applicationProcess": N_("How to apply"),
+    "requiredDocuments": N_("What is needed"),
+    "note": N_("Internal note"),
+    "assuredAt": N_("Last checked on"),
+    "sourceLanguage": N_("Language of the original"),
+}
+"""What the history calls the fields of an entry."""
+
+
+def _field(visit: Visit, path: str) -> str:
+    """Return the words for a field of an entry; behind a dot stands a language or a part of it."""
+    name, _, part = path.partition(".")
+    said = visit.gettext(FIELDS[name]) if name in FIELDS else name
+    return f"{said} ({tongue(part, visit.language)})" if part else said
+
+
+def _plain(given: str | None) -> str:
+    """Return a value of the history (JSON) as it is read: a text without quotes, a list with commas."""
+    if given is None:
+        return ""
+    value = msgspec.json.decode(given)
+    if isinstance(value, list):
+        return ", ".join(one if isinstance(one, str) else _facts(one) for one in value)
+    return value if isinstance(value, str) else _facts(value)
+
+
+def _facts(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(text for one in value.values() if (text := _facts(one)))
+    if isinstance(value, list):
+        return ", ".join(text for one in value if (text := _facts(one)))
+    return "" if value is None else str(value)
+
+
+@page("/entry/history/{key:str}", roles=ORGANISATIONS)
+async def history(visit: Visit, key: str) -> Answer:
+    """Show who changed an entry, when, and what it said before."""
+    found = await visit.find("read-history", id=key, first=PAGE, after=visit.query.given("after"))
+    for version in found["nodes"]:
+        for change in version["changes"]:
+            change["field"] = _field(visit, change["field"])
+            change["before"], change["after"] = _plain(change["before"]), _plain(change["after"])
+    return visit.page("partner/history.html", found=found)
+
+
+@page("/entry/translations", roles=ORGANISATIONS)
+async def translations(visit: Visit) -> Answer:
+    """Show translations that are older than the text they were made from."""
+    found = await visit.find("browse-stale-translations", first=PAGE, after=visit.query.given("after"))
+    for entry_ in found["nodes"]:
+        for text in entry_["texts"]:
+            text["field"] = _field(visit, text["field"])
+    return visit.page("partner/translations.html", found=found)
+
+
+@action("/entry/translations/{key:str}", roles=ORGANISATIONS)
+async def confirm_translation(visit: Visit, key: str) -> Answer:
+    """Say that a translation is still right."""
+    kind = "partner" if visit.form.get("kind") == "Partner" else "service"
+    given = {"id": key, "language": visit.form.get("language")}
+    if (await visit.change(f"confirm-{kind}-translation", given)).done:
+        return visit.go(
+            "/entry/translations", said=visit.gettext("Thank you. The translation counts as checked.")
+        )
+    return await translations(visit)
