@@ -210,7 +210,7 @@ async def test_a_referral_is_drafted_consented_and_sent_step_by_step(web: Web, t
     none = await sent(web, referral, f"{referral}/package", categories=[])
     assert none.status_code == 422
 
-    asked = await sent(web, referral, f"{referral}/consent/request", reportDepth="OUTCOME")
+    asked = await sent(web, referral, f"{referral}/consent/request", purposes=["FOLLOW_UP_28_DAYS"])
     assert asked.headers["location"] == f"{referral}/consent"
     assert "Go on with the consent" in (await web.get(referral)).text
     notice = await web.get(f"{referral}/consent")
@@ -219,7 +219,10 @@ async def test_a_referral_is_drafted_consented_and_sent_step_by_step(web: Web, t
     assert (pdf.headers["content-type"], pdf.content[:5]) == ("application/pdf", b"%PDF-")
     assert pdf.headers["cache-control"] == "no-store"
 
-    granted = {"granted": ["REFERRAL", "REPORT_BACK"]}
+    undecided = await sent(web, f"{referral}/consent", f"{referral}/consent")
+    assert undecided.status_code == 422
+    assert 'href="#field-decision"' in undecided.text
+    granted = {"decision": "agrees", "granted": ["REFERRAL", "REPORT_BACK"]}
     hidden = await sent(web, f"{referral}/consent", f"{referral}/consent", **granted)
     assert hidden.status_code == 422
     shown = {"record.noDisadvantageShown": "true", "record.section87NoticeAt": "true"}
@@ -241,6 +244,7 @@ async def test_a_refused_consent_sends_nothing(web: Web, town: Town) -> None:
         web,
         f"{referral}/consent",
         f"{referral}/consent",
+        decision="refuses",
         **{"record.noDisadvantageShown": "true", "record.section87NoticeAt": "true"},
     )
     page = await goal(web, recorded)

@@ -76,6 +76,10 @@ OWN: Final[dict[tuple[str, str], tuple[str, str]]] = {
 """German and English words of values that the vocabularies have none for."""
 
 
+UNNAMED: Final = {"kmr": {"de": "Kurmandschi", "en": "Kurmanji"}}
+"""Languages of the project that the Unicode tables have no German and English name for."""
+
+
 @cache
 def enum_of(name: str) -> type[StrEnum]:
     """Return the enum of a name in the schema; raises LookupError when there is none."""
@@ -107,7 +111,11 @@ def tongue(tag: str, language: str) -> str:
 
     >>> tongue("ar", "de"), tongue("xx-nothing", "de")
     ('Arabisch', 'xx-nothing')
+    >>> tongue("kmr", "en")
+    'Kurmanji'
     """
+    if tag in UNNAMED:
+        return UNNAMED[tag]["de" if language == "de" else "en"]
     try:
         known = Locale.parse(language)
         return known.languages.get(tag) or known.languages.get(tag.split("-")[0].lower()) or tag

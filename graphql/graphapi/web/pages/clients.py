@@ -33,14 +33,16 @@ async def topics_of(visit: Visit) -> dict[str, str]:
 
 
 async def colleagues_of(visit: Visit) -> dict[str, str]:
-    """Return the names of the own organisation's members by id; none where they may not be seen."""
-    partner = (await visit.ask("who-am-i"))["me"]["partner"]
+    """Return the names of the own organisation's members by id; only oneself where they may not be seen."""
+    me = (await visit.ask("who-am-i"))["me"]
+    partner, oneself = me["partner"], me["member"]
+    known = {} if oneself is None else {oneself["id"]: oneself["name"]}
     if partner is None:
-        return {}
+        return known
     try:
         found = await visit.find("browse-members", partnerId=partner["id"])
     except Stopped:
-        return {}
+        return known
     return {one["id"]: one["name"] for one in found if one["active"]}
 
 

@@ -6,6 +6,7 @@ The draft is the state: every step can be left and taken up again from the refer
 from __future__ import annotations
 
 import base64
+from datetime import timedelta
 from typing import Any, Final
 
 from graphapi.web.entering import Entered
@@ -41,7 +42,7 @@ async def refer(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the addr
         usual=[code for code in USUAL if code not in needed["never"]],
         topics=[(code, topics[code]) for code in first]
         + sorted(((c, t) for c, t in topics.items() if c not in first), key=lambda pair: pair[1]),
-        languages=[(tag, tongue(tag, visit.language)) for tag in person["languages"]],
+        spoken=[(tag, tongue(tag, visit.language)) for tag in person["languages"]],
     )
 
 
@@ -102,6 +103,8 @@ async def draft_values(visit: Visit, referral: dict[str, Any], topics: dict[str,
         "needed": needed,
         "client": person,
         "needs": ", ".join(topics.get(need, need) for need in needed["preview"]["person"]["needs"]),
+        "spoken": ", ".join(tongue(tag, visit.language) for tag in needed["preview"]["person"]["languages"]),
+        "latest": (visit.today + timedelta(days=360)).isoformat(),
         "open_consent": _open_consent(person, referral),
         "covered": bool(needed["consentId"]) and not needed["missing"],
         "categories": [
@@ -155,7 +158,12 @@ async def ask_consent(visit: Visit, id: str) -> Answer:  # noqa: A002
     depth = entered.choice("reportDepth", "ReportDepth")
     if depth not in {None, "NOTHING"}:
         purposes.append({"purpose": "REPORT_BACK", "reportDepth": depth})
-    purposes += [{"purpose": one} for one in entered.choices("purposes", "Purpose")]
+    ends = entered.day("endsOn", required=False)
+    for one in entered.choices("purposes", "Purpose"):
+        again = one in {"FOLLOW_UP_28_DAYS", "FOLLOW_UP_6_MONTHS"}
+        if again and ends is None:
+            entered.refuse("endsOn", visit.gettext("Please enter a day."))
+        purposes.append({"purpose": one, "endsOn": ends} if again else {"purpose": one})
     if not entered.right:
         return await _again(visit, id)
     asked = await visit.change(
@@ -262,6 +270,13 @@ async def record_consent(visit: Visit, id: str) -> Answer:  # noqa: A002
             "representationProof": form.given("evidence.representationProof"),
         },
     }
+    decision = form.get("decision")
+    if decision not in {"agrees", "refuses"}:
+        entered.refuse("decision", visit.gettext("Please choose."))
+    elif decision == "refuses":
+        given["granted"] = []
+    elif not given["granted"]:
+        entered.refuse("granted", visit.gettext("Please choose."))
     if not entered.right or not (await visit.change("record-consent", given)).done:
         return await consent_page(visit, id)
     return visit.go(f"/referrals/{id}", said=visit.gettext("The decision was recorded."))
