@@ -14,25 +14,30 @@ document.addEventListener("DOMContentLoaded", () => {
   const map = L.map(ground, { attributionControl: false, fadeAnimation: false, zoomAnimation: false, maxZoom: 18 });
   map.fitBounds(L.latLngBounds(places.map((place) => place.at)).pad(0.1), { maxZoom: 16, animate: false });
   L.control.scale({ imperial: false }).addTo(map);
-  const together = new Map();
-  for (const place of places) {
-    const key = place.at.join();
-    together.set(key, [...(together.get(key) || []), place]);
-  }
-  for (const found of together.values()) {
-    const said = document.createElement("div");
-    const where = document.createElement("p");
-    where.textContent = found[0].where;
-    said.append(where);
-    for (const place of found) {
-      const line = document.createElement("p");
-      const link = document.createElement("a");
-      link.href = place.link.href;
-      link.textContent = place.link.textContent;
-      line.append(link);
-      said.append(line);
+  const markers = L.layerGroup().addTo(map);
+  const draw = () => {
+    markers.clearLayers();
+    const together = []; // no two markers so near that a finger cannot tell them apart
+    for (const place of places) {
+      const point = map.latLngToLayerPoint(place.at);
+      const near = together.find((group) => group.point.distanceTo(point) < 50);
+      if (near) near.places.push(place);
+      else together.push({ point, places: [place] });
     }
-    const names = found.map((place) => place.link.textContent).join(", ");
-    L.marker(found[0].at, { title: names, alt: names, keyboard: true }).addTo(map).bindPopup(said, { maxHeight: 220 });
-  }
+    for (const { places: found } of together) {
+      const said = document.createElement("ul");
+      for (const place of found) {
+        const line = document.createElement("li");
+        const link = document.createElement("a");
+        link.href = place.link.href;
+        link.textContent = place.link.textContent;
+        line.append(link, ` ${place.where}`);
+        said.append(line);
+      }
+      const names = found.map((place) => place.link.textContent).join(", ");
+      L.marker(found[0].at, { title: names, alt: names }).addTo(markers).bindPopup(said, { maxHeight: 220 });
+    }
+  };
+  map.on("zoomend", draw);
+  draw();
 });
