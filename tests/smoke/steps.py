@@ -462,6 +462,7 @@ TABLE: Final = (
         "RuleSetSaved",
     ),
     Step("browse-rule-sets", "lead", nothing),
+    Step("edit-rule-sets", "lead", nothing),
     # nothing is due in a demo that has just begun, and the nightly run has not been yet
     Step("browse-deletion-runs", "lead", nothing, "none"),
     Step("export-access", "coordinator", lambda seen: {"clientId": seen["client"]["id"], "format": "PDF"}),

@@ -44,6 +44,11 @@ async def send(web: Web, path: str, to: str, form: dict[str, Any], *, step: str 
     return await web.post(to, given, number=number_of(shown))
 
 
+async def posted(web: Web, path: str, form: dict[str, Any]) -> Any:
+    """Send a form that no page offers, with the number of this browser."""
+    return await web.post(path, form, number=number_of(await web.get("/")))
+
+
 async def do(web: Web, referral: dict[str, Any], name: str, **form: Any) -> Any:
     """Do something on a referral by its form."""
     path = f"/inbox/{referral['id']}"
@@ -258,8 +263,8 @@ async def test_only_the_recipient_opens_a_referral_here(web: Web, town: Town, da
         member, _ = await make_member(database, partner, role)
         await web.sign_in(member)
         assert (await web.get(path)).status_code == status, role
-        answer = await web.post(f"{path}/acknowledge", {"expectedVersion": "2"})
-        assert answer.status_code in {403, 404}, role
+        answer = await posted(web, f"{path}/acknowledge", {"expectedVersion": "2"})
+        assert answer.status_code == status, role
     assert (await web.get("/inbox/nonsense")).status_code in {403, 404, 422}
 
 
@@ -286,6 +291,8 @@ async def test_the_own_entry_is_confirmed_with_one_click(staff: Web, town: Town)
     assert page.status_code == 200
     assert "Träger A" in page.text
     assert "Sprachkurs" in page.text
+    assert (await staff.get(f"/partner/{town.world.partner}")).status_code == 200
+    assert f'href="/partner/{town.world.partner}"' in page.text
     for name, key in (("assure-partner", town.partner_id), ("assure-service", town.service)):
         deed = re.search(
             rf'action="(/entry/do/{name}/{key})"(.+?)</form>', (await staff.get("/entry")).text, re.S
@@ -446,13 +453,65 @@ async def test_nobody_changes_the_entry_of_others(web: Web, town: Town, database
     await web.sign_in(member)
     assert (await web.get(f"/entry/services/{town.service}")).status_code == 404
     for name, key in (("hide-partner", town.partner_id), ("hide-service", town.service)):
-        refused = await web.post(
-            f"/entry/do/{name}/{key}", {"expectedVersion": "2", "once": "form-of-others"}
-        )
-        assert refused.status_code in {403, 404, 409, 422}
+        form = {"expectedVersion": "2", "once": "form-of-others"}
+        refused = await posted(web, f"/entry/do/{name}/{key}", form)
+        assert refused.status_code == 422
+        assert "Only the partner itself and the coordination may do this." in text_of(refused)
     query = "query ($id: ID!) { service(id: $id) { state } }"
     state = (await town.ask(query, {"id": town.service}, who="staff")).data["service"]["state"]
     assert state == "PUBLISHED"
     reader, _ = await make_member(database, town.world.other_partner, Role.OTHER_MUNICIPALITY)
     await web.sign_in(reader)
     assert (await web.get("/entry")).status_code == 403
+
+
+# --- Members and bookings -------------------------------------------------------------------------------
+
+
+async def test_members_are_added_changed_and_removed(staff: Web) -> None:
+    refused = await send(staff, "/members/new", "/members/new", {"name": "", "role": "PARTNER_MEMBER"})
+    assert refused.status_code == 422
+    form = {"name": SCRIPT, "role": "PARTNER_MEMBER", "signInEmail": "neu@example.org"}
+    added = await send(staff, "/members/new", "/members/new", form, step="again")
+    assert added.status_code == 303, text_of(added)
+    page = await staff.get("/members")
+    assert SCRIPT not in page.text
+    assert "neu@example.org" in page.text
+    row = next(row for row in page.text.split("<tr") if "neu@example.org" in row)
+    key = re.search(r'href="/members/([^"?]+)"', row)
+    assert key
+    path = f"/members/{key[1]}"
+    done = await send(staff, path, path, {**form, "name": "Neue Kollegin"})
+    assert done.status_code == 303, text_of(done)
+    asked = await staff.get("/members", ask=key[1])
+    assert "Neue Kollegin" in asked.text
+    form_ = re.search(rf'action="{path}/remove".+?expectedVersion" value="(\d+)"', asked.text, re.S)
+    assert form_
+    gone = {"expectedVersion": form_[1], "once": "form-remove-it"}
+    assert (await staff.post(f"{path}/remove", gone, number=number_of(asked))).status_code == 303
+    assert "Neue Kollegin" not in (await staff.get("/members")).text
+
+
+async def test_who_does_not_administer_reads_only(web: Web, town: Town, database: Database) -> None:
+    member, _ = await make_member(database, town.world.partner, Role.PARTNER_MEMBER)
+    await web.sign_in(member)
+    page = await web.get("/members")
+    assert page.status_code == 200
+    assert "/members/new" not in page.text
+    assert (await web.get("/members/new")).status_code == 403
+    refused = await posted(web, "/members/new", {"name": "Wer", "role": "PARTNER_MEMBER"})
+    assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("deed", ["confirm", "decline"])
+async def test_bookings_are_confirmed_or_declined_without_a_reason(staff: Web, town: Town, deed: str) -> None:
+    booking = await town.booked()
+    path = f"/bookings/{booking['id']}"
+    assert path in (await staff.get("/bookings")).text
+    done = await send(staff, path, f"{path}/{deed}", {"interpreter": SCRIPT})
+    assert done.status_code == 303, text_of(done)
+    page = await staff.get(path)
+    assert SCRIPT not in page.text
+    assert ("confirmed" if deed == "confirm" else "declined") in text_of(page)
+    assert "You have not booked an interpreter" in (await staff.get("/bookings", show="own")).text
+    assert (await posted(staff, f"{path}/nonsense", {})).status_code == 404
