@@ -1,0 +1,116 @@
+"""The person's own page on a small phone: German, English and Arabic, with and without JavaScript."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from playwright.async_api import expect
+
+from graphapi.web.running import document
+from tests.smoke.steps import PACKAGE, REPORT_BACK, day, explained, moment, partner, service
+from tests.web.browsing import Visitors, looked_at
+
+pytestmark = pytest.mark.browser
+
+
+async def ask(visitors: Visitors, name: str, **variables: Any) -> Any:
+    """Run a ready document as the Jobcenter of the demo."""
+    headers = {"authorization": f"Bearer {visitors.demo.tokens['jobcenter']}"}
+    async with httpx.AsyncClient(timeout=30) as http:
+        said = await http.post(
+            visitors.demo.graphql,
+            json={"query": document(name), "variables": variables},
+            headers=headers,
+        )
+    answer = said.json()
+    assert "errors" not in answer, answer
+    return next(iter(answer["data"].values()))
+
+
+async def change(visitors: Visitors, name: str, **given: Any) -> Any:
+    return await ask(visitors, name, input={"idempotencyKey": str(uuid4()), **given})
+
+
+async def card(visitors: Visitors, language: str) -> str:
+    """Refer a new person who is then expected on a day; return the code of their card."""
+    shown = await ask(visitors, "read-section-87-notice", language="de")
+    notice = {name: shown[name] for name in ("textId", "version", "sha256", "language")}
+    taken = await change(
+        visitors,
+        "take-in-client",
+        identity={"familyName": "Probeperson"},
+        section87Notice={"notice": notice, "shownAt": moment(minutes=-2)},
+    )
+    planned = await ask(
+        visitors,
+        "plan-consent-notice",
+        recipientIds=[partner("koordination")],
+        purposes=[{"purpose": "REFERRAL", "categories": PACKAGE}, REPORT_BACK],
+        language="ar",
+    )
+    client = taken["client"]["id"]
+    sent = await change(
+        visitors,
+        "refer-client",
+        clientId=client,
+        serviceId=service("clearing"),
+        topic="clearing",
+        categories=PACKAGE,
+        consent={"record": explained(planned), "purposes": [REPORT_BACK]},
+        capacityReason="AGREED_WITH_PARTNER",
+    )
+    accepted = {"contact": "Anmeldung", "firstContactOn": day(7), "expectedEnd": day(90)}
+    await change(
+        visitors,
+        "record-partner-answer",
+        id=sent["referral"]["id"],
+        expectedVersion=sent["referral"]["version"],
+        source="PHONE",
+        on=day(0),
+        answer={"accept": accepted},
+    )
+    code: str = (await change(visitors, "issue-code-card", clientId=client, language=language))["cardCode"]
+    return code
+
+
+@pytest.mark.parametrize(
+    ("language", "javascript"), [("de", True), ("en", True), ("ar", True), ("ar", False)]
+)
+async def test_a_person_opens_their_page_and_ends_sharing(
+    visitors: Visitors, language: str, javascript: bool
+) -> None:
+    code = await card(visitors, language)
+    async with visitors.page(language=language, javascript=javascript, narrow=True) as page:
+        await page.goto("/card")
+        await looked_at(page, "card-enter")
+        await page.locator("#field-code").fill(code)
+        await page.locator("form button").first.click()
+        await expect(page.locator("h2").first).to_be_visible()
+        assert page.url.endswith("/card")
+        html = page.locator("html")
+        await expect(html).to_have_attribute("lang", language)
+        await expect(html).to_have_attribute("dir", "rtl" if language == "ar" else "ltr")
+        await looked_at(page, "card" if javascript else "card-plain")
+        await page.locator("form:has(input[name='scope'][value='ALL']) button").click()
+        await expect(page.locator("#what")).to_be_visible()
+        await looked_at(page, "card-sure")
+        await page.locator("main form").nth(1).locator("button").click()
+        await expect(page.locator("input[name='scope'][value='ALL']")).to_have_count(1)
+        if javascript:
+            return
+        await page.locator("form:has(input[name='scope'][value='ALL']) button").click()
+        await page.locator("main form").first.locator("button").click()
+        await expect(page.locator(".kern-alert--success")).to_be_visible()
+        await looked_at(page, "card-ended")
+
+
+async def test_a_wrong_code_is_said_in_the_persons_language(visitors: Visitors) -> None:
+    async with visitors.page(language="ar", narrow=True, expects_errors=True) as page:
+        await page.goto("/card")
+        await page.locator("#field-code").fill("AAAAA-AAAAA")
+        await page.locator("form button").first.click()
+        await expect(page.locator("#errors")).to_contain_text("غير صالح")
+        await looked_at(page, "card-wrong")
