@@ -344,3 +344,26 @@ async def test_figures_hold_no_names_and_stand_in_tables_too(web: Web, town: Tow
     assert page.text.count("<svg") == page.text.count('class="chart"') >= 2
     assert "Tesfay" not in page.text
     assert (await web.get("/figures", quarter="1999-1")).status_code == 200
+
+
+async def test_a_consent_is_renewed_recorded_and_withdrawn_for_the_person(web: Web, town: Town) -> None:
+    await own(web, town)
+    client = await town.client()
+    given = await town.consent(client["id"])
+    consent = f"/consents/{given['id']}"
+    page = await web.get(f"/clients/{client['id']}")
+    assert consent in page.text
+    renewed = await sent(web, consent, f"{consent}/renew")
+    again = renewed.headers["location"]
+    assert b"%PDF-" in (await web.get(f"{again}/print", noticeLanguage="ti")).content
+    undecided = await sent(web, again, again)
+    assert undecided.status_code == 422
+    shown = {"record.noDisadvantageShown": "true", "record.section87NoticeAt": "true"}
+    await goal(web, await sent(web, again, again, decision="agrees", granted=["REFERRAL"], **shown))
+    unsure = await sent(web, again, f"{again}/withdraw", channel="PHONE")
+    assert 'href="#field-sure"' in unsure.text
+    page = await goal(web, await sent(web, again, f"{again}/withdraw", channel="PHONE", sure="true"))
+    assert "Access has ended" in page.text
+    assert (await web.get(f"{again}/receipt")).content[:5] == b"%PDF-"
+    await web.sign_in(town.world.staff_member)
+    assert (await web.get(consent)).status_code == 404

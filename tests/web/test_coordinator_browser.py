@@ -18,7 +18,7 @@ async def pressed(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("javascript", [True, False])
 async def test_from_taking_in_to_an_answer_by_phone(visitors: Visitors, javascript: bool) -> None:
-    async with visitors.page("coordinator", javascript=javascript) as page:
+    async with visitors.page("coordinator", javascript=javascript, expects_errors=True) as page:
 
         async def seen(name: str) -> None:
             if javascript:

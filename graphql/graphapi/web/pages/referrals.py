@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from directory.actors import Role
@@ -15,6 +16,9 @@ from graphapi.web.translations import N_
 from graphapi.web.visiting import Answer, Visit
 
 PAGE: Final = 25
+NEWS_DAYS: Final = 14
+"""How long a refusal counts as news; nothing has to be done about it."""
+_YOURS: Final = ["INFO_REQUESTED", "OUTCOME_REPORTED"]
 VIEWS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "open": (
         N_("Open"),
@@ -298,11 +302,14 @@ async def follow_up(visit: Visit, id: str) -> Answer:  # noqa: A002
 )
 async def due(visit: Visit) -> Answer:
     """Show everything that waits for this organisation, the most urgent first."""
-    states = {"states": ["INFO_REQUESTED", "OUTCOME_REPORTED", "DECLINED", "EXPIRED"]}
+    answers = await visit.find("browse-sent-referrals", filter={"states": _YOURS}, first=PAGE)
+    ended = await visit.find("browse-sent-referrals", filter={"states": ["DECLINED", "EXPIRED"]}, first=PAGE)
+    since = (visit.now - timedelta(days=NEWS_DAYS)).isoformat()
+    answers["nodes"] += [one for one in ended["nodes"] if one["stateSince"] >= since]
     lead = visit.actor.role is Role.LEAD
     return visit.page(
         "coordinator/due.html",
-        answers=await visit.find("browse-sent-referrals", filter=states, first=PAGE),
+        answers=answers,
         overdue=await visit.find("browse-sent-referrals", filter={"overdue": True}, first=PAGE),
         drafts=await visit.find("browse-sent-referrals", filter=VIEWS["drafts"][1], first=10),
         approvals=await visit.find("browse-approvals") if lead else [],

@@ -203,42 +203,46 @@ async def _notice(visit: Visit, id: str) -> tuple[dict[str, Any], dict[str, Any]
 async def consent_page(visit: Visit, id: str) -> Answer:  # noqa: A002
     """Read the notice with the person, print it, and record what they decide."""
     referral, consent, notice = await _notice(visit, id)
-    bodies = (
-        await visit.ask(
-            "prepare-referral",
-            clientId=referral["clientId"],
-            serviceId=referral["service"]["id"],
-            categories=referral["categories"],
-        )
-    )["referralRequirements"]
+    told = await visit.find("read-consent", id=consent["id"])
     return visit.page(
         "coordinator/consent.html",
-        referral=referral,
-        consent=consent,
-        purposes=[(one["purpose"], one["purposeLabel"]) for one in consent["purposes"]],
-        notice=notice,
-        notice_languages=NOTICE_LANGUAGES,
-        section_87=bodies["section87Notice"],
-        releases=bodies["releases"],
-        spoken=[(tag, tongue(tag, visit.language)) for tag in NOTICE_LANGUAGES],
+        **record_values(visit, {**told, **consent}, notice),
+        base=f"/referrals/{id}/consent",
+        back=f"/referrals/{referral['id']}",
+    )
+
+
+def record_values(visit: Visit, consent: dict[str, Any], notice: dict[str, Any]) -> dict[str, Any]:
+    """Return what is shown to read a notice together and to record the decision."""
+    return {
+        "consent": consent,
+        "purposes": [(one["purpose"], one["purposeLabel"]) for one in consent["purposes"]],
+        "notice": notice,
+        "notice_languages": NOTICE_LANGUAGES,
+        "section_87": any(part["key"] == "SECTION_87" for part in notice["sections"]),
+        "releases": consent["releases"],
+        "spoken": [(tag, tongue(tag, visit.language)) for tag in NOTICE_LANGUAGES],
+    }
+
+
+def printed(pages: dict[str, Any]) -> Answer:
+    """Return pages to print as what they are (PDF)."""
+    return Answer(
+        body=base64.b64decode(pages["base64"]),
+        kind=pages["mediaType"],
+        headers={"content-disposition": 'inline; filename="consent.pdf"'},
+        personal=True,
     )
 
 
 @page("/referrals/{id:str}/consent/print", roles=ORGANISATIONS)
 async def consent_print(visit: Visit, id: str) -> Answer:  # noqa: A002
     """Return the notice as PDF, to print and to sign."""
-    notice = (await _notice(visit, id))[2]
-    return Answer(
-        body=base64.b64decode(notice["pages"]["base64"]),
-        kind=notice["pages"]["mediaType"],
-        headers={"content-disposition": 'inline; filename="consent.pdf"'},
-        personal=True,
-    )
+    return printed((await _notice(visit, id))[2]["pages"])
 
 
-@action("/referrals/{id:str}/consent", roles=ORGANISATIONS)
-async def record_consent(visit: Visit, id: str) -> Answer:  # noqa: A002
-    """Record what the person decided, purpose by purpose."""
+async def recorded(visit: Visit) -> bool:
+    """Record what the person decided, purpose by purpose; tells whether that was possible."""
     form, entered = visit.form, Entered(visit)
     kind = entered.choice("interpreter.kind", "InterpreterKind", required=False)
     speaks = form.given("interpreter.language")
@@ -277,7 +281,13 @@ async def record_consent(visit: Visit, id: str) -> Answer:  # noqa: A002
         given["granted"] = []
     elif not given["granted"]:
         entered.refuse("granted", visit.gettext("Please choose."))
-    if not entered.right or not (await visit.change("record-consent", given)).done:
+    return entered.right and (await visit.change("record-consent", given)).done
+
+
+@action("/referrals/{id:str}/consent", roles=ORGANISATIONS)
+async def record_consent(visit: Visit, id: str) -> Answer:  # noqa: A002
+    """Record the decision on the consent for a draft."""
+    if not await recorded(visit):
         return await consent_page(visit, id)
     return visit.go(f"/referrals/{id}", said=visit.gettext("The decision was recorded."))
 
