@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from directory.database import Database
+from directory.days import ZONE
 from referrals.person.card_texts import LANGUAGES
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
@@ -169,3 +171,23 @@ async def test_telling_how_it_went_needs_an_answer(web: Web, town: Town) -> None
     assert told.status_code == 200
     assert "Danke für Ihre Antwort." in told.text
     assert told.text.count("Es hat mir geholfen.") == 1
+
+
+async def test_an_appointment_stands_first_with_when_where_and_what_to_bring(web: Web, town: Town) -> None:
+    client = await a_person(town)
+    begun = await town.started(clientId=client["id"])
+    at = (datetime.now(UTC) + timedelta(days=9)).replace(hour=9, minute=0, second=0, microsecond=0)
+    await town.done(
+        "staff",
+        "setAppointment",
+        id=begun["id"],
+        expectedVersion=begun["version"],
+        startsAt=at.isoformat(),
+        place="Zimmer <b>12</b>",
+    )
+    code = await card(town, client, "en")
+    page = (await send(web, code=code)).text
+    assert "Zimmer &lt;b&gt;12&lt;/b&gt;" in page
+    assert f"{at:%Y}, {at.astimezone(ZONE):%H:%M}" in page
+    assert page.index("Zimmer") < page.index("Here you see"), "before everything else"
+    assert "Please bring" in page
