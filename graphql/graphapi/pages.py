@@ -26,19 +26,27 @@ from graphapi.messages import MessageLanguage, message_language, preferred_langu
 STYLE_PATH: Final = "/style/answer.css"
 BODY_BYTES: Final = 20_000
 
-STYLE: Final = """body { font: 1.05rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 44rem;
-  padding: 1rem; color: #1a1a1a; background: #fff; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
+STYLE: Final = """*, *::before, *::after { box-sizing: border-box; }
+body { font: 1.125rem/1.5 "Fira Sans", system-ui, sans-serif; margin: 0; color: #171a2b; background: #fff; }
+main { max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+h1 { font-size: 2rem; line-height: 1.2; } h1, h2, p, dd { overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .4rem 1.25rem;
+  padding: 1rem; border: 1px solid #a5aac3; border-radius: 4px; }
 dt { font-weight: 600; } dd { margin: 0; }
-form { margin: 1.2rem 0; } fieldset { border: 1px solid #595959; padding: .8rem 1rem; }
-legend, h1, h2 { font-weight: 700; } label { display: block; margin-top: .6rem; }
-input, select, textarea { font: inherit; padding: .35rem; width: 100%; box-sizing: border-box;
-  border: 1px solid #595959; }
-input[type=checkbox] { width: auto; }
-button { font: inherit; margin-top: .9rem; padding: .5rem 1.2rem; background: #0b4f8a; color: #fff;
-  border: 2px solid #0b4f8a; }
-:focus-visible { outline: 3px solid #b35900; outline-offset: 2px; }
-.problem, .done { border: 2px solid #a4000f; padding: .6rem 1rem; } .done { border-color: #1d6b2a; }
+form { margin: 1.5rem 0; }
+fieldset { border: 1px solid #a5aac3; border-radius: 4px; padding: 1rem; min-width: 0; }
+legend, h1, h2 { font-weight: 600; } label { display: block; margin-top: .75rem; font-weight: 600; }
+input, select, textarea { font: inherit; padding: .6rem 1rem; width: 100%;
+  color: #171a2b; background: #f3f4f7;
+  border: 0; border-bottom: 2px solid #171a2b; border-radius: 4px 4px 0 0; }
+input[type=checkbox] { width: 1.5rem; height: 1.5rem; }
+button { font: inherit; font-weight: 600; margin-top: 1rem; padding: .6rem 1.4rem; min-height: 2.75rem;
+  background: #1a3da5; color: #fff; border: 2px solid #1a3da5; border-radius: 4px; }
+:focus-visible { outline: 3px solid #1a3da5; outline-offset: 2px; }
+.problem, .done { border: 2px solid #a4000f; border-radius: 4px; padding: .6rem 1rem; }
+.done { border-color: #1d6b2a; }
+@media (max-width: 30rem) { dl { grid-template-columns: minmax(0, 1fr); } dd { margin-bottom: .6rem; } }
+@media print { form { display: none; } }
 """
 
 HEADERS: Final = (
