@@ -38,7 +38,7 @@ async def test_filters_are_chosen_and_taken_away(visitors: Visitors, javascript:
         if not javascript:
             await page.get_by_role("button", name="Ergebnisse zeigen").click()
         await page.wait_for_url("**childcare=true**")
-        chosen = page.get_by_role("link", name="mit Kinderbetreuung: diesen Filter entfernen")
+        chosen = page.get_by_role("link", name="mit Kinderbetreuung (diesen Filter entfernen)")
         await expect(chosen).to_be_visible()
         assert await page.locator(".results > li").count() <= before
         await chosen.click()

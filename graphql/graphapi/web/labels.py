@@ -109,8 +109,8 @@ def options(enum: str, language: MessageLanguage, among: Sequence[str] = ()) -> 
 def tongue(tag: str, language: str) -> str:
     """Return the name of a language (BCP 47) in another one; a tag that nobody knows stays as it is.
 
-    >>> tongue("ar", "de"), tongue("xx-nothing", "de")
-    ('Arabisch', 'xx-nothing')
+    >>> tongue("ar", "de"), tongue("prs", "de"), tongue("xx-nothing", "de")
+    ('Arabisch', 'Dari', 'xx-nothing')
     >>> tongue("kmr", "en")
     'Kurmanji'
     """
@@ -118,6 +118,7 @@ def tongue(tag: str, language: str) -> str:
         return UNNAMED[tag]["de" if language == "de" else "en"]
     try:
         known = Locale.parse(language)
+        tag = {"prs": "fa_AF"}.get(tag, tag)  # the CLDR knows Dari as the Persian of Afghanistan
         return known.languages.get(tag) or known.languages.get(tag.split("-")[0].lower()) or tag
     except (UnknownLocaleError, ValueError):
         return tag
