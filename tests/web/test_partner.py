@@ -405,7 +405,11 @@ async def test_room_and_texts_of_a_service(staff: Web, town: Town) -> None:
     assert f"/entry/do/publish-service/{service}" in (await staff.get("/entry")).text
     history = await staff.get(f"/entry/history/{service}")
     assert history.status_code == 200
+    assert "Title (German)" in history.text
     assert "Neuer Titel" in history.text
+    assert "hidden" in history.text
+    assert "HIDDEN" not in history.text
+    assert "source_language" not in history.text
 
 
 async def test_what_others_say_is_decided_with_a_reason(staff: Web, town: Town) -> None:

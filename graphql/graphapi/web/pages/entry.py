@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from directory.days import local_day
 from directory.vocabulary import ChangeDecision, ContactKind
 from graphapi.web.entering import Entered
-from graphapi.web.labels import tongue
+from graphapi.web.labels import enum_of, label, tongue
 from graphapi.web.pages.inbox import own_id
 from graphapi.web.routes import ORGANISATIONS, Entry, action, page
 from graphapi.web.running import Stopped
@@ -262,7 +264,7 @@ FIELDS: Final[dict[str, str]] = {
     "title": N_("Title"),
     "description": N_("Description"),
     "website": N_("Website"),
-    "contactPoints": N_("Contacts"),
+    "contact_points": N_("Contacts"),
     "locations": N_("Places"),
     "hours": N_("Opening hours"),
     "languages": N_("Languages"),
@@ -273,36 +275,55 @@ FIELDS: Final[dict[str, str]] = {
     "eligibility": N_("For whom?"),
     "area": N_("Area"),
     "responsibility": N_("Responsibility"),
-    "locationIds": N_("Places"),
+    "location_ids": N_("Places"),
     "capacity": N_("Free places"),
     "course": N_("The course"),
     "recognition": N_("Recognition"),
     "interpreting": N_("Interpreting"),
-    "referralFacts": N_("How to get there"),
-    "applicationProcess": N_("How to apply"),
-    "requiredDocuments": N_("What is needed"),
+    "referral_facts": N_("How to get there"),
+    "application_process": N_("How to apply"),
+    "required_documents": N_("What is needed"),
     "note": N_("Internal note"),
-    "assuredAt": N_("Last checked on"),
-    "sourceLanguage": N_("Language of the original"),
+    "assured_at": N_("Last checked on"),
+    "source_language": N_("Language of the original"),
 }
-"""What the history calls the fields of an entry."""
+"""What the history calls the fields of an entry; others say nothing to people and are left out."""
 
 
 def _field(visit: Visit, path: str) -> str:
     """Return the words for a field of an entry; behind a dot stands a language or a part of it."""
     name, _, part = path.partition(".")
-    said = visit.gettext(FIELDS[name]) if name in FIELDS else name
-    return f"{said} ({tongue(part, visit.language)})" if part else said
+    said = visit.gettext(FIELDS[name]) if name in FIELDS else ""
+    spoken = tongue(part, visit.language) if part else ""
+    return f"{said} ({spoken})" if said and spoken != part else said
 
 
-def _plain(given: str | None) -> str:
+def _plain(visit: Visit, path: str, given: str | None) -> str:
     """Return a value of the history (JSON) as it is read: a text without quotes, a list with commas."""
     if given is None:
         return ""
     value = msgspec.json.decode(given)
+    if isinstance(value, bool):
+        return visit.gettext("yes") if value else visit.gettext("no")
+    if isinstance(value, str):
+        return _word(visit, path, value)
     if isinstance(value, list):
         return ", ".join(one if isinstance(one, str) else _facts(one) for one in value)
-    return value if isinstance(value, str) else _facts(value)
+    return _facts(value)
+
+
+def _word(visit: Visit, path: str, value: str) -> str:
+    if path in {"kind", "state", "responsibility"}:
+        for enum in ENUMS:
+            if value in enum_of(enum).__members__:
+                return label(enum, value, visit.language)
+    if path == "assured_at":
+        return local_day(datetime.fromisoformat(value)).isoformat()
+    return value
+
+
+ENUMS: Final = ("PublicationState", "PartnerKind", "ServiceKind", "Responsibility")
+"""Whose values stand in the history as they are kept."""
 
 
 def _facts(value: Any) -> str:
@@ -318,9 +339,15 @@ async def history(visit: Visit, key: str) -> Answer:
     """Show who changed an entry, when, and what it said before."""
     found = await visit.find("read-history", id=key, first=PAGE, after=visit.query.given("after"))
     for version in found["nodes"]:
-        for change in version["changes"]:
-            change["field"] = _field(visit, change["field"])
-            change["before"], change["after"] = _plain(change["before"]), _plain(change["after"])
+        version["changes"] = [
+            {
+                "field": words,
+                "before": _plain(visit, one["field"], one["before"]),
+                "after": _plain(visit, one["field"], one["after"]),
+            }
+            for one in version["changes"]
+            if (words := _field(visit, one["field"]))
+        ]
     return visit.page("partner/history.html", found=found)
 
 
