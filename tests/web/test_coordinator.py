@@ -16,7 +16,7 @@ from directory.database import Database
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member
-from tests.graphapi.exchanging import ACCEPTANCE, OUTCOME, TODAY, Town, make_town
+from tests.graphapi.exchanging import ACCEPTANCE, OUTCOME, REPORT_BACK, TODAY, Town, make_town
 from tests.web.conftest import Web, number_of
 
 SCRIPT = "<script>alert(1)</script>"
@@ -270,7 +270,7 @@ async def test_an_interpreter_is_booked_without_a_name(web: Web, town: Town) -> 
 
 async def test_an_answer_by_phone_is_recorded_and_the_referral_is_closed(web: Web, town: Town) -> None:
     await own(web, town)
-    referral = f"/referrals/{(await town.sent())['id']}"
+    referral = f"/referrals/{(await town.sent(others=(REPORT_BACK, {'purpose': 'FEEDBACK'})))['id']}"
     assert "Accepted" not in (await web.get(referral)).text
     missing = await sent(web, f"{referral}?do=told-accept", f"{referral}/do/told-accept")
     assert missing.status_code == 422
@@ -284,7 +284,7 @@ async def test_an_answer_by_phone_is_recorded_and_the_referral_is_closed(web: We
     assert referral in (await web.get("/referrals", show="answers")).text
     assert referral in (await web.get("/due")).text
     asked = await sent(web, referral, f"{referral}/feedback", feedbackAnswer="DID_NOT_HELP")
-    assert asked.status_code in {303, 422}
+    assert "What the person says was recorded" in (await goal(web, asked)).text
     closed = await sent(web, f"{referral}?do=close", f"{referral}/do/close", feedbackAsked="ANSWERED")
     page = await goal(web, closed)
     assert "Closed" in page.text
@@ -367,3 +367,17 @@ async def test_a_consent_is_renewed_recorded_and_withdrawn_for_the_person(web: W
     assert (await web.get(f"{again}/receipt")).content[:5] == b"%PDF-"
     await web.sign_in(town.world.staff_member)
     assert (await web.get(consent)).status_code == 404
+
+
+async def test_a_code_card_is_shown_once_and_holds_no_name(web: Web, town: Town) -> None:
+    await own(web, town)
+    client = f"/clients/{(await town.client())['id']}"
+    form = form_of(await web.get(client), f"{client}/card")
+    assert form["cardLanguage"] == "ti"
+    number = form.pop("number")
+    page = await web.post(f"{client}/card", form, number=number)
+    assert "This code is shown only now" in page.text
+    assert "Tesfay" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+    again = await web.post(f"{client}/card", form, number=number)
+    assert "The code was shown already" in again.text

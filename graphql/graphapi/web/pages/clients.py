@@ -179,6 +179,7 @@ async def client(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the add
     return visit.page(
         "coordinator/client.html",
         client=found,
+        card_languages=[(tag, tongue(tag, visit.language)) for tag in NOTICE_LANGUAGES],
         needs=", ".join(topics.get(need, need) for need in found["needs"]),
         spoken=", ".join(tongue(tag, visit.language) for tag in found["languages"]),
         colleagues=await colleagues_of(visit),
@@ -246,3 +247,14 @@ async def match(visit: Visit, id: str) -> Answer:  # noqa: A002
         topics=topics,
         chosen=chosen,
     )
+
+
+@action("/clients/{id:str}/card", roles=ORGANISATIONS)
+async def code_card(visit: Visit, id: str) -> Answer:  # noqa: A002
+    """Make a code card for the person; the code is shown once, here. An earlier card ends."""
+    language = visit.form.get("cardLanguage")
+    known = language if language in NOTICE_LANGUAGES else "de"
+    outcome = await visit.change("issue-code-card", {"clientId": id, "language": known})
+    if not outcome.done:
+        return await client(visit, id)
+    return visit.page("coordinator/code_card.html", id=id, card=outcome.payload)
