@@ -81,6 +81,10 @@ async def test_from_taking_in_to_an_answer_by_phone(visitors: Visitors, javascri
         await seen("due")
         await page.goto(client)
         await expect(page.get_by_text("abgelehnt").first).to_be_visible()
+        await seen("client-referred")
+        await page.locator("a[href^='/consents/']").first.click()
+        await page.get_by_text("Die Person widerruft").click()
+        await seen("consent-kept")
 
 
 @pytest.mark.parametrize("language", ["de", "en"])
