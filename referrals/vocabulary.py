@@ -1027,6 +1027,7 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(NoticeAbout.CONSENT): {"de": "Einwilligung", "en": "consent"},
     _key(NoticeAbout.SERVICE): {"de": "Angebot", "en": "service"},
     _key(NoticeAbout.PARTNER): {"de": "Partner", "en": "partner"},
+    _key(NoticeAbout.MEMBER): {"de": "Mitglied", "en": "member"},
     _key(NoticeState.PENDING): {"de": "wird gesendet", "en": "to be sent"},
     _key(NoticeState.SENT): {"de": "gesendet", "en": "sent"},
     _key(NoticeState.UNDELIVERABLE): {"de": "keine Adresse: bitte anrufen", "en": "no address: please phone"},

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from directory.actors import SYSTEM, Actor
 from directory.database import Database
+from directory.days import local_day
 from directory.problems import InvalidInput, NotFound, Problem, StaleVersion
 from referrals import answering, exchange
 from referrals.clients import create_client
@@ -410,7 +411,7 @@ async def test_for_the_young_a_representative_is_thought_of_and_nobody_is_stoppe
     days: int,
     expected: tuple[ConsentWarning, ...],
 ) -> None:
-    today = database.clock().date()
+    today = local_day(database.clock())
     born = date(today.year - years, today.month, min(today.day, 28)) - timedelta(days=days)
     client = await desk.client(identity=Identity(family_name="Jung", date_of_birth=born))
     consent_id = await asked(database, town, client)
