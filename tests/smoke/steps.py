@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from directory.days import ZONE
 from directory.importing.entries import entry_id, source_namespace
 from graphapi.relay import global_id
 
@@ -76,7 +77,7 @@ def service(key: str) -> str:
 
 
 def day(days: int) -> str:
-    return (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
+    return (datetime.now(ZONE).date() + timedelta(days=days)).isoformat()
 
 
 def moment(**later: float) -> str:
