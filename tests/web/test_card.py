@@ -32,9 +32,10 @@ async def card(town: Town, client: dict[str, Any], language: str = "ar") -> str:
 
 
 async def a_person(town: Town) -> dict[str, Any]:
-    return await town.client(
+    found: dict[str, Any] = await town.client(
         identity={"familyName": CANARY, "givenNames": "Gelbe", "dateOfBirth": "1991-07-23"}
     )
+    return found
 
 
 async def send(web: Web, **form: str) -> Any:
