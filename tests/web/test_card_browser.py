@@ -85,7 +85,8 @@ async def test_a_person_opens_their_page_and_ends_sharing(
     code = await card(visitors, language)
     async with visitors.page(language=language, javascript=javascript, narrow=True) as page:
         await page.goto("/card")
-        await looked_at(page, "card-enter")
+        if javascript:  # axe needs it
+            await looked_at(page, "card-enter")
         await page.locator("#field-code").fill(code)
         await page.locator("form button").first.click()
         await expect(page.locator("h2").first).to_be_visible()
@@ -93,10 +94,12 @@ async def test_a_person_opens_their_page_and_ends_sharing(
         html = page.locator("html")
         await expect(html).to_have_attribute("lang", language)
         await expect(html).to_have_attribute("dir", "rtl" if language == "ar" else "ltr")
-        await looked_at(page, "card" if javascript else "card-plain")
+        if javascript:
+            await looked_at(page, "card")
         await page.locator("form:has(input[name='scope'][value='ALL']) button").click()
         await expect(page.locator("#what")).to_be_visible()
-        await looked_at(page, "card-sure")
+        if javascript:  # axe needs it
+            await looked_at(page, "card-sure")
         await page.locator("main form").nth(1).locator("button").click()
         await expect(page.locator("input[name='scope'][value='ALL']")).to_have_count(1)
         if javascript:
@@ -104,7 +107,6 @@ async def test_a_person_opens_their_page_and_ends_sharing(
         await page.locator("form:has(input[name='scope'][value='ALL']) button").click()
         await page.locator("main form").first.locator("button").click()
         await expect(page.locator(".kern-alert--success")).to_be_visible()
-        await looked_at(page, "card-ended")
 
 
 async def test_a_wrong_code_is_said_in_the_persons_language(visitors: Visitors) -> None:

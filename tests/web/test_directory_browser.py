@@ -74,7 +74,8 @@ async def test_somebody_without_an_account_says_what_is_wrong(visitors: Visitors
         await page.get_by_text("Hier stimmt etwas nicht").click()
         await page.get_by_role("button", name="Senden").click()
         await expect(page.locator("#errors")).to_contain_text("Bitte sagen Sie, was nicht stimmt.")
-        await looked_at(page, f"service-correction-error-{'js' if javascript else 'plain'}")
+        if javascript:  # axe needs it
+            await looked_at(page, "service-correction-error")
         await page.get_by_label("Was stimmt nicht?").select_option("WEBSITE")
         await page.get_by_label("Was soll dort stehen?").fill("https://example.org/neu")
         await page.get_by_role("button", name="Senden").click()
