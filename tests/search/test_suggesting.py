@@ -160,7 +160,7 @@ def test_there_is_always_an_engine_in_the_process(tmp_path: Path) -> None:
         engine.suggest(SuggestQuery(prefix="a"), VOCABULARY)
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 def test_hundred_thousand_services_are_suggested_from_in_time(tmp_path: Path) -> None:
     """30 ms at p99; processor time, as whatever else runs here says nothing of suggestions."""
     assert measured(tmp_path / "index", 100_000).cpu_p99 < 0.030
