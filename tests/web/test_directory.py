@@ -141,3 +141,16 @@ async def test_scripts_in_entries_are_text(web: Web, world: World, database: Dat
             assert "<script>alert" not in page.text
     arabic = (await web.get(f"/partner/{saved.id}", language="ar,de")).text
     assert '<span lang="ar" dir="rtl">' in arabic
+
+
+@pytest.mark.parametrize(
+    ("reader", "said"), [("ar,de", False), ("ar-SY,de", False), ("de", False), ("fr", True)]
+)
+async def test_a_text_in_another_language_says_so(
+    web: Web, world: World, database: Database, reader: str, said: bool
+) -> None:
+    made = await make_service(
+        database, world.partner, "Kurs", description={"de": "Auf Deutsch", "ar": "بالعربية"}
+    )
+    page = (await web.get(f"/service/{made}", language=reader)).text
+    assert ("another language only" in page or "nur in einer anderen Sprache" in page) is said
