@@ -422,7 +422,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 async def test_memory_does_not_grow_with_the_number_of_entries(
     cluster: Access, empty_database: Database, empty_database_name: str, tmp_path: Path
 ) -> None:
