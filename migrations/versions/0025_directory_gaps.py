@@ -7,8 +7,8 @@ down_revision = "0024_requests_follow"
 
 # facets: what a published entry is chosen by now; ever_facets: by what it was ever chosen, so that who
 # follows a part of the directory hears that an entry has left it. exported_as: the id under which exports as
-# HSDS give an entry back that came with one. said_at: when the source of an imported entry last said something
-# new of it, whatever has changed around it since.
+# HSDS give an entry back that came with one. said_at: when the source of an imported entry last said
+# something new of it, whatever has changed around it since.
 COLUMNS = """
 ALTER TABLE change ADD COLUMN facets TEXT[] DEFAULT '{}' NOT NULL;
 ALTER TABLE change ADD COLUMN ever_facets TEXT[] DEFAULT '{}' NOT NULL;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import zipfile
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -52,7 +53,7 @@ def as_csv(rows: list[list[str]] = ROWS, delimiter: str = ";") -> str:
     return "\r\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
 
 
-def as_xlsx(path: Path, rows: list[list[Any]] = ROWS) -> Path:
+def as_xlsx(path: Path, rows: Sequence[Any] = ROWS) -> Path:
     book = Workbook()
     page = book.active
     assert page is not None

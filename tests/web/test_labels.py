@@ -26,7 +26,7 @@ SAME_IN_ANY = re.compile(r"[ABC][12]|GDPR")
 @pytest.mark.parametrize("enum", ENUMS)
 def test_every_value_has_words(enum: str) -> None:
     for language in ("de", "en"):
-        for value, words in labels.options(enum, language):  # type: ignore[arg-type]
+        for value, words in labels.options(enum, language):
             assert words and (words != value or SAME_IN_ANY.fullmatch(value)), value
 
 
