@@ -399,8 +399,8 @@ def _needed(notice: Notice, found: _Objects, at: datetime) -> bool:
             return partner is not None and partner.active
         case NoticeAbout.MEMBER:
             mailbox = found.mailboxes.get(notice.about_id)
-            asked = notice.kind is NoticeKind.MAILBOX_ASKED
-            return mailbox is not None and (mailbox.confirmed_at is None) == asked
+            question = notice.kind is NoticeKind.MAILBOX_ASKED
+            return mailbox is not None and (mailbox.confirmed_at is None) == question
 
 
 _MAIL_IN_TEXT: Final = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")

@@ -318,8 +318,8 @@ class SheetSource(StagedRows):
         staged.number = number
         yield staged
         # the rows of a partner mostly say the same places again: read back as one, see partners()
-        if at := {key: row[key] for key in row if key in sheets.PLACE_COLUMNS}:
-            staged = self.row("places", at, str(number), ("organizations", partner))
+        if place := {key: row[key] for key in row if key in sheets.PLACE_COLUMNS}:
+            staged = self.row("places", place, str(number), ("organizations", partner))
             staged.number = number
             yield staged
         if service:
