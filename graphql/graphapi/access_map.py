@@ -70,7 +70,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         Rule.SIGNED_IN,
         "SavedSearch",
-        "id name text filters notify newServices changedServices tooBroad lookedAt version createdAt",
+        "id name text filters notify newServices changedServices newHits changedHits tooBroad lookedAt "
+        "version createdAt",
     ),
     Entry(
         Rule.SIGNED_IN,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import strawberry
 from strawberry import Parent
 
 from directory import mailboxes
+from directory.paging import check_size
 from directory.vocabulary import PartnerKind, ServiceKind
 from graphapi.context import Info
 from graphapi.relay import global_id
+from graphapi.types.service import Service
 from search import saving
 from search.saving import CHANGED, NEW
+
+MOST_HITS: Final = 50
+"""New or changed services that one search shows at once."""
 
 
 def _search_id(root: Parent[saving.Saved]) -> strawberry.ID:
@@ -63,6 +68,20 @@ def _ids(what: str) -> Any:
     return resolve
 
 
+def _hits(what: str) -> Any:
+    async def resolve(
+        root: Parent[saving.Saved],
+        info: Info,
+        first: Annotated[int, strawberry.argument(description="How many at most, up to 50.")] = 5,
+    ) -> Any:
+        check_size(first, MOST_HITS)
+        keys = [key for key, news in root.news.items() if news == what][:first]
+        found = await info.context.loaders.service.load_many(keys)
+        return [service for service in found if service is not None]
+
+    return resolve
+
+
 @strawberry.type(description="A search that you keep: words and filters, never a profile.")
 class SavedSearch:
     """A search that a member keeps."""
@@ -81,6 +100,16 @@ class SavedSearch:
     )
     changed_services: list[strawberry.ID] = strawberry.field(
         resolver=_ids(CHANGED), graphql_type=list[strawberry.ID], description="Changed, and not told yet."
+    )
+    new_hits: list[Service] = strawberry.field(
+        resolver=_hits(NEW),
+        graphql_type=list[Service],
+        description="The first of what is new, as far as you may see it now.",
+    )
+    changed_hits: list[Service] = strawberry.field(
+        resolver=_hits(CHANGED),
+        graphql_type=list[Service],
+        description="The first of what has changed, as far as you may see it now.",
     )
     too_broad: bool = strawberry.field(
         description="Whether it finds more than 1,000 services; then nothing is told."

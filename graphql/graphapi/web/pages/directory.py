@@ -18,7 +18,7 @@ from graphapi.web import labels
 from graphapi.web.routes import Entry, action, page
 from graphapi.web.running import Stopped
 from graphapi.web.translations import LANGUAGES, N_
-from graphapi.web.visiting import Answer, Visit
+from graphapi.web.visiting import Answer, Fields, Visit
 
 PAGE: Final = 20
 ON_MAP: Final = 50
@@ -77,20 +77,8 @@ async def search(visit: Visit) -> Answer:
     """Show what was found; all that was chosen stands in the address."""
     _read_in(visit)
     asked = visit.query
-    level = asked.get("level") if asked.get("level") in LEVELS else None
-    course: dict[str, Any] = {"levelFrom": level, "levelTo": level} if level else {}
-    course |= {name: True for name in ("childcare", "womenOnly") if asked.get(name) == "true"}
-    chosen = {
-        "kinds": _known("ServiceKind", asked.all("kinds")),
-        "topics": asked.all("topics")[:20],
-        "languages": asked.all("languages")[:20],
-        "partnerKinds": _known("PartnerKind", asked.all("partnerKinds")),
-    }
-    filters: dict[str, Any] = dict(chosen)
-    if course:
-        filters["course"] = course
-    if asked.get("open") == "true":
-        filters["openCapacityOn"] = visit.today.isoformat()
+    level, filters = filters_of(visit, asked)
+    chosen = {name: filters[name] for name in ("kinds", "topics", "languages", "partnerKinds")}
     on_map = asked.get("view") == "map"
     found = await visit.find(
         "search-services",
@@ -131,6 +119,24 @@ async def search(visit: Visit) -> Answer:
         on_map=on_map,
         uuid=_uuid,
     )
+
+
+def filters_of(visit: Visit, asked: Fields) -> tuple[str | None, dict[str, Any]]:
+    """Return the chosen language level, and all that was chosen as the schema's ``SearchFiltersInput``."""
+    level = asked.get("level") if asked.get("level") in LEVELS else None
+    course: dict[str, Any] = {"levelFrom": level, "levelTo": level} if level else {}
+    course |= {name: True for name in ("childcare", "womenOnly") if asked.get(name) == "true"}
+    filters: dict[str, Any] = {
+        "kinds": _known("ServiceKind", asked.all("kinds")),
+        "topics": asked.all("topics")[:20],
+        "languages": asked.all("languages")[:20],
+        "partnerKinds": _known("PartnerKind", asked.all("partnerKinds")),
+    }
+    if course:
+        filters["course"] = course
+    if asked.get("open") == "true":
+        filters["openCapacityOn"] = visit.today.isoformat()
+    return level, filters
 
 
 def _known(enum: str, given: list[str]) -> list[str]:
