@@ -1,8 +1,7 @@
-"""Figures of one's own work as charts with their tables: phases, referrals, answers, gaps. No names."""
+"""Figures of one's own work as charts with their tables: phases, referrals, answers. No names."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from graphapi.web.pages.referrals import VIEWS
@@ -14,7 +13,7 @@ from graphapi.web.visiting import Answer, Visit
 @page(
     "/figures",
     roles=COORDINATION,
-    entry=Entry(N_("Figures"), N_("Phases, referrals, answers and gaps, without names"), 30),
+    entry=Entry(N_("Figures"), N_("Phases, referrals, times and answers, without names"), 30),
 )
 async def figures(visit: Visit) -> Answer:
     """Show figures; the quarter stands in the address."""
@@ -26,8 +25,6 @@ async def figures(visit: Visit) -> Answer:
         referrals.append((visit.gettext(text), found["totalCount"]))
     phases = (await visit.ask("count-clients"))["clientPhaseCounts"]
     voices = await visit.find("count-voices", year=quarter[0], quarter=quarter[1])
-    since = datetime.combine(visit.today - timedelta(days=365), time.min, UTC).isoformat()
-    gaps: list[dict[str, Any]] = (await visit.ask("find-gaps", since=since))["structuralGaps"]
     return visit.page(
         "coordinator/figures.html",
         phases=[(one["phaseLabel"], one["count"]) for one in phases],
@@ -36,7 +33,6 @@ async def figures(visit: Visit) -> Answer:
         partner=_told(voices["partner"]),
         sender=_told(voices["sender"]),
         person=_told(voices["person"]),
-        gaps=gaps,
         quarter=quarter,
         quarters=_quarters(visit),
     )
