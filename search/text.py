@@ -181,9 +181,24 @@ _PARTS: Final = frozenset(fold(word) for word in BUILDING_WORDS)
 _PART_STEMS: Final = frozenset(stem(word) for word in _PARTS if len(word) > 3)
 _SHORTEST_COMPOUND: Final = 8
 
+_HEAD: Final = 4
+"""Letters at the beginning of a word that stemming never changes, if it leaves so many."""
+
+
+def _heads(stems: Iterable[str]) -> set[str]:
+    """Return how words with these stems begin: most words need not be stemmed to see that they are others."""
+    return {one[:_HEAD] for one in stems}
+
+
+_PART_HEADS: Final = _heads(_PART_STEMS)
+
 
 def _is_part(word: str) -> bool:
-    return word in _PARTS or (len(word) > 4 and stem(word) in _PART_STEMS)
+    if word in _PARTS:
+        return True
+    if len(word) <= 4 or (word[:_HEAD] not in _PART_HEADS and word[: _HEAD - 1] not in _PART_HEADS):
+        return False
+    return stem(word) in _PART_STEMS
 
 
 class _Parts:
@@ -192,6 +207,7 @@ class _Parts:
     def __init__(self) -> None:
         self.words = set(_PARTS)
         self.stems = set(_PART_STEMS)
+        self.heads = _heads(_PART_STEMS)
         names = (name for concept in concepts() for name in concept.labels["de"])
         # Names as they are written: adjectives and verbs, in small letters, build few compounds.
         words = {fold(word) for name in names for word in _WORD.findall(name) if word[0].isupper()}
@@ -200,13 +216,18 @@ class _Parts:
                 self.words.add(word)
                 if len(word) > 4:
                     self.stems.add(stem(word))
+                    self.heads |= _heads([stem(word)])
 
     def _made(self, word: str) -> bool:
         return len(_split_by_last(word)) > 1 or self.halves(word) is not None
 
     def has(self, word: str) -> bool:
         """Whether a folded word is one of these, in any form."""
-        return word in self.words or (len(word) > 4 and stem(word) in self.stems)
+        if word in self.words:
+            return True
+        if len(word) <= 4 or (word[:_HEAD] not in self.heads and word[: _HEAD - 1] not in self.heads):
+            return False
+        return stem(word) in self.stems
 
     def halves(self, word: str) -> tuple[str, str] | None:
         """Return the two halves of a compound of these words, cut so that the shorter one is longest."""

@@ -99,6 +99,15 @@ def test_forms_of_a_word_share_a_stem(one: str, other: str, language: str) -> No
     assert stem(one, language) == stem(other, language)
 
 
+@given(st.text(alphabet="abcdefghilmnorstuwz", min_size=3, max_size=14))
+@example("betreuuen")
+def test_stems_begin_like_their_words(word: str) -> None:
+    """Compounds are taken apart by this: what begins unlike every building word is none, and is not stemmed."""
+    found = stem(word)
+
+    assert word[: min(len(found), 4)] == found[:4]
+
+
 def test_stop_words_count_only_when_there_is_nothing_else() -> None:
     """A question's function words are left out; a query of nothing else keeps them."""
     assert [word.word for word in query_words("Wo finde ich einen Deutschkurs?")] == ["deutschkurs"]
