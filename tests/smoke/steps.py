@@ -407,6 +407,7 @@ TABLE: Final = (
         "token",
     ),
     Step("browse-members", "jobcenter", given(partnerId=partner("jobcenter"))),
+    Step("browse-colleagues", "coordinator", given(partnerId=partner("koordination"))),
     Step("revoke-token", "jobcenter", lambda seen: {"id": seen["token"]["token"]["id"]}, "TokenRevoked"),
     Step("remove-member", "jobcenter", of("colleague"), "MemberSaved"),
     # clients
@@ -434,6 +435,7 @@ TABLE: Final = (
         lambda seen: {"id": seen["client"]["id"], "decidedOn": day(0)},
         "ClientSaved",
     ),
+    Step("read-exclusion", "lead", lambda seen: {"id": seen["client"]["id"]}),
     Step("lift-exclusion", "lead", lambda seen: {"id": seen["client"]["id"]}, "ClientSaved"),
     Step(
         "set-legal-hold",

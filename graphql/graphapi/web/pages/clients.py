@@ -5,12 +5,14 @@ A name is only ever sent in a form: addresses are kept by browsers and proxies.
 
 from __future__ import annotations
 
+import base64
 from typing import Any, Final
 
+from directory.actors import Role
+from graphapi.relay import global_id
 from graphapi.web.entering import Entered
 from graphapi.web.labels import tongue
 from graphapi.web.routes import ORGANISATIONS, Entry, action, page
-from graphapi.web.running import Stopped
 from graphapi.web.translations import N_
 from graphapi.web.visiting import Answer, Visit
 
@@ -33,17 +35,11 @@ async def topics_of(visit: Visit) -> dict[str, str]:
 
 
 async def colleagues_of(visit: Visit) -> dict[str, str]:
-    """Return the names of the own organisation's members by id; only oneself where they may not be seen."""
-    me = (await visit.ask("who-am-i"))["me"]
-    partner, oneself = me["partner"], me["member"]
-    known = {} if oneself is None else {oneself["id"]: oneself["name"]}
+    """Return the names of the own organisation's members by id."""
+    partner = (await visit.ask("who-am-i"))["me"]["partner"]
     if partner is None:
-        return known
-    try:
-        found = await visit.find("browse-members", partnerId=partner["id"])
-    except Stopped:
-        return known
-    return {one["id"]: one["name"] for one in found if one["active"]}
+        return {}
+    return {one["id"]: one["name"] for one in await visit.find("browse-colleagues", partnerId=partner["id"])}
 
 
 @page(
@@ -101,6 +97,7 @@ async def _form(visit: Visit, client: dict[str, Any] | None, notice: Any = None)
         notice_languages=NOTICE_LANGUAGES,
         topics=topics,
         colleagues=colleagues,
+        oneself=global_id("Member", visit.actor.member_id) if visit.actor.member_id else "",
         spoken=[(tag, tongue(tag, visit.language)) for tag in spoken],
     )
 
@@ -142,11 +139,15 @@ def _entered(visit: Visit, entered: Entered) -> dict[str, Any]:
     }
 
 
+def _looking_after(visit: Visit) -> dict[str, Any]:
+    return {name: visit.form.given(name) for name in ("responsibleId", "deputyId") if name in visit.form}
+
+
 @action("/clients/new", roles=ORGANISATIONS)
 async def take_in(visit: Visit) -> Answer:
     """Take a person in."""
     entered = Entered(visit)
-    given = _entered(visit, entered)
+    given = _entered(visit, entered) | _looking_after(visit)
     if sha := visit.form.get("notice.sha256"):
         if not entered.yes("noticeShown"):
             entered.refuse("noticeShown", visit.gettext("Please show the notice before you enter anything."))
@@ -180,6 +181,7 @@ async def client(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the add
         "coordinator/client.html",
         client=found,
         card_languages=[(tag, tongue(tag, visit.language)) for tag in NOTICE_LANGUAGES],
+        leads=visit.actor.role is Role.LEAD,
         needs=", ".join(topics.get(need, need) for need in found["needs"]),
         spoken=", ".join(tongue(tag, visit.language) for tag in found["languages"]),
         colleagues=await colleagues_of(visit),
@@ -196,10 +198,7 @@ async def changing(visit: Visit, id: str) -> Answer:  # noqa: A002
 async def change(visit: Visit, id: str) -> Answer:  # noqa: A002
     """Change what is kept."""
     entered = Entered(visit)
-    given = {"id": id, **_entered(visit, entered)}
-    for name in ("responsibleId", "deputyId"):
-        if name in visit.form:
-            given[name] = visit.form.given(name)
+    given = {"id": id, **_entered(visit, entered), **_looking_after(visit)}
     if not given["identity"]["familyName"]:
         entered.refuse("identity.familyName", visit.gettext("Please fill this in."))
     if not entered.right or not (await visit.change("change-client", given)).done:
@@ -246,6 +245,29 @@ async def match(visit: Visit, id: str) -> Answer:  # noqa: A002
         found=found,
         topics=topics,
         chosen=chosen,
+    )
+
+
+@action("/clients/{id:str}/card/end", roles=ORGANISATIONS)
+async def end_card(visit: Visit, id: str) -> Answer:  # noqa: A002
+    """End the code card of a person who has lost it."""
+    if not (await visit.change("revoke-code-card", {"clientId": id})).done:
+        return await client(visit, id)
+    return visit.go(f"/clients/{id}", said=visit.gettext("The card has ended: its code opens nothing."))
+
+
+@page("/clients/{id:str}/kept", roles=ORGANISATIONS)
+async def everything_kept(visit: Visit, id: str) -> Answer:  # noqa: A002
+    """Return everything kept about a person, to hand to them (Art. 15, 20 GDPR); it is recorded."""
+    wanted = "JSON" if visit.query.get("format") == "JSON" else "PDF"
+    made = await visit.find("export-access", clientId=id, format=wanted, language=visit.language)
+    body = base64.b64decode(made["base64"]) if made["base64"] else made["text"]
+    name = "kept.json" if wanted == "JSON" else "kept.pdf"
+    return Answer(
+        body=body,
+        kind=made["mediaType"],
+        headers={"content-disposition": f'attachment; filename="{name}"'},
+        personal=True,
     )
 
 
