@@ -181,8 +181,8 @@ _PARTS: Final = frozenset(fold(word) for word in BUILDING_WORDS)
 _PART_STEMS: Final = frozenset(stem(word) for word in _PARTS if len(word) > 3)
 _SHORTEST_COMPOUND: Final = 8
 
-_HEAD: Final = 4
-"""Letters at the beginning of a word that stemming never changes, if it leaves so many."""
+_HEAD: Final = 3
+"""Letters at the beginning of a word that stemming never changes; no stem is shorter."""
 
 
 def _heads(stems: Iterable[str]) -> set[str]:
@@ -196,7 +196,7 @@ _PART_HEADS: Final = _heads(_PART_STEMS)
 def _is_part(word: str) -> bool:
     if word in _PARTS:
         return True
-    if len(word) <= 4 or (word[:_HEAD] not in _PART_HEADS and word[: _HEAD - 1] not in _PART_HEADS):
+    if len(word) <= 4 or word[:_HEAD] not in _PART_HEADS:
         return False
     return stem(word) in _PART_STEMS
 
@@ -225,7 +225,7 @@ class _Parts:
         """Whether a folded word is one of these, in any form."""
         if word in self.words:
             return True
-        if len(word) <= 4 or (word[:_HEAD] not in self.heads and word[: _HEAD - 1] not in self.heads):
+        if len(word) <= 4 or word[:_HEAD] not in self.heads:
             return False
         return stem(word) in self.stems
 

@@ -99,13 +99,13 @@ def test_forms_of_a_word_share_a_stem(one: str, other: str, language: str) -> No
     assert stem(one, language) == stem(other, language)
 
 
-@given(st.text(alphabet="abcdefghilmnorstuwz", min_size=3, max_size=14))
-@example("betreuuen")
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=5, max_size=14).map(fold))
+@example("auuen")
 def test_stems_begin_like_their_words(word: str) -> None:
-    """Compounds are taken apart by this: what begins unlike every building word is none, and is not stemmed."""
+    """By this most words are known to be no building words before they are stemmed."""
     found = stem(word)
 
-    assert word[: min(len(found), 4)] == found[:4]
+    assert word[: min(len(found), 3)] == found[:3]
 
 
 def test_stop_words_count_only_when_there_is_nothing_else() -> None:
