@@ -21,11 +21,12 @@ from directory.building import outdated
 from directory.courses import CourseFilter
 from directory.database import Database
 from directory.documents import SHAPE, DocumentKind, service_decoder
-from directory.freshness import INTERVALS, due_days
+from directory.freshness import CAPACITY_EXPIRES_AFTER, INTERVALS, due_days
+from directory.history import differences
 from directory.published_feed import FeedFilter, published_changes
 from directory.sortkey import sort_key
 from directory.sources import ServiceFilter
-from directory.values import CourseRun
+from directory.values import Capacity, CourseRun
 from directory.vocabulary import CefrLevel, DataKind, PartnerKind
 from graphapi.embedded import APP, OWNER, READER, SUPERUSER, Access
 from graphapi.migrating import _config, migrate, newest_revision
@@ -47,7 +48,24 @@ COURSES: dict[str, tuple[dict[str, Any] | None, list[dict[str, str]]]] = {
 }
 """Facts of a course as services had them then, and the runs that they mean."""
 
-IDS = {name: uuid4() for name in COURSES}
+FIGURES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "places of a day": (
+        {"state": "FEW", "places": 2, "as_of": "2026-02-01"},
+        {"state": "FEW", "places": 2, "as_of": "2026-02-01", "expires_on": "2026-02-28"},
+    ),
+    "no day": ({"state": "OPEN"}, {"state": "OPEN", "as_of": "2026-01-10", "expires_on": "2026-02-06"}),
+    "an end": (
+        {"state": "NONE", "as_of": "2026-02-01", "expires_on": "2027-01-31"},
+        {"state": "NONE", "as_of": "2026-02-01", "expires_on": "2027-01-31"},
+    ),
+    "nothing known": ({"state": "UNKNOWN", "as_of": "2026-02-01"}, {"as_of": "2026-02-01"}),
+}
+"""Capacities as imports left them then, and what they say since."""
+
+ENDED = ("places of a day", "no day")
+"""Which of them counted for ever."""
+
+IDS = {name: uuid4() for name in (*COURSES, *FIGURES)}
 
 
 def document(name: str, id_: UUID) -> dict[str, Any]:
@@ -58,8 +76,9 @@ def document(name: str, id_: UUID) -> dict[str, Any]:
         "municipality": {"id": str(TOWN), "name": {"de": "Stadt"}, "ars": ARS},
         "provenance": {"source": "old", "foreign_id": name}, "updated_at": SAID.isoformat(),
     }  # fmt: skip
-    course = COURSES[name][0]
-    return {**said, **({"course": course} if course is not None else {})}
+    course = COURSES[name][0] if name in COURSES else None
+    figures = {"capacity": FIGURES[name][0]} if name in FIGURES else {}
+    return {**said, **({"course": course} if course is not None else {}), **figures}
 
 
 async def add_entries(connection: asyncpg.Connection) -> None:
@@ -83,14 +102,15 @@ async def add_entries(connection: asyncpg.Connection) -> None:
         "INSERT INTO partner_document VALUES ($1, $2, 'CHAMBER', 'PUBLISHED', $3, 1, 1, $4, '{}')",
         OWNER_ID, TOWN, sort_key("Verein"), json.dumps(partner),
     )  # fmt: skip
-    for name, (course, _) in COURSES.items():
+    for name in IDS:
+        course, capacity = COURSES.get(name, (None,))[0], FIGURES.get(name, ({},))[0]
         await connection.execute(
             "INSERT INTO service (id, partner_id, kind, title, description, source_terms, languages,"
             " eligibility, area, responsibility, contact_points, capacity, course, state, provenance,"
             " version, updated_at) VALUES ($1, $2, 'QUALIFICATION', $3, '{}', '[]', '[]', '[]', '{}', 'FREE',"
-            " '[]', '{}', $4, 'PUBLISHED', $5, 3, $6)",
+            " '[]', $7, $4, 'PUBLISHED', $5, 3, $6)",
             IDS[name], OWNER_ID, json.dumps({"de": name}), None if course is None else json.dumps(course),
-            json.dumps({"source": "old", "foreign_id": name}), SAID,
+            json.dumps({"source": "old", "foreign_id": name}), SAID, json.dumps(capacity),
         )  # fmt: skip
         await connection.execute(
             "INSERT INTO service_document VALUES ($1, $2, $3, 'QUALIFICATION', '{}', 'PUBLISHED', $4, 3, 1,"
@@ -194,7 +214,11 @@ async def test_history_feed_and_rules_begin_with_what_was_there(cluster: Access,
     try:
         begun = await owner.fetch("SELECT kind, action FROM entry_version")
         assert sorted(map(tuple, begun)) == sorted(
-            [("PARTNER", "entry.begin"), *[("SERVICE", "entry.begin")] * len(COURSES)]
+            [
+                ("PARTNER", "entry.begin"),
+                *[("SERVICE", "entry.begin")] * len(IDS),
+                *[("SERVICE", "entry.follow")] * len(ENDED),
+            ]
         )
         every = await published_changes(database)
         assert {change.id for change in every.changes if not change.tombstone} == {OWNER_ID, *IDS.values()}
@@ -209,6 +233,51 @@ async def test_history_feed_and_rules_begin_with_what_was_there(cluster: Access,
         assert [row["municipality_id"] for row in sets] == [TOWN, None]
         lines = [[line["id"] for line in json.loads(row["rules"])] for row in sets]
         assert lines[0] == ["own", *lines[1]] and "supported-statuses" in lines[1]
+    finally:
+        await owner.close()
+        await database.stop()
+
+
+async def test_no_figure_counts_for_ever(cluster: Access, name: str) -> None:
+    database = Database(cluster.dsn(APP, name), cluster.dsn(READER, name))
+    await database.start()
+    owner = await asyncpg.connect(cluster.dsn(SUPERUSER, name))
+    try:
+        for rewritten in (False, True):
+            if rewritten:
+                await rewrite(database)
+            last = await owner.fetch(
+                "SELECT id FROM change WHERE NOT tombstone ORDER BY sequence DESC LIMIT 2"
+            )
+            if not rewritten:  # who follows the feed hears of these, and of nothing else
+                assert {row["id"] for row in last} == {IDS[case] for case in ENDED}
+            for case, (before, after) in FIGURES.items():
+                version = 4 if case in ENDED else 3
+                row = await owner.fetchrow("SELECT * FROM service WHERE id = $1", IDS[case])
+                assert json.loads(row["capacity"]).items() >= after.items(), case
+                found = await sources.service(database, ANONYMOUS, IDS[case])
+                assert found is not None
+                assert found.capacity == msgspec.convert(after, Capacity), case
+                assert (row["version"], found.version) == (version, version), case
+                assert found.updated_at == row["updated_at"], case
+                assert (row["updated_at"] == SAID) == (case not in ENDED), case
+                told = await owner.fetch(
+                    "SELECT version, role, snapshot FROM entry_version WHERE id = $1 ORDER BY version",
+                    IDS[case],
+                )
+                assert [(line["version"], line["role"]) for line in told] == [
+                    (number, "SYSTEM") for number in range(3, version + 1)
+                ]
+                first, *later = [json.loads(line["snapshot"]) for line in told]
+                for snapshot in later:
+                    paths = {change.field: change.after for change in differences(first, snapshot)}
+                    new = {key for key in after if key not in before}
+                    assert paths == {f"capacity.{key}": after[key] for key in new}, case
+                # when somebody is asked for new figures has not changed
+                due = due_days(found)[DataKind.CAPACITY] if found.capacity.expires_on else None
+                if case in ENDED:
+                    assert found.capacity.as_of is not None
+                    assert due == found.capacity.as_of + CAPACITY_EXPIRES_AFTER
     finally:
         await owner.close()
         await database.stop()
