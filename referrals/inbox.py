@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
@@ -17,6 +17,7 @@ from uuid import UUID
 from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
+    DateTime,
     Select,
     Uuid,
     and_,
@@ -192,10 +193,15 @@ class ReferralView(Value, frozen=True, kw_only=True):
         return cursor_of(self.updated_at, self.id)
 
 
+_NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+"""Where what waits for nothing stands when what is due first comes first."""
+
+
 class ReferralPage(Value, frozen=True, kw_only=True):
-    """A page of referrals, latest change first; ``total`` is counted only when it was asked for."""
+    """A page of referrals in the order asked for, each with its place; ``total`` only when asked for."""
 
     items: tuple[ReferralView, ...]
+    cursors: tuple[str, ...]
     has_next: bool
     total: int | None = None
 
@@ -567,14 +573,16 @@ async def list_referrals(
     overdue: bool | None = None,
     client_id: UUID | None = None,
     service_id: UUID | None = None,
+    soonest_first: bool = False,
     first: int = 50,
     after: str | None = None,
     with_total: bool = False,
 ) -> ReferralPage:
     """Return a page of the own organisation's inbox, or of what it drafted and sent; latest change first.
 
-    ``states`` are as judged at reading; ``due_before``: the recipient's answer is due before that moment;
-    ``overdue``: it was not there when it was due.
+    ``soonest_first``, for the inbox only (it tells what the clock waits for): by the next deadline or
+    reminder, and what waits for nothing last. ``states`` are as judged at reading; ``due_before``: the
+    recipient's answer is due before that moment; ``overdue``: it was not there when it was due.
     One statement (two with the total). Raises InvalidInput for a wrong cursor or page size.
     """
     must_work_with_people(actor)
@@ -607,18 +615,22 @@ async def list_referrals(
             else_=Referral.state if box is Box.INBOX else shown_state_expression(),
         )
         conditions.append(judged.in_(list(states)))
-    changed: ColumnElement[datetime] = Referral.updated_at.expression
+    place: ColumnElement[datetime] = Referral.updated_at.expression
     if box is Box.SENT:
-        changed = func.coalesce(Referral.sender_updated_at, Referral.updated_at)
+        place = func.coalesce(Referral.sender_updated_at, Referral.updated_at)
+    soonest = soonest_first and box is Box.INBOX
+    if soonest:
+        place = func.coalesce(Referral.next_tick_at, literal(_NEVER, DateTime(timezone=True)))
     paged = list(conditions)
     if after is not None:
-        updated_at, last = place_of(after)
-        paged.append(tuple_(changed, Referral.id) < tuple_(updated_at, last))
+        here, there = tuple_(place, Referral.id), tuple_(*place_of(after))
+        paged.append(here > there if soonest else here < there)
     rows = (
         await session.execute(
             _statement()
             .where(*paged)
-            .order_by(changed.desc(), Referral.id.desc())
+            .add_columns(place.label("place"))
+            .order_by(*((place, Referral.id) if soonest else (place.desc(), Referral.id.desc())))
             .limit(first + 1)
             .execution_options(populate_existing=True),
             _given(actor, at),
@@ -635,8 +647,13 @@ async def list_referrals(
                 _given(actor, at),
             )
         ).scalar_one()
+    items = tuple(_view(row, actor, at, box) for row in rows[:first])
     return ReferralPage(
-        items=tuple(_view(row, actor, at, box) for row in rows[:first]),
+        items=items,
+        cursors=tuple(
+            cursor_of(row.place, item.id) if soonest else item.cursor
+            for row, item in zip(rows[:first], items, strict=True)
+        ),
         has_next=len(rows) > first,
         total=total,
     )

@@ -346,6 +346,7 @@ class People:
         overdue: bool | None = None,
         client_id: UUID | None = None,
         service_id: UUID | None = None,
+        soonest_first: bool = False,
     ) -> Page[ReferralView]:
         """Return a page of the inbox or of what was sent."""
         async with self.view() as session:
@@ -359,13 +360,14 @@ class People:
                 overdue=overdue,
                 client_id=client_id,
                 service_id=service_id,
+                soonest_first=soonest_first,
                 first=first,
                 after=after,
                 with_total=total,
             )
         return Page(
             nodes=page.items,
-            cursors=tuple(item.cursor for item in page.items),
+            cursors=page.cursors,
             has_next=page.has_next,
             total=page.total,
         )

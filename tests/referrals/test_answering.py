@@ -476,6 +476,38 @@ async def test_the_inbox_pages_without_gaps_and_filters(desk: Desk, town: Town) 
     assert due.items == ()
 
 
+async def test_the_inbox_is_read_by_what_is_due_first(desk: Desk, town: Town) -> None:
+    """Whatever changed last: urgent before normal, and ended ones last."""
+    provider = town.provider.member
+    normal, soon, urgent, ended = [
+        await desk.sent(await desk.client(), town.provider, priority=priority)
+        for priority in (Priority.NORMAL, Priority.SOON, Priority.URGENT, Priority.NORMAL)
+    ]
+    await desk.as_(
+        provider,
+        lambda w: answering.decline(w, desk.keys, ended.id, ended.version, reason=DeclineReason.NO_CAPACITY),
+    )
+    found: list[UUID] = []
+    after = None
+    while True:
+        async with desk.database.view(provider) as session:
+            page = await inbox.list_referrals(
+                session, provider, desk.database.clock(), Box.INBOX, soonest_first=True, first=1, after=after
+            )
+        found += [r.id for r in page.items]
+        if not page.has_next:
+            break
+        after = page.cursors[-1]
+    assert found == [urgent.id, soon.id, normal.id, ended.id]
+    async with desk.database.view(town.coordinator) as session:
+        now = desk.database.clock()
+        boxes = [
+            await inbox.list_referrals(session, town.coordinator, now, Box.SENT, soonest_first=soonest)
+            for soonest in (True, False)
+        ]
+    assert boxes[0] == boxes[1]  # the sender must not read from the order what the clock waits for
+
+
 @pytest.mark.parametrize(("first", "after"), [(0, None), (101, None), (10, "nonsense")])
 async def test_pages_are_bounded(desk: Desk, town: Town, first: int, after: str | None) -> None:
     with pytest.raises(InvalidInput):

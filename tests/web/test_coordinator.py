@@ -13,6 +13,7 @@ import pytest
 
 from directory.actors import Role
 from directory.database import Database
+from directory.values import LanguageOffered
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member
@@ -181,8 +182,45 @@ async def test_services_are_matched_with_reasons(web: Web, town: Town) -> None:
     assert f"/clients/{client['id']}/refer?service={service}" in unescape(page.text).replace("%3D", "=")
     assert "Criterion by criterion" in page.text or "criterion by criterion" in page.text
     assert "SECTION_104C" not in str(page.url)
-    none = await web.get(f"/clients/{client['id']}/match", chosen="1", topics="no-such-topic")
+
+
+async def test_what_a_person_needs_is_in_no_address_of_a_match(web: Web, town: Town) -> None:
+    """Needs and wishes go in the form: what is looked for is told by no link, redirect or referrer."""
+    await town.new_service(topics=[town.topic])
+    client = await town.client(needs=[town.topic])
+    await web.found_by_search()
+    await web.sign_in(await member(town))
+    path = f"/clients/{client['id']}/match"
+    page = await web.get(path)
+    form = form_of(page, path)
+    assert form["topics"] == [town.topic]
+    number = form.pop("number")
+    wished = {"text": "Kurs", "childcare": "true", "womenOnly": "true", "kinds": "QUALIFICATION"}
+    again = await web.post(path, {**form, **wished}, number=number)
+    assert again.status_code == 200
+    assert again.headers["cache-control"] == "no-store"
+    for shown in (page, again):
+        told = re.findall(r'(?:href|action|src|hx-[a-z-]+)="([^"]*)"', shown.text)
+        assert any(path in address for address in told)
+        for word in (town.topic, "Kurs", "childcare", "womenOnly", "topics", "SECTION_104C", "Tesfay"):
+            assert not [address for address in told if word in unescape(address)], word
+    assert not [one for one in re.findall(r'<form method="get"[^>]*>', again.text) if path in one]
+    kept = form_of(again, path)
+    assert (kept["text"], kept["kinds"]) == ("Kurs", "QUALIFICATION")
+    none = await web.post(path, {"topics": "no-such-topic"}, number=number)
     assert "Nothing fits" in none.text
+    asked = await web.get(path, topics="no-such-topic", chosen="1")
+    assert form_of(asked, path)["topics"] == [town.topic]
+
+
+async def test_a_match_says_languages_in_words(web: Web, town: Town) -> None:
+    await town.new_service(topics=[town.topic], languages=[LanguageOffered(language="ti")])
+    client = await town.client(languages=["ti"])
+    await web.found_by_search()
+    await web.sign_in(await member(town))
+    page = await web.get(f"/clients/{client['id']}/match")
+    assert "Offered in this language (Tigrinya)" in page.text
+    assert "(ti)" not in page.text
 
 
 # --- Referring --------------------------------------------------------------------------------------------
@@ -322,7 +360,10 @@ async def test_what_needs_four_eyes_waits(web: Web, town: Town) -> None:
     wrong = await sent(web, f"{referral}?do=correct", f"{referral}/do/correct", reason="WRONG_PERSON")
     assert "A lead was asked to confirm" in (await goal(web, wrong)).text
     await web.sign_in(await member(town, Role.LEAD))
-    assert "A second pair of eyes" in (await web.get("/due")).text
+    due = (await web.get("/due")).text
+    assert "A second pair of eyes" in due
+    link = re.search(r'href="/approvals#(approval-[^"]+)"', due)
+    assert link and f'id="{link[1]}"' in (await web.get("/approvals")).text
 
 
 async def test_after_a_refusal_one_begins_anew(web: Web, town: Town) -> None:

@@ -270,6 +270,12 @@ class ExchangeQueries:
         self,
         info: Info,
         filter: InboxFilterInput | None = None,
+        soonest_first: Annotated[
+            bool,
+            strawberry.argument(
+                description="By the next deadline or reminder instead; what waits for nothing comes last."
+            ),
+        ] = False,
         first: First = PAGE_SIZE,
         after: After = None,
     ) -> Connection[Any]:
@@ -281,6 +287,7 @@ class ExchangeQueries:
             due_before=wanted.due_before,
             overdue=wanted.overdue,
             service_id=_wanted(wanted.service_id, "Service", "serviceId"),
+            soonest_first=soonest_first,
             first=first,
             after=after,
             total=info.context.asks("ReferralConnection", "totalCount"),

@@ -27,7 +27,7 @@ from graphapi.types.paging import PAGE_SIZE, After, First, PageInfo
 from graphapi.types.service import Service
 from graphapi.types.texts import LanguageArgument, Text, choose
 from graphapi.types.unmet import count_unmet
-from graphapi.types.words import describe, label
+from graphapi.types.words import describe, label, tongue
 from search.engine import Facet, SearchQuery
 from search.finding import FoundService, search_services
 from search.matching import Criterion, Reason
@@ -120,6 +120,8 @@ def _message(root: Parent[Reason], info: Info) -> str:
     for name, criteria in (("missing", root.missing), ("criteria", root.criteria)):
         if criteria:
             values[name] = ", ".join(label(criterion, language) for criterion in criteria)
+    if "language" in values:
+        values["language"] = tongue(values["language"], language)
     return finding(root.code, language, values)
 
 

@@ -1,4 +1,4 @@
-"""The closed vocabularies as GraphQL enums, each value described, and their labels for people."""
+"""The closed vocabularies as GraphQL enums, each value described; labels for people, names of languages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 import strawberry
+from babel import Locale, UnknownLocaleError
 
 from directory import actors, vocabulary
 from graphapi.messages import MessageLanguage
@@ -30,6 +31,28 @@ def label(value: StrEnum, language: MessageLanguage) -> str:
 
 def _label(value: StrEnum, language: MessageLanguage) -> str | None:
     return vocabulary.label(value, language) or exchange.label(value, language)
+
+
+UNNAMED: Final = {"kmr": {"de": "Kurmandschi", "en": "Kurmanji"}}
+"""Languages of the project that the Unicode tables have no German and English name for."""
+
+
+def tongue(tag: str, language: str) -> str:
+    """Return the name of a language (BCP 47) in another one; a tag that nobody knows stays as it is.
+
+    >>> tongue("ar", "de"), tongue("prs", "de"), tongue("xx-nothing", "de")
+    ('Arabisch', 'Dari', 'xx-nothing')
+    >>> tongue("kmr", "en")
+    'Kurmanji'
+    """
+    if tag in UNNAMED:
+        return UNNAMED[tag]["de" if language == "de" else "en"]
+    try:
+        known = Locale.parse(language)
+        tag = {"prs": "fa_AF"}.get(tag, tag)  # the CLDR knows Dari as the Persian of Afghanistan
+        return known.languages.get(tag) or known.languages.get(tag.split("-")[0].lower()) or tag
+    except (UnknownLocaleError, ValueError):
+        return tag
 
 
 _DESCRIBED: Final[dict[type[StrEnum], str]] = {

@@ -11,13 +11,12 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from babel import Locale, UnknownLocaleError
-
 import directory.actors
 import directory.vocabulary
 import referrals.vocabulary
 from graphapi.messages import MessageLanguage
 from graphapi.types.words import label as word
+from graphapi.types.words import tongue as tongue
 
 OWN: Final[dict[tuple[str, str], tuple[str, str]]] = {
     ("PublicationState", "DRAFT"): ("Entwurf", "draft"),
@@ -76,10 +75,6 @@ OWN: Final[dict[tuple[str, str], tuple[str, str]]] = {
 """German and English words of values that the vocabularies have none for."""
 
 
-UNNAMED: Final = {"kmr": {"de": "Kurmandschi", "en": "Kurmanji"}}
-"""Languages of the project that the Unicode tables have no German and English name for."""
-
-
 @cache
 def enum_of(name: str) -> type[StrEnum]:
     """Return the enum of a name in the schema; raises LookupError when there is none."""
@@ -104,21 +99,3 @@ def options(enum: str, language: MessageLanguage, among: Sequence[str] = ()) -> 
     """Return value and words of an enum (``among``: of these of it, in that order), for selects."""
     names = among or [member.name for member in enum_of(enum)]
     return [(name, label(enum, name, language)) for name in names]
-
-
-def tongue(tag: str, language: str) -> str:
-    """Return the name of a language (BCP 47) in another one; a tag that nobody knows stays as it is.
-
-    >>> tongue("ar", "de"), tongue("prs", "de"), tongue("xx-nothing", "de")
-    ('Arabisch', 'Dari', 'xx-nothing')
-    >>> tongue("kmr", "en")
-    'Kurmanji'
-    """
-    if tag in UNNAMED:
-        return UNNAMED[tag]["de" if language == "de" else "en"]
-    try:
-        known = Locale.parse(language)
-        tag = {"prs": "fa_AF"}.get(tag, tag)  # the CLDR knows Dari as the Persian of Afghanistan
-        return known.languages.get(tag) or known.languages.get(tag.split("-")[0].lower()) or tag
-    except (UnknownLocaleError, ValueError):
-        return tag

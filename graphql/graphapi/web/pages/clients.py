@@ -24,6 +24,9 @@ LANGUAGES: Final = (
 """Languages offered first; any other tag that a client has is offered for this client too."""
 NOTICE_LANGUAGES: Final = ("de", "en", "ar", "fa", "uk", "ru", "fr", "ti", "kmr", "so")
 
+MATCHED_BY: Final = ("topics", "text", "kinds", "childcare", "womenOnly", "placeNeeded")
+"""What of the form of a match is kept when its next page is asked for."""
+
 
 async def topics_of(visit: Visit) -> dict[str, str]:
     """Return the words for the codes of topics."""
@@ -218,9 +221,19 @@ async def move_phase(visit: Visit, id: str) -> Answer:  # noqa: A002
 @page("/clients/{id:str}/match", roles=ORGANISATIONS)
 async def match(visit: Visit, id: str) -> Answer:  # noqa: A002
     """Rank services for what is known of a client, which goes to the schema and never into an address."""
+    return await _matched(visit, id)
+
+
+@action("/clients/{id:str}/match", roles=ORGANISATIONS)
+async def match_again(visit: Visit, id: str) -> Answer:  # noqa: A002
+    """Rank for what was chosen: needs and wishes are sent in the form, so that no address holds them."""
+    return await _matched(visit, id)
+
+
+async def _matched(visit: Visit, id: str) -> Answer:  # noqa: A002
     person = await visit.find("read-client", id=id)
     topics = await topics_of(visit)
-    chosen = visit.query.all("topics") if "chosen" in visit.query else person["needs"]
+    chosen = visit.form.all("topics") if visit.form else person["needs"]
     profile: dict[str, Any] = {
         "residenceStatus": person["residenceStatus"],
         "statusValidUntil": person["statusValidUntil"],
@@ -228,23 +241,24 @@ async def match(visit: Visit, id: str) -> Answer:  # noqa: A002
         "languages": person["languages"],
         "level": person["profile"]["level"],
         "workPermission": person["profile"]["workPermission"],
-        "childcare": visit.query.get("childcare") == "true",
-        "womenOnly": visit.query.get("womenOnly") == "true",
-        "placeNeeded": visit.query.get("placeNeeded") == "true",
+        "childcare": visit.form.get("childcare") == "true",
+        "womenOnly": visit.form.get("womenOnly") == "true",
+        "placeNeeded": visit.form.get("placeNeeded") == "true",
     }
     wanted: dict[str, Any] = {
         "profile": profile,
-        "text": visit.query.get("text")[:200],
-        "filters": {"topics": chosen, "kinds": visit.query.all("kinds")},
+        "text": visit.form.get("text")[:200],
+        "filters": {"topics": chosen, "kinds": visit.form.all("kinds")},
     }
-    found = await visit.find("match-services", input=wanted, first=10, after=visit.query.given("after"))
+    found = await visit.find("match-services", input=wanted, first=10, after=visit.form.given("after"))
+    kept = [(name, value) for name, value in visit.form.pairs() if name in MATCHED_BY and value]
     return visit.page(
         "coordinator/match.html",
-        part="coordinator/_matches.html",
         client=person,
         found=found,
         topics=topics,
         chosen=chosen,
+        kept=kept or [("topics", code) for code in chosen],
     )
 
 

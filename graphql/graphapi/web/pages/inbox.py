@@ -307,7 +307,11 @@ async def inbox(visit: Visit) -> Answer:
     view = VIEWS.get(chosen) or VIEWS["open"]
     states = sorted(view[1] or ())
     found = await visit.find(
-        "browse-inbox", filter={"states": states}, first=PAGE, after=visit.query.given("after")
+        "browse-inbox",
+        filter={"states": states},
+        soonestFirst=chosen != "ended",
+        first=PAGE,
+        after=visit.query.given("after"),
     )
     urgent: list[dict[str, Any]] = []
     now = visit.now
