@@ -1,4 +1,4 @@
-"""The page of an answer link, /answer/<code>: plain HTML, without JavaScript, in German and English.
+"""The page of an answer link, /answer/<code>: without JavaScript, in German and English.
 
 GET, HEAD and OPTIONS change nothing but the throttle's counters, so that a mail scanner may follow the link
 as often as it likes; only a button's POST does. Data about a person are shown in the answer to a POST only,
@@ -24,7 +24,21 @@ from graphapi.context import Context, Services
 from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.limits import Documents
 from graphapi.messages import MessageLanguage
-from graphapi.pages import Failed, Markup, Visit, form_of, key_of, listed, serve, tag
+from graphapi.pages import (
+    NOTHING,
+    Failed,
+    Markup,
+    Visit,
+    button,
+    done,
+    form_of,
+    key_of,
+    line,
+    lines,
+    listed,
+    serve,
+    tag,
+)
 from graphapi.types.answer_link import PATH
 from graphapi.types.words import label
 from referrals.codes import ALPHABET, LONGEST
@@ -105,6 +119,19 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "outcome": ("Ergebnis", "Outcome"),
     "outcomeOn": ("An welchem Tag?", "On which day?"),
     "outcome_reason": ("Grund, wenn nicht erreicht", "Reason, if it was not met"),
+    "your_answer": ("Ihre Antwort", "Your answer"),
+    "one_of_these": (
+        "Bitte wählen Sie eine der Möglichkeiten. Erst „Antwort senden“ schickt sie ab.",
+        "Please choose one of these. Nothing is sent before “Send this answer”.",
+    ),
+    "ACCEPT_said": ("Danke, Ihre Zusage ist angekommen.", "Thank you, your yes has arrived."),
+    "WAITLIST_said": (
+        "Danke, die Person steht nun auf der Warteliste.",
+        "Thank you, the person is on the waiting list now.",
+    ),
+    "DECLINE_said": ("Danke, Ihre Absage ist angekommen.", "Thank you, your no has arrived."),
+    "ASK_said": ("Danke, Ihre Frage ist angekommen.", "Thank you, your question has arrived."),
+    "CALL_ME_said": ("Danke, wir rufen Sie an.", "Thank you, we will call you."),
     "send": ("Antwort senden", "Send this answer"),
     "sent": ("Danke, Ihre Antwort ist angekommen.", "Thank you, your answer has arrived."),
     "over": ("Sie können diese Seite schließen.", "You can close this page."),
@@ -113,7 +140,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "The link stays valid until you have decided.",
     ),
     "code": ("Der Code aus dem Schreiben", "The code from the letter"),
-    "choose": ("Bitte wählen", "Please choose"),
     "familyName": ("Familienname", "Family name"),
     "givenNames": ("Vornamen", "Given names"),
     "dateOfBirth": ("Geburtsdatum", "Date of birth"),
@@ -161,7 +187,8 @@ OPEN: Final = """mutation Open($input: OpenAsRecipientInput!) { openAsRecipient(
   ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
 ANSWER: Final = """mutation Answer($input: AnswerByLinkInput!) { answerByLink(input: $input) { __typename
   ... on AnswerTaken { answer linkEnded }
-  ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
+  ... on Problem { message } ... on InvalidInputProblem { field }
+  ... on TooManyAttemptsProblem { retryAfter } } }"""
 
 STATUS: Final = {
     "CodeNotValidProblem": 404,
@@ -218,6 +245,13 @@ _INPUT: Final = {
     "REVOCATION_ANSWERED": "revocationAnswered",
 }
 _NOT_NEEDED: Final = frozenset({"optional", "outcome_reason", "appointment_if_any", "shared", "date_if_any"})
+_ASKED: Final = {
+    "date": "enter_day",
+    "date_if_any": "enter_day",
+    "moment": "enter_moment",
+    **dict.fromkeys(("decline", "outcome", "interim", "pause", "revocation", "appointment"), "choose_listed"),
+}
+"""Per sort of control what is said when nothing, or nothing that fits, was entered."""
 _NAMED_APART: Final = {("REVOCATION_ANSWERED", "until"): "keptUntil"}
 """Fields whose name says something else elsewhere on the page."""
 _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
@@ -234,6 +268,9 @@ _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     ),
     "revocation": tuple(RevocationAnswer),
 }
+
+
+_KINDS: Final = {"date": "date", "date_if_any": "date", "moment": "datetime-local"}
 
 
 class AnswerPages:
@@ -275,10 +312,13 @@ class AnswerPages:
         if do not in _FIELDS:
             return await self._shown(visit, extra)
         answer = _said(do, form)
-        missing = [name for name, sort in _FIELDS[do] if name not in answer and sort not in _NOT_NEEDED]
-        if missing or any(not _fits(sort, answer.get(name)) for name, sort in _FIELDS[do]):
-            named = ", ".join(visit.w(_word(do, name)) for name in missing) or visit.w(do)
-            return await self._shown(visit, extra, above=visit.problem(named), form=form, status=422)
+        for name, sort in _FIELDS[do]:
+            if name not in answer and sort not in _NOT_NEEDED:
+                visit.errors[f"{do}.{name}"] = visit.w(_ASKED.get(sort, "fill_in"))
+            elif not _fits(sort, answer.get(name)):
+                visit.errors[f"{do}.{name}"] = visit.w(_ASKED.get(sort, "choose_listed"))
+        if visit.errors:
+            return await self._shown(visit, extra, form=form, status=422)
         for name, sort in _FIELDS[do]:
             if sort == "moment":  # what people type is the time on their wall
                 answer[name] = datetime.fromisoformat(str(answer[name])).replace(tzinfo=ZONE).isoformat()
@@ -287,13 +327,8 @@ class AnswerPages:
         found = await self._run(visit, ANSWER, {"input": said})
         if found["__typename"] != "AnswerTaken":
             return await self._refused(visit, extra, found, form)
-        thanks = tag(
-            "div",
-            tag("p", visit.w("sent")),
-            tag("p", visit.w("over" if found["linkEnded"] else "stays")),
-            class_="done",
-            role="status",
-        )
+        said_ = f"{do}_said" if visit.has(f"{do}_said") else "sent"
+        thanks = done(visit.w(said_), visit.w("over" if found["linkEnded"] else "stays"))
         if found["linkEnded"]:
             return 200, visit.page(thanks)
         return await self._shown(visit, extra, above=thanks)
@@ -307,10 +342,7 @@ class AnswerPages:
         if typed:
             extra.append((b"location", f"{PATH}{typed[:LONGEST]}".encode()))
             return 303, visit.page()
-        field = tag("input", type="text", id="code", name="code", required=True, autocomplete="off")
-        button = tag("button", visit.w("go_on"), type="submit")
-        named = tag("label", visit.w("code"), for_="code")
-        return 200, visit.page(tag("form", named, field, button, method="post", action=PATH.rstrip("/")))
+        return 200, visit.page(visit.code_form(PATH.rstrip("/")))
 
     async def _refused(
         self, visit: _Visit, extra: list[tuple[bytes, bytes]], found: Any, form: Mapping[str, str]
@@ -320,9 +352,13 @@ class AnswerPages:
             return visit.closed(found, extra)
         if kind == "IdempotencyConflictProblem":  # something else was sent under this number: take a new one
             form = {name: value for name, value in form.items() if name != "once"}
-        return await self._shown(
-            visit, extra, above=visit.problem(found["message"]), form=form, status=STATUS.get(kind, 409)
-        )
+        do, name = form.get("do", ""), str(found.get("field") or "").rpartition(".")[2]
+        above = None
+        if any(name == one for one, _ in _FIELDS.get(do, ())):
+            visit.errors[f"{do}.{name}"] = found["message"]
+        else:
+            above = visit.problem(found["message"])
+        return await self._shown(visit, extra, above=above, form=form, status=STATUS.get(kind, 409))
 
     async def _shown(
         self,
@@ -437,7 +473,8 @@ class _Visit(Visit):
             if name in {"dateOfBirth", "statusValidUntil"}:
                 shown = _day(shown, self.language)
             rows.append((self.w("phone_of_person" if name == "phone" else name), shown or None))
-        return tag("section", tag("h2", self.w("data")), listed(rows))
+        heading = tag("h2", self.w("data"), class_="kern-heading-large")
+        return tag("section", heading, listed(rows))
 
     def forms(self, found: Any, typed: Mapping[str, str]) -> list[Markup]:
         """Return one form per answer that is possible now, and the button that opens the data."""
@@ -448,34 +485,40 @@ class _Visit(Visit):
         made: list[Markup] = []
         if found["opened"] or "ACKNOWLEDGE" in moves:
             words = "open_again" if found["opened"] else "open"
+            hint = tag("p", self.w("open_hint"), class_="kern-body")
             made.append(
                 tag(
                     "form",
-                    tag("p", self.w("open_hint")),
+                    hint,
                     self._hidden("OPEN", f"{once}-open"),
-                    tag("button", self.w(words), type="submit"),
+                    button(self.w(words), "secondary"),
                     method="post",
+                    class_="form",
                 )
             )
+        answers: list[Markup] = []
         for do, fields in _FIELDS.items():
             if do not in moves and not (do == "CALL_ME" and found["callsLeft"] > 0):
                 continue
             # what was refused may be corrected and sent under the same number: nothing was made of it
             number = typed["once"] if typed.get("do") == do and typed.get("once") else f"{once}-{do}"
+            if not fields:
+                only = button(self.w(do))
+                made.append(tag("form", self._hidden(do, number), only, method="post", class_="form"))
+                continue
             controls = [self._control(do, name, sort, typed, found) for name, sort in fields]
-            made.append(
-                tag(
-                    "form",
-                    tag(
-                        "fieldset",
-                        tag("legend", self.w(do)),
-                        self._hidden(do, number),
-                        *controls,
-                        tag("button", self.w("send"), type="submit"),
-                    ),
-                    method="post",
-                )
+            named = tag("legend", self.w(do), class_="seen-by-readers")
+            form = tag(
+                "form",
+                tag("fieldset", named, self._hidden(do, number), *controls, button(self.w("send"))),
+                method="post",
+                novalidate=True,
             )
+            answers.append(self.unfolding(self.w(do), form, opened=typed.get("do") == do))
+        if answers:
+            heading = tag("h2", self.w("your_answer"), class_="kern-heading-large")
+            hint = tag("p", self.w("one_of_these"), class_="kern-body")
+            made.append(tag("section", heading, hint, tag("div", *answers, class_="answers")))
         return made
 
     @staticmethod
@@ -493,40 +536,35 @@ class _Visit(Visit):
         if sort == "shared":
             return self._boxes(field, word, found["shared"], typed)
         if sort in _CHOICES:
-            choices = [(choice.value, label(choice, self.language)) for choice in _CHOICES[sort]]
-            control = self._select(field, value, choices, needed=needed)
+            control = self.choice(
+                field, value, [(choice.value, label(choice, self.language)) for choice in _CHOICES[sort]]
+            )
         elif sort in {"appointment", "appointment_if_any"}:
             dates = [(one["id"], _day(one["startsAt"], self.language) or "") for one in found["appointments"]]
-            control = self._select(field, value, dates, needed=needed)
+            control = self.choice(field, value, dates)
         elif sort == "textarea":
-            control = tag("textarea", value, id=field, name=field, rows="4", maxlength="600", required=needed)
-        else:
+            control = lines(field, value, maxlength="600")
+        elif sort in _KINDS:
             latest = (self.today + timedelta(days=3650)).isoformat()
-            kind = {"date": "date", "date_if_any": "date", "tel": "tel", "moment": "datetime-local"}.get(
-                sort, "text"
-            )
-            control = tag(
-                "input",
-                type=kind,
-                id=field,
-                name=field,
-                value=value or None,
-                maxlength="300" if kind in {"text", "tel"} else None,
-                max=latest if kind == "date" else None,
-                required=needed,
-                autocomplete="off",
-            )
-        return Markup(tag("label", word, for_=field) + control)
-
-    def _select(self, field: str, value: str, choices: Sequence[tuple[str, str]], *, needed: bool) -> Markup:
-        options = [tag("option", self.w("choose"), value="")]
-        options += [tag("option", said, value=one, selected=one == value) for one, said in choices]
-        return tag("select", *options, id=field, name=field, required=needed)
+            control = line(field, value, kind=_KINDS[sort], max=None if sort == "moment" else latest)
+        else:
+            control = line(field, value, kind="tel" if sort == "tel" else "text", maxlength="300", dir="auto")
+        return self.field(field, word, control, required=needed)
 
     def _boxes(self, field: str, word: str, shared: Sequence[str], typed: Mapping[str, str]) -> Markup:
         boxes = []
         for one in shared:
             name = f"{field}.{one}"
-            box = tag("input", type="checkbox", id=name, name=name, value="yes", checked=name in typed)
-            boxes.append(tag("label", box, " ", label(DataCategory(one), self.language), for_=name))
-        return tag("fieldset", tag("legend", word), *boxes)
+            box = tag("input", type="checkbox", id=name, name=name, value="yes", checked=name in typed,
+                      class_="kern-form-check__checkbox")  # fmt: skip
+            said = tag("label", label(DataCategory(one), self.language), for_=name, class_="kern-label")
+            boxes.append(tag("div", box, said, class_="kern-form-check"))
+        return tag(
+            "fieldset",
+            tag("legend", word, class_="kern-label"),
+            tag("div", *boxes, class_="kern-fieldset__body"),
+            self.error(field) or NOTHING,
+            class_="kern-fieldset",
+            id=field,
+            tabindex="-1",
+        )

@@ -40,7 +40,6 @@ from graphapi.logs import configure_logging
 from graphapi.mailbox_page import MailboxPages
 from graphapi.migrating import newest_revision
 from graphapi.opening import Opening
-from graphapi.pages import STYLE, STYLE_PATH
 from graphapi.saved_searches import MAILBOX
 from graphapi.schema import schema
 from graphapi.searching import engines_of
@@ -224,12 +223,6 @@ def application(
     async def hsds(scope: Scope, receive: Receive, send: Send) -> None:
         await hsds_face(scope, receive, send)
 
-    @get(STYLE_PATH, sync_to_thread=False)
-    def answer_style() -> Response[str]:
-        """Give the style of the answer page."""
-        headers = {"cache-control": "public, max-age=3600"}
-        return Response(STYLE, media_type="text/css", headers=headers)
-
     @asynccontextmanager
     async def running(_app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -299,7 +292,6 @@ def application(
             answer_page,
             upkeep_page,
             mailbox_page,
-            answer_style,
             *formats_of(services),
             *lists_of(services),
             feed_of(services),

@@ -19,7 +19,7 @@ from directory.mailboxes import Mailbox
 from directory.problems import NotFound
 from graphapi.context import Services
 from graphapi.messages import message_for
-from graphapi.pages import Markup, Visit, form_of, serve, tag
+from graphapi.pages import Markup, Visit, button, done, form_of, serve, tag
 from graphapi.saved_searches import MAILBOX
 from graphapi.throttle import presenting
 from referrals.codes import CodePurpose, hash_of, present
@@ -45,17 +45,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Wir schreiben nicht mehr an diese Adresse; sie ist gelöscht.",
         "We do not write to this address any more; it is deleted.",
     ),
-    "problem": ("Das ging nicht", "That did not work"),
-    "unavailable": (
-        "Der Dienst ist gerade nicht erreichbar. Bitte versuchen Sie es in einigen Minuten wieder.",
-        "The service cannot be reached just now. Please try again in a few minutes.",
-    ),
-    "unexpected": ("Unerwarteter Fehler.", "Unexpected error."),
-    "foreign": (
-        "Dieses Formular kam nicht von dieser Seite. Bitte öffnen Sie den Link noch einmal.",
-        "This form did not come from this page. Please open the link again.",
-    ),
-    "method": ("Diese Methode geht hier nicht.", "This method is not possible here."),
 }
 
 _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
@@ -128,11 +117,13 @@ class MailboxPages:
     async def _shown(self, visit: Visit) -> tuple[int, str]:
         _, _, mailbox = await self._look(visit)
         if mailbox is None:
-            return 200, visit.page(tag("p", visit.w("stopped")))
+            return 200, visit.page(tag("p", visit.w("stopped"), class_="kern-body"))
         if mailbox.confirmed_at is None:
             buttons = [_button("YES", visit.w("yes")), _button("STOP", visit.w("no"))]
-            return 200, visit.page(tag("p", visit.w("ask")), *buttons)
-        return 200, visit.page(tag("p", visit.w("told")), _button("STOP", visit.w("stop")))
+            return 200, visit.page(tag("p", visit.w("ask"), class_="kern-body"), *buttons)
+        return 200, visit.page(
+            tag("p", visit.w("told"), class_="kern-body"), _button("STOP", visit.w("stop"))
+        )
 
     async def _posted(self, visit: Visit, form: Mapping[str, str]) -> tuple[int, str]:
         member_id, address, mailbox = await self._look(visit)
@@ -140,11 +131,11 @@ class MailboxPages:
             if mailbox is not None:
                 async with self._database.work(SYSTEM) as work:
                     await mailboxes.stop(work, member_id, address)
-            return 200, visit.page(_done(visit.w("stopped")))
+            return 200, visit.page(done(visit.w("stopped")))
         if form.get("do") == "YES":
             async with self._database.work(SYSTEM) as work:
                 await mailboxes.confirm(work, member_id, address)
-            return 200, visit.page(_done(visit.w("confirmed")), _button("STOP", visit.w("stop")))
+            return 200, visit.page(done(visit.w("confirmed")), _button("STOP", visit.w("stop")))
         return await self._shown(visit)
 
 
@@ -156,10 +147,7 @@ def _button(what: str, words: str) -> Markup:
     return tag(
         "form",
         tag("input", type="hidden", name="do", value=what),
-        tag("button", words, type="submit"),
+        button(words, "primary" if what == "YES" else "secondary"),
         method="post",
+        class_="form",
     )
-
-
-def _done(words: str) -> Markup:
-    return tag("div", tag("p", words), class_="done", role="status")

@@ -1,7 +1,8 @@
-"""Plain HTML pages for people with a code and without an account: markup, frame, headers, forms.
+"""Pages for people with a code and without an account: markup, frame, headers, forms.
 
-Without JavaScript. The code stands in the path, so nothing here logs a path; what people typed is escaped by
-how markup is made. Which pages there are: ``answer_page``, ``upkeep_page``.
+They look like all pages (KERN, ``web/static``) and have no JavaScript at all. The code stands in the path, so
+nothing here logs a path; what people typed is escaped by how markup is made. Which pages there are:
+``answer_page``, ``upkeep_page``, ``mailbox_page``.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ import asyncio
 import html
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 
 import structlog
+from litestar.datastructures import Cookie
 from litestar.types import Receive, Scope, Send
 
 from directory.days import local_day
@@ -22,32 +26,12 @@ from graphapi.addresses import client_address
 from graphapi.context import Services
 from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.messages import MessageLanguage, message_language, preferred_languages
+from graphapi.web.assets import Assets
+from graphapi.web.guarding import Cookies
 
-STYLE_PATH: Final = "/style/answer.css"
 BODY_BYTES: Final = 20_000
-
-STYLE: Final = """*, *::before, *::after { box-sizing: border-box; }
-body { font: 1.125rem/1.5 "Fira Sans", system-ui, sans-serif; margin: 0; color: #171a2b; background: #fff; }
-main { max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-h1 { font-size: 2rem; line-height: 1.2; } h1, h2, p, dd { overflow-wrap: anywhere; }
-dl { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .4rem 1.25rem;
-  padding: 1rem; border: 1px solid #a5aac3; border-radius: 4px; }
-dt { font-weight: 600; } dd { margin: 0; }
-form { margin: 1.5rem 0; }
-fieldset { border: 1px solid #a5aac3; border-radius: 4px; padding: 1rem; min-width: 0; }
-legend, h1, h2 { font-weight: 600; } label { display: block; margin-top: .75rem; font-weight: 600; }
-input, select, textarea { font: inherit; padding: .6rem 1rem; width: 100%;
-  color: #171a2b; background: #f3f4f7;
-  border: 0; border-bottom: 2px solid #171a2b; border-radius: 4px 4px 0 0; }
-input[type=checkbox] { width: 1.5rem; height: 1.5rem; }
-button { font: inherit; font-weight: 600; margin-top: 1rem; padding: .6rem 1.4rem; min-height: 2.75rem;
-  background: #1a3da5; color: #fff; border: 2px solid #1a3da5; border-radius: 4px; }
-:focus-visible { outline: 3px solid #1a3da5; outline-offset: 2px; }
-.problem, .done { border: 2px solid #a4000f; border-radius: 4px; padding: .6rem 1rem; }
-.done { border-color: #1d6b2a; }
-@media (max-width: 30rem) { dl { grid-template-columns: minmax(0, 1fr); } dd { margin-bottom: .6rem; } }
-@media print { form { display: none; } }
-"""
+LANGUAGE_SECONDS: Final = 365 * 24 * 3600
+_NAMES: Final = {"de": "Deutsch", "en": "English"}
 
 HEADERS: Final = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -57,10 +41,13 @@ HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    (b"vary", b"Accept-Language"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=()"),
+    (b"vary", b"Accept-Language, Cookie"),
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        b"default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data:; form-action 'self'; "
+        b"base-uri 'none'; frame-ancestors 'none'",
     ),
 )
 log: Final = structlog.stdlib.get_logger("pages")
@@ -75,6 +62,7 @@ class Markup(str):
     __slots__ = ()
 
 
+NOTHING: Final = Markup("")
 _VOID: Final = frozenset({"input", "link", "meta"})
 
 
@@ -142,6 +130,27 @@ async def form_of(visit: Visit, receive: Receive) -> dict[str, str] | None:
 
 
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "network": ("Netzwerk Spurwechsel", "Spurwechsel network"),
+    "skip": ("Zum Inhalt", "To the content"),
+    "language_of_page": ("Sprache", "Language"),
+    "demo": (
+        "Demo: alle Personen und Einträge sind erfunden. Geben Sie keine echten Daten ein.",
+        "Demo: all people and entries are invented. Enter no real data.",
+    ),
+    "error": ("Fehler", "Error"),
+    "check": ("Bitte prüfen Sie Ihre Eingaben", "Please check what you entered"),
+    "optional": ("freiwillig", "optional"),
+    "choose": ("Bitte wählen", "Please choose"),
+    "fill_in": ("Bitte füllen Sie das aus.", "Please fill this in."),
+    "enter_day": (
+        "Bitte geben Sie einen Tag an, zum Beispiel 2026-12-31.",
+        "Please enter a day, for example 2026-12-31.",
+    ),
+    "enter_moment": (
+        "Bitte geben Sie Tag und Uhrzeit an, zum Beispiel 2026-12-31T14:30.",
+        "Please enter day and time, for example 2026-12-31T14:30.",
+    ),
+    "choose_listed": ("Bitte wählen Sie aus der Liste.", "Please choose from the list."),
     "until": ("Dieser Link gilt bis", "This link is valid until"),
     "go_on": ("Weiter", "Continue"),
     "problem": ("Das ging nicht", "That did not work"),
@@ -173,6 +182,11 @@ class Visit:
         self, scope: Scope, services: Services, root: str, words: Mapping[str, tuple[str, str]]
     ) -> None:
         self._words = {**_WORDS, **words}
+        self._assets = _assets(services.web.assets)
+        self._demo = services.web.demo
+        self.errors: dict[str, str] = {}
+        """What was refused, per field (its id in the page), in words; ``""``: all of it."""
+        self.set_cookies: list[Cookie] = []
         self.headers: dict[str, str] = {}
         for name, value in scope["headers"]:
             self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -185,15 +199,32 @@ class Visit:
         self.languages = preferred_languages(self.headers.get("accept-language"))
         self.chooses = any(one.split("-")[0].lower() in {"de", "en"} for one in self.languages)
         self.language: MessageLanguage = message_language(self.languages)
+        self._choose_language(scope, Cookies(secure=services.web.secure))
         self.request_id = uuid4().hex
         client = scope.get("client")
         self.address = client_address(client[0] if client else None, self.headers, services.trusted_proxies)
         self.today = local_day(services.database.clock())
         self.body_seconds = services.limits.body_seconds
 
+    def _choose_language(self, scope: Scope, cookies: Cookies) -> None:
+        """Take the language that was chosen on a page, here or earlier, rather than the browser's."""
+        asked = dict(parse_qsl(bytes(scope.get("query_string") or b"").decode("latin-1"))).get("language", "")
+        chosen = asked if asked in _NAMES else _cookie(self.headers.get("cookie", ""), cookies.language)
+        if chosen not in _NAMES:
+            return
+        self.language = "de" if chosen == "de" else "en"
+        self.chooses = True
+        self.languages = tuple(dict.fromkeys((self.language, *self.languages)))
+        if asked == chosen:
+            self.set_cookies.append(cookies.set(cookies.language, chosen, seconds=LANGUAGE_SECONDS))
+
     def w(self, key: str) -> str:
         """Return a word of the page in the visitor's language."""
         return self._words[key][0 if self.language == "de" else 1]
+
+    def has(self, key: str) -> bool:
+        """Whether this page has such a word."""
+        return key in self._words
 
     def write_in(self, language: str) -> None:
         """Write in the language of the letters, unless the browser asks for one of ours."""
@@ -213,33 +244,200 @@ class Visit:
         return origin in {None, "null"} or urlsplit(origin or "").netloc == self.headers.get("host")
 
     def page(self, *parts: Markup | None) -> str:
-        """Return the whole page around its parts."""
+        """Return the whole page around its parts; what was refused stands above them."""
+        style = ["fonts.css", "kern.css"] if self._assets.styled else []
+        title = f"{self.w('error')}: {self.w('title')}" if self.errors else self.w("title")
         head = tag(
             "head",
             tag("meta", charset="utf-8"),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
             tag("meta", name="robots", content="noindex"),
-            tag("title", self.w("title")),
-            tag("link", rel="stylesheet", href=STYLE_PATH),
+            tag("title", f"{title} – {self.w('network')}"),
+            *(
+                tag("link", rel="stylesheet", href=self._assets.url(name))
+                for name in (*style, "site.css", "letter.css")
+            ),
+            tag("link", rel="icon", href=self._assets.url("sign.svg"), type="image/svg+xml"),
         )
-        body = tag("body", tag("main", tag("h1", self.w("title")), *parts))
-        return "<!doctype html>\n" + tag("html", head, body, lang=self.language)
+        heading = tag("h1", self.w("title"), class_="kern-heading-x-large")
+        main = tag(
+            "main", self._refused(), heading, *parts, id="main", class_="kern-container", tabindex="-1"
+        )
+        skip = tag("a", self.w("skip"), href="#main", class_="skip-link kern-link")
+        whole = tag("html", head, tag("body", skip, self._head(), main), lang=self.language, dir="ltr",
+                    class_=None if self._assets.styled else "plain")  # fmt: skip
+        return "<!doctype html>\n" + whole
+
+    def _head(self) -> Markup:
+        languages = [
+            tag(
+                "li",
+                tag(
+                    "a",
+                    name,
+                    href=f"?language={one}",
+                    lang=one,
+                    hreflang=one,
+                    class_="kern-link kern-link--small",
+                    aria_current="true" if one == self.language else None,
+                ),
+            )
+            for one, name in _NAMES.items()
+        ]
+        named = tag("a", self.w("network"), href="/", class_="kern-link")
+        line = tag(
+            "div",
+            tag("p", named, class_="head__name"),
+            tag("ul", *languages, class_="head__languages", aria_label=self.w("language_of_page")),
+            class_="kern-container head__line",
+        )
+        note = tag("p", self.w("demo"), class_="demo-note") if self._demo else None
+        return tag("header", line, note, class_="head")
+
+    def _refused(self) -> Markup | None:
+        if not self.errors:
+            return None
+        said = [
+            tag("li", tag("a", message, href=f"#{field}", class_="kern-link") if field else message)
+            for field, message in self.errors.items()
+        ]
+        body = tag("ul", *said, class_="kern-list")
+        given = {"role": "alert", "id": "errors", "tabindex": "-1", "autofocus": True}
+        return _alert("danger", self.w("check"), body, **given)
 
     def problem(self, message: str) -> Markup:
         """Return a box that says what went wrong."""
-        return tag("div", tag("h2", self.w("problem")), tag("p", message), class_="problem", role="alert")
+        return _alert("danger", self.w("problem"), tag("p", message, class_="kern-body"), role="alert")
+
+    def notice(self, message: str) -> Markup:
+        """Return a box that says what to mind."""
+        return _alert("warning", message, None, role="note")
+
+    # --- Forms ------------------------------------------------------------------------------------------
+
+    def field(
+        self, id_: str, word: str, control: Control, *, required: bool = True, hint: str = ""
+    ) -> Markup:
+        """Return a control with its label, what helps to fill it in, and what was wrong with it."""
+        wrong = self.errors.get(id_)
+        described = " ".join([*([f"{id_}.hint"] if hint else []), *([f"{id_}.error"] if wrong else [])])
+        described_by = {"aria_describedby": described or None, "aria_invalid": "true" if wrong else None}
+        optional = tag("span", f" ({self.w('optional')})", class_="kern-label__optional")
+        return tag(
+            "div",
+            tag("label", word, None if required else optional, for_=id_, class_="kern-label"),
+            tag("div", hint, class_="kern-hint", id=f"{id_}.hint") if hint else None,
+            control(id=id_, required=required, **described_by),
+            self.error(id_),
+            class_="kern-form-input kern-form-input--error" if wrong else "kern-form-input",
+        )
+
+    def error(self, id_: str) -> Markup | None:
+        """Return what was wrong with a field, to stand beside it."""
+        if id_ not in self.errors:
+            return None
+        sign = tag("span", class_="kern-icon kern-icon--danger", aria_hidden="true")
+        said = tag("span", self.errors[id_], class_="kern-body")
+        return tag("p", sign, " ", said, class_="kern-error", id=f"{id_}.error")
+
+    def choice(self, name: str, value: str, choices: Iterable[tuple[str, str]], empty: str = "") -> Control:
+        """Return a list to choose from; ``empty``: what stands for nothing chosen."""
+        options = [tag("option", empty or self.w("choose"), value="")]
+        options += [tag("option", said, value=one, selected=one == value) for one, said in choices]
+
+        def control(**given: str | bool | None) -> Markup:
+            select = tag("select", *options, name=name, class_="kern-form-input__select", **given)
+            return tag("div", select, class_="kern-form-input__select-wrapper")
+
+        return control
+
+    def unfolding(self, word: str, *inside: Markup | None, opened: bool = False) -> Markup:
+        """Return something that is folded away under a word until it is asked for."""
+        summary = tag("summary", tag("span", word, class_="kern-title"), class_="kern-accordion__header")
+        body = tag("div", *inside, class_="kern-accordion__body")
+        return tag("details", summary, body, class_="kern-accordion", open=opened)
+
+    def code_form(self, action: str) -> Markup:
+        """Return the form in which a code on paper is typed."""
+        field = self.field("code", self.w("code"), line("code", "", maxlength="60"))
+        return tag("form", field, button(self.w("go_on")), method="post", action=action, class_="form")
+
+
+Control: TypeAlias = Callable[..., Markup]
+"""Makes a control from the attributes that tie it to its label."""
+
+
+def line(name: str, value: str | None, *, kind: str = "text", **given: str | bool | None) -> Control:
+    """Return a control of one line (or a day, a number)."""
+    width = " field-date" if kind in {"date", "datetime-local"} else ""
+
+    def control(**tied: str | bool | None) -> Markup:
+        return tag("input", type=kind, name=name, value=value or None, autocomplete="off",
+                   class_=f"kern-form-input__input{width}", **given, **tied)  # fmt: skip
+
+    return control
+
+
+def lines(name: str, value: str, *, rows: str = "4", maxlength: str) -> Control:
+    """Return a control of several lines."""
+
+    def control(**tied: str | bool | None) -> Markup:
+        return tag("textarea", value, name=name, rows=rows, maxlength=maxlength, dir="auto",
+                   class_="kern-form-input__input", **tied)  # fmt: skip
+
+    return control
+
+
+def button(word: str, kind: str = "primary") -> Markup:
+    """Return the button that sends a form."""
+    said = tag("span", word, class_="kern-label")
+    return tag("button", said, type="submit", class_=f"kern-btn kern-btn--{kind}")
+
+
+def done(*words: str) -> Markup:
+    """Return a box that says what was done."""
+    first, *more = words
+    said = tag("div", *(tag("p", word, class_="kern-body") for word in more)) if more else None
+    return _alert("success", first, said, role="status")
+
+
+def _alert(kind: str, title: str, body: Markup | None, **given: str | bool | None) -> Markup:
+    sign = tag("span", class_=f"kern-icon kern-icon--{kind}", aria_hidden="true")
+    named = tag("h2" if kind == "danger" else "p", title, class_="kern-title")
+    return tag(
+        "div",
+        tag("div", sign, named, class_="kern-alert__header"),
+        tag("div", body, class_="kern-alert__body") if body else None,
+        class_=f"kern-alert kern-alert--{kind}",
+        **given,
+    )
 
 
 def listed(pairs: Iterable[tuple[str, str | None]]) -> Markup:
     """Return a list of names and values; what has no value is left out."""
     parts = [
-        part
+        tag(
+            "div",
+            tag("dt", name, class_="kern-description-list-item__key"),
+            # each value turns by itself: an Arabic name moves nothing that stands beside it
+            tag("dd", value, dir="auto", class_="kern-description-list-item__value"),
+            class_="kern-description-list-item",
+        )
         for name, value in pairs
         if value is not None
-        # each value turns by itself: an Arabic name moves nothing that stands beside it
-        for part in (tag("dt", name), tag("dd", value, dir="auto"))
     ]
-    return tag("dl", *parts)
+    return tag("dl", *parts, class_="kern-description-list")
+
+
+@lru_cache(maxsize=10)
+def _assets(folder: Path | None) -> Assets:
+    return Assets(folder)
+
+
+def _cookie(header: str, name: str) -> str:
+    """Return the value of a cookie, or nothing."""
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return next((value for key, _, value in pairs if key == name), "")
 
 
 async def serve(
@@ -267,6 +465,7 @@ async def serve(
             log_unexpected(error, visit.request_id)
         body = visit.page(visit.problem(visit.w("unavailable" if status == 503 else "unexpected")))
     content = b"" if visit.method == "HEAD" or status == 204 else body.encode()
+    extra += [cookie.to_encoded_header() for cookie in visit.set_cookies]
     headers = [*HEADERS, *extra, (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": False})

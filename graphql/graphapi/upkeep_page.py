@@ -1,4 +1,4 @@
-"""The page with which a partner keeps its entries, /upkeep/<code>: plain HTML, in German and English.
+"""The page with which a partner keeps its entries, /upkeep/<code>: without JavaScript, in German and English.
 
 It shows the entries as they are published, with a button "everything is still right" and a form for what
 changes most. GET, HEAD and OPTIONS change nothing but the throttle's counters, so that a mail scanner may
@@ -18,7 +18,7 @@ from litestar.types import Receive, Scope, Send
 from directory import upkeep_links
 from directory.actors import ANONYMOUS
 from directory.building import title_of
-from directory.corrections import Suggestion
+from directory.corrections import Suggestion, proposed_value
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.hours import format_hours
 from directory.problems import InvalidInput, NotFound, Problem, StaleVersion
@@ -27,7 +27,7 @@ from directory.values import Capacity, ContactPoint
 from directory.vocabulary import CapacityState, ChangeField, ContactKind
 from graphapi.context import Services
 from graphapi.messages import message_for
-from graphapi.pages import Markup, Visit, form_of, listed, serve, tag
+from graphapi.pages import NOTHING, Markup, Visit, button, done, form_of, line, lines, listed, serve, tag
 from graphapi.throttle import presenting
 from graphapi.types.upkeep import UPKEEP
 from graphapi.types.words import label
@@ -147,10 +147,7 @@ class UpkeepPages:
         if typed:
             extra.append((b"location", f"{UPKEEP}{typed[:LONGEST]}".encode()))
             return 303, visit.page()
-        field = tag("input", type="text", id="code", name="code", required=True, autocomplete="off")
-        button = tag("button", visit.w("go_on"), type="submit")
-        named = tag("label", visit.w("code"), for_="code")
-        return 200, visit.page(tag("form", named, field, button, method="post", action=UPKEEP.rstrip("/")))
+        return 200, visit.page(visit.code_form(UPKEEP.rstrip("/")))
 
     async def _counted(
         self, visit: _Visit, extra: Extra, attempt: Callable[[], Awaitable[tuple[int, str]]]
@@ -183,7 +180,8 @@ class UpkeepPages:
     async def _shown(
         self, visit: _Visit, *, above: Markup | None = None, status: int = 200
     ) -> tuple[int, str]:
-        return status, visit.page(above, *visit.entries(await self._look(visit)))
+        page = await self._look(visit)
+        return status, visit.page(above, *visit.entries(page))
 
     async def _posted(self, visit: _Visit, form: Mapping[str, str]) -> tuple[int, str]:
         page = await self._look(visit)
@@ -198,15 +196,19 @@ class UpkeepPages:
             if form.get("do") == "CHANGE":
                 entry, version = next(iter(_versions(form.get("entries", ""), page).items()))
                 shown = next(one for one in page.entries if one.entry.id == entry)
+                capacity, suggestions = visit.read(form, shown)
+                if visit.errors:
+                    visit.typed = form
+                    return await self._shown(visit, status=422)
                 async with self._database.work(upkeep_links.holder(page.partner.id)) as work:
                     await present(work.session, hashed)
                     said = await upkeep_links.say(
                         work,
                         hashed,
                         entry,
-                        capacity=_capacity(form, shown),
+                        capacity=capacity,
                         expected_version=version,
-                        suggestions=_suggestions(form, shown),
+                        suggestions=suggestions,
                     )
                     for request in said.proposed:
                         work.later(JOB, request.id, only_once=str(request.id))
@@ -259,17 +261,18 @@ def _capacity(form: Mapping[str, str], shown: EntryShown) -> Capacity | None:
     return Capacity(state=CapacityState(chosen), waiting_weeks=int(weeks) if weeks else None)
 
 
-def _suggestions(form: Mapping[str, str], shown: EntryShown) -> list[Suggestion]:
-    """Return what the form says differently from what it showed; what was emptied is not proposed."""
-    said = [
-        Suggestion(field=field, value=value, language=_language(shown.entry, form))
+def _suggestions(form: Mapping[str, str], shown: EntryShown) -> dict[str, Suggestion]:
+    """Return per control what the form says differently from what it showed; what was emptied is not said."""
+    said = {
+        name: Suggestion(field=field, value=value, language=_language(shown.entry, form))
         for name, field in _SENT.items()
         if (value := _typed(form, name)) and value != form.get(f"{name}.was", "").strip()
-    ]
+    }
     for place in shown.entry.locations[:PLACES] if isinstance(shown.entry, PartnerDocument) else ():
-        value = form.get(f"hours.{place.id}", "").strip()
-        if value and value != form.get(f"hours.{place.id}.was", "").strip():
-            said.append(Suggestion(field=ChangeField.HOURS, value=value, location_id=place.id))
+        name = f"hours.{place.id}"
+        value = form.get(name, "").strip()
+        if value and value != form.get(f"{name}.was", "").strip():
+            said[name] = Suggestion(field=ChangeField.HOURS, value=value, location_id=place.id)
     return said
 
 
@@ -296,6 +299,23 @@ class _Visit(Visit):
 
     def __init__(self, scope: Scope, services: Services) -> None:
         super().__init__(scope, services, UPKEEP, _WORDS)
+        self.typed: Mapping[str, str] = {}
+        """What was typed and refused, to be put right."""
+
+    def read(self, form: Mapping[str, str], shown: EntryShown) -> tuple[Capacity | None, list[Suggestion]]:
+        """Return what a form says of an entry; what cannot be taken is in ``errors``, at its control."""
+        capacity, suggestions = None, _suggestions(form, shown)
+        try:
+            capacity = _capacity(form, shown)
+        except InvalidInput as problem:
+            name = "weeks" if problem.field == "waitingWeeks" else "capacity"
+            self.errors[f"{shown.entry.id}.{name}"] = message_for(problem, self.language)
+        for name, said in suggestions.items():
+            try:
+                proposed_value(said)
+            except InvalidInput as problem:
+                self.errors[f"{shown.entry.id}.{name}"] = message_for(problem, self.language)
+        return capacity, list(suggestions.values())
 
     def day(self, day: date) -> str:
         """Return a day as people of the page's language write it."""
@@ -303,7 +323,7 @@ class _Visit(Visit):
 
     def done(self, *words: str) -> Markup:
         """Return a box that says what was done."""
-        return tag("div", *(tag("p", self.w(word)) for word in words), class_="done", role="status")
+        return done(*(self.w(word) for word in words))
 
     def refused(self, problem: Problem) -> Markup:
         """Return a box that says which value was refused."""
@@ -312,7 +332,7 @@ class _Visit(Visit):
     def entries(self, page: UpkeepPage) -> list[Markup]:
         """Return everything that the page shows and asks."""
         made = [
-            tag("p", self.w("intro")),
+            tag("p", self.w("intro"), class_="kern-body"),
             listed([(self.w("until"), self.day(page.expires_at.date()))]),
         ]
         due = [one for one in page.entries if one.due or one.hidden]
@@ -330,20 +350,22 @@ class _Visit(Visit):
             "form",
             tag("input", type="hidden", name="do", value="RIGHT"),
             self._named(entries),
-            tag("button", self.w(words), type="submit"),
+            button(self.w(words)),
             method="post",
+            class_="form",
         )
 
     def _entry(self, shown: EntryShown) -> Markup:
         entry = shown.entry
         title = entry.name if isinstance(entry, PartnerDocument) else title_of(entry.title)
+        wrong = any(field.startswith(f"{entry.id}.") for field in self.errors)
         return tag(
             "section",
-            tag("h2", title),
-            tag("p", self.w("hidden"), class_="problem") if shown.hidden else None,
+            tag("h2", title, class_="kern-heading-large", dir="auto"),
+            self.notice(self.w("hidden")) if shown.hidden else None,
             listed(self._facts(shown)),
             self._right([shown], "right"),
-            tag("details", tag("summary", self.w("change")), self._form(shown)),
+            self.unfolding(self.w("change"), self._form(shown), opened=wrong),
         )
 
     def _facts(self, shown: EntryShown) -> list[tuple[str, str | None]]:
@@ -381,64 +403,66 @@ class _Visit(Visit):
         prefix = str(entry.id)
         controls: list[Markup] = []
         if isinstance(entry, ServiceDocument):
-            options = [tag("option", self.w("unsaid"), value="")]
-            options += [
-                tag("option", label(state, self.language), value=state.value)
+            states = [
+                (state.value, label(state, self.language))
                 for state in CapacityState
                 if state is not CapacityState.UNKNOWN
             ]
-            controls.append(
-                Markup(
-                    tag("label", self.w("capacity"), for_=f"{prefix}.capacity")
-                    + tag("select", *options, id=f"{prefix}.capacity", name="capacity")
-                )
-            )
-            controls.append(self._control(prefix, "weeks", self.w("weeks"), "", kind="number"))
+            chosen = self._typed(shown, "capacity") or ""
+            control = self.choice("capacity", chosen, states, empty=self.w("unsaid"))
+            controls.append(self.field(f"{prefix}.capacity", self.w("capacity"), control, required=False))
+            controls.append(self._control(shown, "weeks", self.w("weeks"), "", kind="number"))
         points = entry.contact_points
-        controls.append(
-            self._control(prefix, "phone", self.w("phone"), _first(points, ContactKind.PHONE), kind="tel")
-        )
-        controls.append(
-            self._control(prefix, "email", self.w("email"), _first(points, ContactKind.EMAIL), kind="email")
-        )
-        controls.append(self._control(prefix, "website", self.w("website"), entry.website, kind="url"))
+        phone, mail = _first(points, ContactKind.PHONE), _first(points, ContactKind.EMAIL)
+        controls.append(self._control(shown, "phone", self.w("phone"), phone, kind="tel"))
+        controls.append(self._control(shown, "email", self.w("email"), mail, kind="email"))
+        controls.append(self._control(shown, "website", self.w("website"), entry.website, kind="url"))
         if isinstance(entry, PartnerDocument):
             for place in entry.locations[:PLACES]:
                 osm = None if place.hours is None else place.hours.osm or format_hours(place.hours)
-                named = f"{self.w('hours')}: {place.name} ({self.w('hours_hint')})"
-                controls.append(self._control(prefix, f"hours.{place.id}", named, osm))
+                named = f"{self.w('hours')}: {place.name}"
+                hint = self.w("hours_hint")
+                controls.append(self._control(shown, f"hours.{place.id}", named, osm, hint=hint))
         text = entry.description.get(_written_in(entry), "")
         if len(text) <= LONGEST_TEXT:
-            controls.append(self._control(prefix, "description", self.w("description"), text, kind="text"))
+            controls.append(self._control(shown, "description", self.w("description"), text))
         return tag(
             "form",
-            tag("p", self.w("hint")),
+            tag("p", self.w("hint"), class_="kern-body"),
             tag("input", type="hidden", name="do", value="CHANGE"),
             tag("input", type="hidden", name="language", value=_written_in(entry)),
             self._named([shown]),
             *controls,
-            tag("button", self.w("send"), type="submit"),
+            button(self.w("send")),
             method="post",
+            novalidate=True,
+            class_="form",
         )
 
+    def _typed(self, shown: EntryShown, name: str) -> str | None:
+        """Return what was typed here and refused; None where nothing was."""
+        here = self.typed.get("entries", "").startswith(f"{shown.entry.id}:")
+        return self.typed.get(name) if here else None
+
     def _control(
-        self, prefix: str, name: str, named: str, value: str | None, *, kind: str = "line"
+        self,
+        shown: EntryShown,
+        name: str,
+        named: str,
+        value: str | None,
+        *,
+        kind: str = "text",
+        hint: str = "",
     ) -> Markup:
         """Return a control with what it shows now beside it, so that only what was changed is taken."""
-        id_ = f"{prefix}.{name}"
-        if kind == "text":
-            control = tag("textarea", value or "", id=id_, name=name, rows="5", maxlength=str(LONGEST_TEXT))
-            was = None
+        typed = self._typed(shown, name)
+        now = value if typed is None else typed
+        before = NOTHING
+        if name == "description":
+            control = lines(name, now or "", rows="5", maxlength=str(LONGEST_TEXT))
         else:
-            control = tag(
-                "input",
-                type=kind if kind in {"tel", "email", "url", "number"} else "text",
-                id=id_,
-                name=name,
-                value=value or None,
-                maxlength=None if kind == "number" else "500",
-                autocomplete="off",
-            )
-            was = value
-        before = tag("input", type="hidden", name=f"{name}.was", value=was) if was else Markup("")
-        return Markup(tag("label", named, for_=id_) + control + before)
+            longest = None if kind == "number" else "500"
+            control = line(name, now, kind=kind, maxlength=longest, dir="auto")
+            before = tag("input", type="hidden", name=f"{name}.was", value=value) if value else NOTHING
+        field = self.field(f"{shown.entry.id}.{name}", named, control, required=False, hint=hint)
+        return Markup(field + before)
