@@ -279,7 +279,7 @@ class Settings(BaseSettings):
         Field(
             validation_alias="SPURWECHSEL_OIDC_CLIENT_ID",
             description="How this installation is registered there; the address to return to is "
-            "`SPURWECHSEL_PUBLIC_URL` + `/sign-on/return`.",
+            "`SPURWECHSEL_PUBLIC_URL` + `/sign-on/return`, after signing out + `/`.",
         ),
     ] = None
     oidc_client_secret: Annotated[

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -22,10 +24,13 @@ from directory.database import Database
 from directory.models import Member
 from graphapi.app import application
 from graphapi.context import Services
+from graphapi.web import guarding, signing_on
 from graphapi.web.options import Options, SignOn
+from graphapi.web.signing_on import SignOnClient
+from graphapi.web.visiting import LONGEST_TOKEN
 from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.conftest import MANY, World, make_member
-from tests.web.conftest import Web
+from tests.web.conftest import Web, number_of
 
 pytestmark = pytest.mark.slow
 
@@ -254,3 +259,90 @@ async def test_signing_on_leads_nowhere_else_afterwards(town: Town, database: Da
         del town.http.cookies["spurwechsel"]
     back = await town.at_provider(await town.leave("//evil.example/x"), "erika")
     assert (await town.back(back)).headers["location"] == "/"
+
+
+# --- Signing out ----------------------------------------------------------------------------------------
+
+
+async def at_the_provider(browser: httpx.AsyncClient, address: str, account: str) -> tuple[str, bool]:
+    """Go where a browser is sent; return where it comes back to, and whether it had to sign on there."""
+    asked = False
+    for _ in range(10):
+        if address.startswith(TOWN):
+            return address, asked
+        if "/interaction/" in address:
+            asked, address = True, f"{address}?account={account}"
+        answer = await browser.get(address)
+        assert answer.status_code in {302, 303}, answer.text
+        address = str(httpx.URL(address).join(answer.headers["location"]))
+    raise AssertionError(f"never came back: {address}")
+
+
+async def test_signing_out_ends_the_session_at_the_provider_too(
+    town: Town, database: Database, world: World
+) -> None:
+    """Who comes next to the same browser has to sign on; before, the provider let them in unasked."""
+    await named(database, world, email="erika@town.example")
+    async with httpx.AsyncClient() as browser:
+        back, asked = await at_the_provider(browser, await town.leave(), "erika")
+        assert asked
+        assert (await town.back(back)).status_code == 303
+        _, asked = await at_the_provider(browser, await town.leave(), "erika")
+        assert not asked  # it still knows them
+        page = await town.get("/")
+        assert "Sign out" in page.text
+        left = await town.post("/sign-out", number=number_of(page))
+        assert left.status_code == 200
+        assert left.headers["cache-control"] == "no-store"
+        assert "Sign out<" not in left.text
+        away = unescape(re.findall(r'http-equiv="refresh" content="0; url=([^"]+)"', left.text)[0])
+        said = parse_qs(urlsplit(away).query)
+        assert said["post_logout_redirect_uri"] == [f"{TOWN}/"]
+        assert said["id_token_hint"][0].count(".") == 2
+        assert "Sign out<" not in (await town.get("/")).text  # ours has ended already
+        confirm = await browser.get(away)
+        assert confirm.status_code == 200, confirm.text
+        form = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', confirm.text))
+        goes = re.findall(r'action="([^"]+)"', confirm.text)[0]
+        done = await browser.post(goes, data={**form, "logout": "yes"})
+        assert httpx.URL(done.headers["location"]) == httpx.URL(f"{TOWN}/")
+        _, asked = await at_the_provider(browser, await town.leave(), "erika")
+        assert asked
+
+
+async def test_what_ends_the_session_there_is_of_this_session_only(
+    town: Town, database: Database, world: World
+) -> None:
+    """A cookie that somebody else put into the browser names no other account to the provider."""
+    member = await named(database, world, email="erika@town.example")
+    await town.sign_on("erika")
+    cookie = town.http.cookies["spurwechsel-signed-on"]
+    await town.sign_in(member)  # another session, which did not begin there
+    town.http.cookies.set("spurwechsel-signed-on", cookie)
+    left = await town.post("/sign-out", number=number_of(await town.get("/")))
+    assert (left.status_code, left.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize("endpoint", [None, "javascript:alert(1)"])
+async def test_a_provider_without_such_a_place_is_left_alone(endpoint: str | None) -> None:
+    client = SignOnClient(SignOn(issuer="https://town.example", client_id="a"), TOWN)
+    client._provider = signing_on._Provider(
+        issuer="https://town.example",
+        authorization_endpoint="https://town.example/auth",
+        token_endpoint="https://town.example/token",
+        jwks_uri="https://town.example/jwks",
+        end_session_endpoint=endpoint,
+    )
+    client._asked_at = now = datetime.now(UTC)
+    assert await client.leave("a.b.c", now) is None
+
+
+async def test_a_token_too_long_for_a_cookie_is_left_out(
+    town: Town, database: Database, world: World
+) -> None:
+    client = SignOnClient(SignOn(issuer="http://127.0.0.1:9", client_id="a"), TOWN)
+    assert (
+        await client.leave("a.b.c", datetime.now(UTC)) is None
+    )  # it does not answer: ours ends all the same
+    sealed = guarding.sealed(bytes(32), "x" * LONGEST_TOKEN)
+    assert len(f"__Host-spurwechsel-signed-on={sealed}; Path=/; HttpOnly; Secure; SameSite=lax") < 4_096

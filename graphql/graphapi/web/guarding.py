@@ -50,6 +50,7 @@ class Cookies:
         self.language: Final = f"{prefix}spurwechsel-language"
         self.said: Final = f"{prefix}spurwechsel-said"
         self.sign_on: Final = f"{prefix}spurwechsel-sign-on"
+        self.signed_on: Final = f"{prefix}spurwechsel-signed-on"
         self._secure = secure
 
     def set(self, name: str, value: str, *, seconds: int | None = None) -> Cookie:

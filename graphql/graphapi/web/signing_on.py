@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import msgspec
@@ -52,10 +52,18 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom the provider means: its own name for them, and their address if it says that it is verified."""
+    """Whom the provider means: its own name for them, and their address if it says that it is verified.
+
+    ``id_token``: what proves to the provider, at sign-out, whose session there is to end.
+    """
 
     subject: str
     email: str | None
+    id_token: str
+
+    def __repr__(self) -> str:
+        """Show nothing of a person: a repr ends up in logs."""
+        return "Person(…)"
 
 
 class _Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +72,7 @@ class _Provider(msgspec.Struct, frozen=True, kw_only=True):
     token_endpoint: str
     jwks_uri: str
     userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
 
 
 class SignOnClient:
@@ -72,6 +81,7 @@ class SignOnClient:
     def __init__(self, sign_on: SignOn, public_url: str) -> None:
         self._sign_on = sign_on
         self._back = f"{public_url}{RETURN_PATH}"
+        self._home = f"{public_url}/"
         self._provider: _Provider | None = None
         self._keys: KeySet | None = None
         self._asked_at: datetime | None = None
@@ -125,6 +135,24 @@ class SignOnClient:
                 return await self._person(http, provider, tokens, claims)
         except (httpx.HTTPError, ValueError) as error:
             raise SignOnFailed("away" if isinstance(error, httpx.TransportError) else "refused") from error
+
+    async def leave(self, id_token: str, now: datetime) -> str | None:
+        """Return where the browser ends the session at the provider (OpenID Connect RP-Initiated Logout 1.0).
+
+        None where the provider has no such place or does not answer: then only our own session ends.
+        Without an ``id_token`` the provider asks whoever is there.
+        """
+        try:
+            provider = await self._known(now)
+        except SignOnFailed:
+            return None
+        address = provider.end_session_endpoint
+        if address is None or urlsplit(address).scheme not in {"https", "http"}:
+            return None
+        asked = {"client_id": self._sign_on.client_id, "post_logout_redirect_uri": self._home}
+        if id_token:
+            asked["id_token_hint"] = id_token
+        return f"{address}{'&' if '?' in address else '?'}{urlencode(asked)}"
 
     async def _known(self, now: datetime) -> _Provider:
         if self._provider and self._asked_at and now - self._asked_at < _KNOWN_FOR:
@@ -226,4 +254,6 @@ class SignOnClient:
                 told = found
         email = told.get("email")
         verified = told.get("email_verified") is True and isinstance(email, str) and len(email) <= 320
-        return Person(subject=subject, email=str(email) if verified else None)
+        return Person(
+            subject=subject, email=str(email) if verified else None, id_token=str(tokens["id_token"])
+        )

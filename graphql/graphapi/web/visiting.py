@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LANGUAGE_SECONDS: Final = 365 * 24 * 3600
 SAID_SECONDS: Final = 60
+LONGEST_TOKEN: Final = 2_600
+"""Characters of an ID token that still fit into a cookie (4,096 bytes) once sealed."""
+
 MOST_FIELDS: Final = 500
 _CONFLICTS: Final = frozenset({"STALE_VERSION", "IDEMPOTENCY_CONFLICT", "TRANSITION_NOT_ALLOWED"})
 
@@ -359,6 +362,24 @@ class Visit:
         self.set_cookies.append(cookies.drop(cookies.sign_on))
         return guarding.opened(self._sign_on_key, self.cookies.get(cookies.sign_on, ""))
 
+    def remember_signed_on(self, id_token: str) -> None:
+        """Keep in the browser what ends the provider's session at sign-out; bound to our own session.
+
+        One that is too long for a cookie is left out: the provider then asks who is there.
+        """
+        cookies = self._site.cookies
+        kept = guarding.sealed(self._signed_on_key, id_token if len(id_token) <= LONGEST_TOKEN else "")
+        seconds = int(self.options.life.total_seconds())
+        self.set_cookies.append(cookies.set(cookies.signed_on, kept, seconds=seconds))
+
+    def signed_on(self) -> str | None:
+        """Return what was kept when this session began at the provider; None: it did not begin there."""
+        return guarding.opened(self._signed_on_key, self.cookies.get(self._site.cookies.signed_on, ""))
+
+    @property
+    def _signed_on_key(self) -> bytes:
+        return hmac.digest(self._site.key, b"signed on " + self.session.encode(), "sha256")
+
     @property
     def _sign_on_key(self) -> bytes:
         return hmac.digest(self._site.key, b"sign-on", "sha256")
@@ -376,7 +397,11 @@ class Visit:
         """Take the session from the browser."""
         cookies = self._site.cookies
         self.session = ""
-        self.set_cookies += [cookies.drop(cookies.session), cookies.drop(cookies.said)]
+        self.set_cookies += [
+            cookies.drop(cookies.session),
+            cookies.drop(cookies.said),
+            cookies.drop(cookies.signed_on),
+        ]
 
     @property
     def role(self) -> Role:

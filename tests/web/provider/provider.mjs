@@ -7,6 +7,7 @@ const [folder, port, back] = process.argv.slice(2);
 const require = createRequire(`${folder}/`);
 const { Provider } = await import(pathToFileURL(require.resolve("oidc-provider")));
 
+const home = new URL("/", back).href;
 const issuer = `http://127.0.0.1:${port}`;
 const accounts = {
   erika: { email: "erika@town.example", email_verified: true },
@@ -15,7 +16,7 @@ const accounts = {
 };
 const provider = new Provider(issuer, {
   clients: [
-    { client_id: "spurwechsel", client_secret: "s".repeat(40), redirect_uris: [back] },
+    { client_id: "spurwechsel", client_secret: "s".repeat(40), redirect_uris: [back], post_logout_redirect_uris: [home] },
     { client_id: "public", token_endpoint_auth_method: "none", redirect_uris: [back] },
   ],
   claims: { openid: ["sub"], email: ["email", "email_verified"] },

@@ -45,7 +45,9 @@ async def back(visit: Visit) -> Answer:
         member = await sessions.member_to_sign_in(work, subject=person.subject, email=person.email)
     if member is None:
         return visit.page("sign_on.html", reason="unknown", person=person, status=403, personal=True)
-    return await begin(visit, member, pending.goal if pending else "/")
+    answer = await begin(visit, member, pending.goal if pending else "/")
+    visit.remember_signed_on(person.id_token)
+    return answer
 
 
 def refused(visit: Visit, reason: str) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from directory import sessions
-from directory.actors import SYSTEM
+from directory.actors import ANONYMOUS, SYSTEM
 from directory.problems import NotFound
 from graphapi.demo.roles import ROLES, member_of
 from graphapi.web.guarding import own_path
@@ -57,9 +57,19 @@ async def begin(visit: Visit, member_id: UUID, goal: str) -> Answer:
 
 @action("/sign-out")
 async def sign_out(visit: Visit) -> Answer:
-    """End the session."""
+    """End the session, and the one at the town's provider, where it began there.
+
+    The way to the provider is a page that goes on by itself: the content policy lets no form, nor what it is
+    redirected to, lead to another host.
+    """
+    kept = visit.signed_on() if visit.session else None
     if visit.session:
         async with visit.database.work(SYSTEM) as work:
             await sessions.end_session(work, visit.session)
     visit.signed_out()
-    return visit.go("/")
+    client = visit.sign_on_client
+    away = await client.leave(kept, visit.now) if client is not None and kept is not None else None
+    if away is None:
+        return visit.go("/")
+    visit.actor, visit.me = ANONYMOUS, None
+    return visit.page("signed_out.html", away=away, personal=True)
