@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import Any, Final, Protocol, TypeAlias
@@ -41,14 +41,27 @@ log = structlog.get_logger(__name__)
 POSITION: Final = "position"
 WHOLE: Final = "whole"
 GONE: Final = "gone"
-MOST_WAITING: Final = 8
-"""How many batches of a rebuild the server may have before it: it does those together that wait."""
+TASK_SERVICES: Final = 5_000
+TASK_BYTES: Final = 50_000_000
+"""How much a rebuild hands over at once: each task costs the server a walk over all words that are there.
+
+Half of what Meilisearch takes in one request if nobody allows it more.
+"""
+
+MOST_WAITING: Final = 1
+"""How many tasks of a rebuild the server may have before it, while the next is made."""
+
+REBUILD_SECONDS: Final = 3_600.0
+"""How long the server may take for a task of a rebuild; nobody waits for it."""
 
 OUTDATED_DAYS: Final = 7
 """After so many days without a change, an index of another shape belongs to no release that still runs."""
 
 Made: TypeAlias = dict[str, list[dict[str, Any]]]
 """The documents of each service, by its id."""
+
+Encoded: TypeAlias = dict[str, tuple[bytes, ...]]
+"""The same as it is sent: a fifth of the memory."""
 
 _position_decoder: Final = msgspec.msgpack.Decoder(Position)
 
@@ -304,15 +317,24 @@ class _Writer:
                 one.setdefault(VECTORS, {EMBEDDER: None})
         return documents
 
-    def put_later(self, made: Made) -> int | None:
-        """Hand over without waiting; return the task, None if there is nothing to do."""
-        documents = self._together(made)
-        return self._server.put_later(self._index, documents) if documents else None
+    def encoded(self, made: Made) -> Encoded:
+        """Return the documents of each service as they are sent."""
+        self._note_left(one for several in made.values() for one in several)
+        return {id_: tuple(map(msgspec.json.encode, self.shaped(some))) for id_, some in made.items()}
+
+    def put_later(self, encoded: Encoded) -> int:
+        """Hand over without waiting; return the task."""
+        # Many services have one rule set: it goes once.
+        documents = dict.fromkeys(one for several in encoded.values() for one in several)
+        return self._server.put_later(self._index, b"[" + b",".join(documents) + b"]")
 
     def _together(self, made: Made) -> list[dict[str, Any]]:
         documents = {one["id"]: one for several in made.values() for one in several}
-        self.left = self.left or any(one["meta"] == GONE for one in documents.values())
+        self._note_left(documents.values())
         return self.shaped(list(documents.values()))
+
+    def _note_left(self, documents: Iterable[dict[str, Any]]) -> None:
+        self.left = self.left or any(one["meta"] == GONE for one in documents)
 
     def _put(self, made: Made, last: Sequence[dict[str, Any]]) -> None:
         everything = [*self._together(made), *self.shaped(list(last))]
@@ -365,7 +387,9 @@ class MeiliRebuild:
         self._index = index
         self._position: Position | None = None
         self._refused: dict[UUID, str] = {}
-        self._waiting: deque[tuple[int, Made]] = deque()
+        self._gathered: Encoded = {}
+        self._bytes = 0
+        self._waiting: deque[tuple[int, Encoded]] = deque()
         made, set_up = token_hex(8), settings_fingerprint(vocabulary)
         self._writer = _Writer(self._server, index, vocabulary, made, set_up, engine.meaning)
         self._server.create(index)
@@ -378,35 +402,46 @@ class MeiliRebuild:
         made, refused = self._writer.make(batch.documents, batch.removed)
         self._refused |= refused
         self._position = batch.position
-        try:
-            task = self._writer.put_later(made)
-        except TaskFailed:
-            task = None
-            self._settle(0)
-            self._refused |= self._writer.one_by_one(made)
-        if task is not None:
-            self._waiting.append((task, made))
-        self._settle(MOST_WAITING)
+        encoded = self._writer.encoded(made)
+        self._gathered |= encoded
+        self._bytes += sum(len(one) for several in encoded.values() for one in several)
+        if len(self._gathered) >= TASK_SERVICES or self._bytes >= TASK_BYTES:
+            self._hand_over()
+            self._settle(MOST_WAITING)
         return refused
+
+    def _hand_over(self) -> None:
+        encoded, self._gathered, self._bytes = self._gathered, {}, 0
+        if not encoded:
+            return
+        try:
+            self._waiting.append((self._writer.put_later(encoded), encoded))
+        except TaskFailed:
+            self._settle(0)
+            self._again(encoded)
+
+    def _again(self, encoded: Encoded) -> None:
+        made = {id_: [msgspec.json.decode(one) for one in several] for id_, several in encoded.items()}
+        self._refused |= self._writer.one_by_one(made)
 
     def _settle(self, most: int) -> None:
         """Wait until at most so many tasks are not done; what was refused goes again, service by service."""
         while len(self._waiting) > most:
-            task, made = self._waiting.popleft()
+            task, encoded = self._waiting.popleft()
             try:
-                self._server.wait(task)
+                self._server.wait(task, REBUILD_SECONDS)
             except TaskFailed as failed:
-                log.warning("search.task_failed", code=failed.code, services=len(made))
+                log.warning("search.task_failed", code=failed.code, services=len(encoded))
                 # What came again meanwhile is newer.
                 later = {id_ for _, others in self._waiting for id_ in others}
-                again = {id_: documents for id_, documents in made.items() if id_ not in later}
-                self._refused |= self._writer.one_by_one(again)
+                self._again({id_: some for id_, some in encoded.items() if id_ not in later})
 
     def finish(self) -> None:
         """Let the new index serve; raises SearchUnavailable if this process no longer leads."""
         if self._position is None:
             raise ValueError("A rebuild needs at least one batch: it brings the position.")
         try:
+            self._hand_over()
             self._settle(0)
             if self._writer.left:
                 self._server.delete(self._index, is_one("meta", GONE))

@@ -30,7 +30,7 @@ from search.fields import point as point_term
 from search.lexicon import STOP_WORDS
 from search.text import NORMALISER, forms, words_of
 
-REMOTE_SHAPE: Final = 2
+REMOTE_SHAPE: Final = 3
 """Number of the fields below and their meaning; an index of another shape is not read."""
 
 SHAPE: Final = f"{REMOTE_SHAPE}-{NORMALISER}-{DOCUMENT_SHAPE}"
@@ -49,6 +49,9 @@ _USUAL: Final = {"title": 8.0, "name": 12.0, "label": 40.0, "body": 160.0}
 
 TYPO_FROM: Final = 4
 """From how many letters on a word may be misspelt, as in ``search.text``."""
+
+SHORTEST_ENDING: Final = 5
+"""Letters of an ending that is looked for where no service has it as a word; longer words only have one."""
 
 _K1: Final = 1.2
 _B: Final = 0.75
@@ -117,7 +120,7 @@ def _weights(sections: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "stems": list(dict.fromkeys(stem for stems in stems_of.values() for stem in stems)),
         "words": sorted(where),
-        "backwards": sorted(word[::-1] for word in where),
+        "backwards": sorted(word[::-1] for word in where if len(word) > SHORTEST_ENDING),
         "title_stems": stems_of["title"],
         "name_stems": stems_of["name"],
     }
@@ -280,7 +283,7 @@ def settings(vocabulary: Vocabulary) -> dict[str, Any]:
         "filterableAttributes": [
             attributes(_EQUAL, equality=True, comparison=False, looked_up=False),
             attributes(_COMPARED, equality=True, comparison=True, looked_up=False),
-            attributes(_LOOKED_UP, equality=True, comparison=True, looked_up=True),
+            attributes(_LOOKED_UP, equality=True, comparison=False, looked_up=True),
             "_geo",
         ],
         "sortableAttributes": ["_geo", "assured", "room", "order"],

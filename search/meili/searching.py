@@ -35,7 +35,7 @@ from search.expansion import Unit, is_question, units, weight_of_others
 from search.fields import SECTIONS
 from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
 from search.meaning import LEAST_LIKENESS, NEAREST, POINTS, Model
-from search.meili.fields import Place, places_field, weights_field
+from search.meili.fields import SHORTEST_ENDING, Place, places_field, weights_field
 from search.meili.filters import (
     SERVICES,
     Judged,
@@ -434,7 +434,7 @@ class Search:
         if typos:
             alike = self.states.alike(state, "words", word.word)
             nearly = tuple(one for one in alike if distance(one, word.word, typos) <= typos)[:MOST_ALIKE]
-        if unknown and len(word.word) >= 5:
+        if unknown and len(word.word) >= SHORTEST_ENDING:
             back = word.word[::-1]
             alike = self.states.alike(state, "backwards", back)
             ending = tuple(one[::-1] for one in alike if one.startswith(back))[:MOST_ALIKE]

@@ -180,9 +180,9 @@ class Server:
         """Put documents in one task: all of them can be read afterwards, or none."""
         self._done(lambda: self._index(index).add_documents(documents, "id"))
 
-    def put_later(self, index: str, documents: Sequence[Mapping[str, Any]]) -> int:
-        """Hand documents over and return the task; the server does tasks in order, several at once."""
-        return self._begun(lambda: self._index(index).add_documents(documents, "id"))
+    def put_later(self, index: str, documents: bytes) -> int:
+        """Hand an encoded list of documents over and return the task; the server does tasks in order."""
+        return self._begun(lambda: self._index(index).add_documents_json(documents, "id"))
 
     def delete(self, index: str, condition: str) -> None:
         """Delete the documents that meet a condition."""
@@ -225,9 +225,9 @@ class Server:
         except (MeilisearchError, requests.RequestException, ValueError) as error:
             _refuse(error)
 
-    def wait(self, task: int) -> None:
+    def wait(self, task: int, seconds: float = TASK_SECONDS) -> None:
         """Wait until the server has done a task; raises TaskFailed if it could not."""
-        until = time.monotonic() + TASK_SECONDS
+        until = time.monotonic() + seconds
         pause = 0.002
         while True:
             found = self.ask(f"tasks/{task}", patiently=True)

@@ -272,8 +272,12 @@ def test_what_the_server_refuses_is_set_aside(remote: MeiliEngine) -> None:
     assert (find(remote, "Gut").total, find(remote, "Schlecht").total) == (5, 0)
 
 
-def test_what_the_server_refuses_stops_no_rebuild(remote: MeiliEngine) -> None:
+@pytest.mark.parametrize("at_once", [1, meili_engine.TASK_SERVICES])
+def test_what_the_server_refuses_stops_no_rebuild(
+    remote: MeiliEngine, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
     """Batches are handed over without waiting; the bad one of them is found all the same, and named."""
+    monkeypatch.setattr(meili_engine, "TASK_SERVICES", at_once)
     bad = service("Schlecht", locations=(place(float("nan"), 14.0),))
     again = service("Kurs alt")
     assert remote.lead()
