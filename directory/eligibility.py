@@ -67,13 +67,23 @@ class RuleJudgement(Value, frozen=True, kw_only=True):
     legal_basis: str | None = None
 
 
-def territory(key: str) -> str:
-    """Return the shortest key for a territory: a district-free city's twelve digits mean its five.
+_TERRITORY_LEVELS: Final = (2, 3, 5, 9)
+"""Digits of the key of a land, a government district, a district and an association of municipalities."""
 
-    >>> territory("120520000000"), territory("120605003024")
-    ('12052', '120605003024')
+
+def territory(key: str) -> str:
+    """Return the shortest key for a territory: what is filled up with zeros means the level above.
+
+    A district-free city's twelve digits mean its five, a land's twelve its two. (Only Berlin and Hamburg have
+    000 where others have a district: there the land is the city.)
+
+    >>> territory("120520000000"), territory("120605003024"), territory("120000000000"), territory("11000")
+    ('12052', '120605003024', '12', '11')
     """
-    return key[:5] if len(key) == 12 and key.endswith("0000000") else key
+    for level in _TERRITORY_LEVELS:
+        if len(key) > level and not key[level:].strip("0"):
+            return key[:level]
+    return key
 
 
 _ELSEWHERE: Final = "~"

@@ -19,6 +19,7 @@ import msgspec
 
 from directory import contacts, sheet_facts
 from directory.checking import long_text, short_text
+from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.hours import format_hours, parse_hours
 from directory.importing import repairs
@@ -224,7 +225,7 @@ def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[st
     row |= {
         "source": provenance.source if provenance is not None else "",
         "licence": (provenance.licence or "") if provenance is not None else "",
-        "updated": day(entry.updated_at.date()),
+        "updated": day(local_day(entry.updated_at)),
     }
     places = service.locations if service is not None else partner.locations
     row |= {

@@ -26,7 +26,7 @@ from search.lexicon import LANGUAGE_NAMES
 from search.meaning import NUMBERS
 from search.text import NORMALISER, forms
 
-INDEX_SHAPE: Final = 6
+INDEX_SHAPE: Final = 7
 """Number of the fields below and their meaning; an index of another shape is rebuilt."""
 
 SECTIONS: Final = {

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import msgspec
 
+from directory.days import local_day
 from directory.documents import ServiceDocument
 from directory.figures import PartnerFigure
 from directory.freshness import freshness
@@ -381,7 +382,7 @@ def being_fresh(service: ServiceDocument, situation: Situation) -> Reason:
     if code == "entry-fresh" and service.assured_at is None:
         code = "entry-changed-lately"
     answer = Answer.ASK if code in {"entry-due", "entry-overdue"} else Answer.FITS
-    values = {} if service.assured_at is None else {"assured_on": service.assured_at.date().isoformat()}
+    values = {} if service.assured_at is None else {"assured_on": local_day(service.assured_at).isoformat()}
     return Reason(Criterion.FRESHNESS, answer, code, values)
 
 

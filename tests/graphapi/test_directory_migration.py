@@ -254,6 +254,7 @@ async def test_no_figure_counts_for_ever(cluster: Access, name: str) -> None:
             for case, (before, after) in FIGURES.items():
                 version = 4 if case in ENDED else 3
                 row = await owner.fetchrow("SELECT * FROM service WHERE id = $1", IDS[case])
+                assert row is not None
                 assert json.loads(row["capacity"]).items() >= after.items(), case
                 found = await sources.service(database, ANONYMOUS, IDS[case])
                 assert found is not None

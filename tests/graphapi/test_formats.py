@@ -9,9 +9,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
 import msgspec
 import openpyxl
+import pypdfium2
 import pytest
+import zxingcpp
 from icalendar import Calendar, Component
 from pypdf import PdfReader
 
@@ -21,6 +24,7 @@ from directory.database import Database
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.languages import PROJECT, right_to_left
 from directory.models import Partner
+from directory.sheets import row_of
 from directory.values import (
     ContactPoint,
     CourseFacts,
@@ -44,10 +48,12 @@ from directory.vocabulary import (
     PublicationState,
     ResidenceStatus,
 )
+from graphapi.app import application
+from graphapi.context import Services
 from graphapi.formats import calendar, handout, json_ld, vcard
 from referrals.printing import Printout, Rows, Title, page_count, render
 from tests.graphapi.asking import Api
-from tests.graphapi.conftest import Maker, World
+from tests.graphapi.conftest import MANY, Maker, World
 
 CHANGED = datetime(2026, 10, 1, 8, 30, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -419,6 +425,59 @@ def test_a_translation_that_is_older_than_its_source_says_so_on_paper(field: str
     assert told(stale, "fr")
     assert not told(fresh, "fr")
     assert not told(stale, "de")
+
+
+def scanned(made: bytes) -> str:
+    """What a phone reads from a handout, coarser than any printer prints it; there is one code on it."""
+    page = pypdfium2.PdfDocument(made)[0].render(scale=150 / 72, grayscale=True).to_numpy()
+    (found,) = zxingcpp.read_barcodes(page, try_rotate=False, try_downscale=False, try_invert=False)
+    assert found.format is zxingcpp.BarcodeFormat.QRCode
+    return str(found.text)
+
+
+LONG_BASE = f"https://verzeichnis.{'stadtverwaltung-' * 3}cottbus.brandenburg.example:8443/ein/langer/pfad"
+
+
+@pytest.mark.parametrize(("language", "base"), [("de", "https://netz.example"), ("ar", LONG_BASE)])
+def test_the_code_of_a_handout_is_the_address_and_nothing_else(language: str, base: str) -> None:
+    here, there = f"{base}/services/{SERVICE.id}", f"{base}/partners/{PARTNER.id}"
+    full = msgspec.structs.replace(CROWDED, title=SERVICE.title)
+
+    assert scanned(handout.of_service(SERVICE, language, here, TODAY)) == here
+    assert scanned(handout.of_service(full, language, here, TODAY)) == here
+    assert scanned(handout.of_partner(PARTNER, (SERVICE,), language, there, TODAY)) == there
+
+
+async def test_the_code_of_a_handout_leads_to_the_page_of_the_entry(
+    database: Database, make: Maker, world: World
+) -> None:
+    service = await make.service(world.partner, "Sprachkurs am Abend")
+    app = application(Services(database=database, limits=MANY, public_url="http://test"))
+    person = f"?language=ar&client={world.staff_member}"  # whatever stood in the address that asked for it
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:  # type: ignore[arg-type]
+        for asked, said in (
+            (f"/services/{service}", "Sprachkurs am Abend"),
+            (f"/partners/{world.partner}", "Beschreibung von"),
+        ):
+            printed = await http.get(
+                f"{asked}.pdf{person}", headers={"authorization": f"Bearer {world.staff}"}
+            )
+            address = scanned(printed.content)
+            assert address == f"http://test{asked}"
+            page = await http.get(address, follow_redirects=True, headers={"accept": "text/html"})
+            assert (page.status_code, page.headers["content-type"][:9]) == (200, "text/html")
+            assert said in page.text
+
+
+def test_a_day_is_that_of_the_network_whatever_the_moments_zone() -> None:
+    """Half an hour after midnight in Germany is still the day before in UTC."""
+    late = datetime(2026, 10, 31, 23, 30, tzinfo=UTC)
+    service = msgspec.structs.replace(SERVICE, assured_at=late, updated_at=late)
+
+    paper = text_of(handout.of_service(service, "de", HERE, TODAY)).replace("\u2068", "")
+    assert "Zuletzt geprüft am 1. November 2026" in " ".join(paper.split())
+    assert '"lastReviewed":"2026-11-01"' in json_ld.encode(json_ld.of_service(service, HERE, THERE)).decode()
+    assert row_of(PARTNER, service)["updated"] == "01.11.2026"
 
 
 def test_a_text_in_another_language_is_said_to_be_one() -> None:

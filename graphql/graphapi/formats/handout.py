@@ -18,6 +18,7 @@ from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency
 
+from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.languages import choose, right_to_left
 from directory.values import ContactPoint, CourseFacts, LocationValue, OpeningHours
@@ -332,7 +333,7 @@ class _Sheet:
     def footer(self, assured_at: datetime | None, today: date) -> str:
         printed = self.say("printed", date=self.day(today))
         if assured_at is not None:
-            printed += f" · {self.say('checked', date=self.day(assured_at.date()))}"
+            printed += f" · {self.say('checked', date=self.day(local_day(assured_at)))}"
         return isolated(printed)
 
 

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.values import ContactPoint, CourseRun, LanguageOffered, LocationValue, OpeningHours, Provenance
 from directory.vocabulary import ContactKind, CourseFormat, PartnerKind
@@ -208,7 +209,7 @@ def _page(address: str, changed: datetime, assured: datetime | None, provenance:
         "@type": "WebPage",
         **_given("url", address if address.startswith("http") else None),
         "dateModified": changed.isoformat(),
-        **_given("lastReviewed", assured.date().isoformat() if assured else None),
+        **_given("lastReviewed", local_day(assured).isoformat() if assured else None),
         **_given("license", _licence(provenance.licence) if provenance else None),
         **_given("isBasedOn", provenance.source if provenance else None),
     }
