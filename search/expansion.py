@@ -18,11 +18,12 @@ from search.text import (
     QueryWord,
     distance,
     is_stop_word,
+    joined,
     query_words,
+    split_compound,
     stem,
     tokens,
     typos_allowed,
-    words_of,
 )
 
 OTHER_WEIGHT: Final = 0.5
@@ -34,8 +35,20 @@ ONLY_WEIGHT: Final = 0.8
 GUESSED_WEIGHT: Final = 0.003
 """What it counts where the word is only spelt nearly like a name: less than beginnings and typos of words."""
 
+PHRASE_WEIGHT: Final = 0.5
+"""What the names of a thing count whose words are in a search, but not side by side."""
+
+PART_NAME_WEIGHT: Final = 0.3
+"""What the names count of what a part of an unknown compound is called ("Bildungsberatungsstellen")."""
+
 MOST_OTHERS: Final = 12
 """How many other names of one thing are looked for."""
+
+MOST_GERMAN: Final = 9
+"""How many of these are German, if there are English ones too."""
+
+MOST_PHRASES: Final = 2
+"""How many things a search may mean by words that are not side by side."""
 
 MOST_CONCEPTS: Final = 4
 """How many things one phrase may mean; what has more meanings says nothing."""
@@ -58,12 +71,15 @@ class Unit(NamedTuple):
     """A word of a query, or a phrase that is the name of something.
 
     ``others``: what else it is called, each as stems that must all be there. ``guessed``: the word is only
-    spelt nearly like a name, so that these count only where no service has the word itself.
+    spelt nearly like a name, so that these count only where no service has the word itself. ``hint``: what
+    the others count in a unit without words of its own, which is never needed: several words of the search
+    name a thing together, or a part of one does.
     """
 
     words: tuple[QueryWord, ...]
     others: tuple[tuple[str, ...], ...] = ()
     guessed: bool = False
+    hint: float = 0.0
 
 
 def is_question(text: str) -> bool:
@@ -72,7 +88,7 @@ def is_question(text: str) -> bool:
     Of a question any word counts, and the more the better; asking for more was measured, and loses answers.
     """
     return (
-        len(units(text)) > MANDATORY_WORDS
+        sum(bool(unit.words) for unit in units(text)) > MANDATORY_WORDS
         or text.rstrip().endswith(("?", "؟", "፧"))
         or len(tokens(text)) > LONGEST_SEARCH
     )
@@ -82,6 +98,8 @@ def weight_of_others(unit: Unit, *, there: bool) -> float:
     """Return what other names count; ``there``: whether some service has a word of the unit itself."""
     if unit.guessed:
         return GUESSED_WEIGHT
+    if not unit.words:
+        return unit.hint
     return OTHER_WEIGHT if there else ONLY_WEIGHT
 
 
@@ -106,23 +124,7 @@ def _key_word(word: str, rules: str) -> str:
         return found[0] if found else word
     if rules == "cyrillic" and len(word) > 5:
         # Ukrainian has no stemmer here; its nouns and adjectives change behind the stem.
-        for ending in (
-            "ами",
-            "ями",
-            "ові",
-            "еві",
-            "ому",
-            "ого",
-            "ові",
-            "ій",
-            "ою",
-            "ею",
-            "ів",
-            "им",
-            "их",
-            "ах",
-            "ях",
-        ):
+        for ending in _CYRILLIC_SUFFIXES:
             if word.endswith(ending):
                 return word[: -len(ending)].rstrip(_CYRILLIC_ENDINGS)
         return word.rstrip(_CYRILLIC_ENDINGS)
@@ -136,7 +138,7 @@ def _rules_for(word: str) -> tuple[str, ...]:
         return ("russian", "cyrillic", "")
     if name.startswith("ARABIC"):
         return ("arabic", "")
-    if name.startswith("LATIN"):
+    if name.startswith("LATIN") or word[0].isdigit():  # "60a"
         return ("de", "en", "french", "")
     return ("",)
 
@@ -145,39 +147,71 @@ class _Names:
     """All names of the vocabulary, by their words."""
 
     def __init__(self, known: tuple[Concept, ...]) -> None:
+        self.exact: dict[tuple[str, ...], list[int]] = {}
         self.meaning: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+        self.scattered: dict[str, list[tuple[frozenset[str], int]]] = {}
         self.others: list[list[tuple[str, ...]]] = []
         self.longest = 1
         self.single: dict[tuple[str, int], dict[str, list[int]]] = {}
         for number, concept in enumerate(known):
-            searched: list[tuple[str, ...]] = []
+            by_language: dict[str, list[tuple[str, ...]]] = {language: [] for language in _SEARCHED}
             for language, name in concept.names():
-                words = words_of(name)
-                if not words:
-                    continue
                 rules = _RULES.get(language.split("-")[0], "")
-                key = tuple(_key_word(word, rules) for word in words)
-                self.longest = max(self.longest, len(key))
-                found = self.meaning.setdefault((rules, key), [])
-                if number not in found:
-                    found.append(number)
-                if len(words) == 1 and len(words[0]) >= _SHORTEST_GUESSED:
-                    word = words[0]
-                    self.single.setdefault((word[0], len(word)), {}).setdefault(word, []).append(number)
-                if language.split("-")[0] in _SEARCHED:
-                    meant = tuple(
-                        dict.fromkeys(k for k, w in zip(key, words, strict=True) if not is_stop_word(w))
-                    )
-                    searched.append(meant or key)
-            self.others.append(list(dict.fromkeys(searched)))
+                for words in _spellings(name):
+                    key = self._add(words, rules, number)
+                    if language.split("-")[0] in _SEARCHED:
+                        by_language[language.split("-")[0]].append(key)
+            german, english = (list(dict.fromkeys(by_language[language])) for language in _SEARCHED)
+            room = max(MOST_GERMAN, MOST_OTHERS - len(english))
+            self.others.append([*german[:room], *english, *german[room:]])
+
+    def _add(self, words: tuple[str, ...], rules: str, number: int) -> tuple[str, ...]:
+        """Keep a name; return the stems of its words that say something."""
+        key = tuple(_key_word(word, rules) for word in words)
+        self.longest = max(self.longest, len(key))
+        for names in (self.exact.setdefault(words, []), self.meaning.setdefault((rules, key), [])):
+            if number not in names:
+                names.append(number)
+        if len(words) == 1 and len(words[0]) >= _SHORTEST_GUESSED:
+            word = words[0]
+            self.single.setdefault((word[0], len(word)), {}).setdefault(word, []).append(number)
+        saying = tuple(dict.fromkeys(k for k, w in zip(key, words, strict=True) if not is_stop_word(w)))
+        if len(saying) > 1 and rules in {"de", "en"}:
+            longest = max(saying, key=len)
+            self.scattered.setdefault(longest, []).append((frozenset(saying), number))
+        return saying or key
 
     def of(self, words: list[str]) -> list[int]:
-        """Return the concepts that a phrase names."""
-        found: dict[int, None] = {}
-        for rules in _rules_for(words[0]):
-            for number in self.meaning.get((rules, tuple(_key_word(word, rules) for word in words)), ()):
-                found[number] = None
+        """Return the concepts that a phrase names: those that are called so, else those by its stems."""
+        found: dict[int, None] = dict.fromkeys(self.exact.get(tuple(words), ()))
+        if not found:
+            for rules in _rules_for(words[0]):
+                key = (rules, tuple(_key_word(word, rules) for word in words))
+                found.update(dict.fromkeys(self.meaning.get(key, ())))
         return list(found) if len(found) <= MOST_CONCEPTS else []
+
+    def among(self, stems: set[str]) -> list[int]:
+        """Return the concepts with a name of several words that are all there; the longest names first."""
+        found = [
+            (-len(name), number)
+            for stem_ in sorted(stems)
+            for name, number in self.scattered.get(stem_, ())
+            if name <= stems
+        ]
+        return list(dict.fromkeys(number for _, number in sorted(found)))
+
+    def in_compound(self, word: str) -> list[list[int]]:
+        """Return what the longest parts are called of a compound that is no name itself."""
+        parts = split_compound(word)
+        for length in range(len(parts) - 1, 0, -1):
+            found = [
+                meant
+                for first in range(len(parts) - length + 1)
+                if (meant := self.of([_piece(word, parts, first, first + length)]))
+            ]
+            if found:
+                return found
+        return []
 
     def nearly(self, word: str) -> list[int]:
         """Return the concepts whose names are a word but for a typo or two; of several the nearest."""
@@ -195,6 +229,24 @@ class _Names:
         return list(found) if len(found) <= MOST_CONCEPTS else []
 
 
+def _piece(word: str, parts: tuple[str, ...], first: int, last: int) -> str:
+    """Return the piece of a compound from one of its parts up to another, with the links between them."""
+    at = 0
+    start = end = 0
+    for number, part in enumerate(parts[:last]):
+        at = word.index(part, at)
+        start = at if number == first else start
+        at += len(part)
+        end = at
+    return word[start:end]
+
+
+def _spellings(name: str) -> list[tuple[str, ...]]:
+    """Return the words of a name, and those with hyphens also written as one ("Alpha-Kurs")."""
+    words = tuple(token.word for token in tokens(name))
+    return list(dict.fromkeys(one for one in (words, tuple(joined(name))) if one))
+
+
 @lru_cache(maxsize=1)
 def _names() -> _Names:
     return _Names(concepts())
@@ -210,7 +262,10 @@ def units(text: str) -> tuple[Unit, ...]:
     names = _names()
     asked = [token.word for token in tokens(text)]
     left = {word.word: word for word in query_words(text)}
+    stems = {base for word in left.values() for base in word.stems}
     made: list[Unit] = []
+    hints: list[Unit] = []
+    named: set[int] = set()
     at = 0
     while at < len(asked):
         meant: list[int] = []
@@ -224,20 +279,32 @@ def units(text: str) -> tuple[Unit, ...]:
                 break
         guessed = not meant and asked[at] in left
         if guessed:
+            hints += [
+                Unit((), _others(names, inside, []), hint=PART_NAME_WEIGHT)
+                for inside in names.in_compound(asked[at])
+            ]
             meant = names.nearly(asked[at])
+        else:
+            named.update(meant)
         words = tuple(left.pop(word) for word in dict.fromkeys(asked[at:end]) if word in left)
-        own = [{word.word, *word.stems} for word in words]
-        others: dict[tuple[str, ...], None] = {}
-        # The preferred names of each meaning before the further ones.
-        lists = [names.others[number] for number in meant]
-        for place in range(max(map(len, lists), default=0)):
-            for one in lists:
-                if place < len(one) and not _same(one[place], own):
-                    others[one[place]] = None
         if words:
-            made.append(Unit(words, tuple(others)[:MOST_OTHERS], guessed))
+            own = [{word.word, *word.stems} for word in words]
+            made.append(Unit(words, _others(names, meant, own), guessed))
         at = end
-    return tuple(made)
+    together = [number for number in names.among(stems) if number not in named][:MOST_PHRASES]
+    hints += [Unit((), _others(names, [number], []), hint=PHRASE_WEIGHT) for number in together]
+    return (*made, *hints) if made else ()
+
+
+def _others(names: _Names, meant: list[int], own: list[set[str]]) -> tuple[tuple[str, ...], ...]:
+    """Return what else things are called: the preferred names of each before the further ones."""
+    others: dict[tuple[str, ...], None] = {}
+    lists = [names.others[number] for number in meant]
+    for place in range(max(map(len, lists), default=0)):
+        for one in lists:
+            if place < len(one) and not _same(one[place], own):
+                others[one[place]] = None
+    return tuple(others)[:MOST_OTHERS]
 
 
 def _same(name: tuple[str, ...], own: list[set[str]]) -> bool:

@@ -18,11 +18,11 @@ from directory.eligibility import LEVELS, Profile, judge_rules, territory
 from directory.vocabulary import Answer, CapacityState, Gender
 from search.days import LAST_DAY, day_number
 from search.engine import Filters, Near
-from search.expansion import Unit, weight_of_others
+from search.expansion import PHRASE_WEIGHT, Unit, weight_of_others
 from search.fields import SCHEMA, SECTIONS, prefixes, rules_decoder
 from search.matching import Situation
 from search.meaning import LEAST_LIKENESS, Neighbour
-from search.text import QueryWord, Wanted, typos_allowed
+from search.text import QueryWord, Wanted, pieces_within, typos_allowed
 
 PART_WEIGHT: Final = 0.7
 """What a part of a compound in the query counts against the whole."""
@@ -298,6 +298,7 @@ def compile_words(
     wanted = Wanted()
     strict: list[Query] = []
     relaxed: list[Query] = []
+    phrases: list[Query] = []
     for unit in units:
         there = {word.word: _is_there(word, known) for word in unit.words}
         guess_again = unit.guessed and any(there.values())
@@ -306,8 +307,15 @@ def compile_words(
             for other in (() if guess_again else unit.others)
             if all(_any_section(known, "parts", base) for base in other)
         ]
+        if not unit.words:
+            if others:
+                made_of = Query.disjunction_max_query([_named(other, unit.hint) for other in others])
+                relaxed.append(made_of)
+                phrases += [made_of] if unit.hint == PHRASE_WEIGHT else []
+                wanted.stems.update(base for other in others for base in other)
+            continue
         named_so = bool(others) and not unit.guessed
-        made = [_word(word, there[word.word], named_so, wanted) for word in unit.words]
+        made = [_word(word, there[word.word], named_so, wanted, known) for word in unit.words]
         own = [Query.boost_query(one[0], word.weight) for one, word in zip(made, unit.words, strict=True)]
         loose = [Query.boost_query(one[1], word.weight) for one, word in zip(made, unit.words, strict=True)]
         whole = own[0] if len(own) == 1 else every(own)
@@ -318,9 +326,7 @@ def compile_words(
         for other in others:
             wanted.stems.update(other)
         weight = weight_of_others(unit, there=any(there.values()))
-        named = [
-            Query.boost_query(every([either(_part(base)) for base in other]), weight) for other in others
-        ]
+        named = [_named(other, weight) for other in others]
         strict.append(Query.disjunction_max_query([whole, *named]))
         relaxed.append(Query.disjunction_max_query([either(loose), *named]))
     words = [word for unit in units for word in unit.words]
@@ -332,9 +338,15 @@ def compile_words(
     loosely = either([*relaxed, *_complete(words), *nearest])
     if question:
         return Compiled(loosely, loosely, wanted)
-    needed = [(Occur.Must, query) for query in strict]
+    # What words mean together is as good as the words.
+    needed = [(Occur.Must, either([every(strict), *phrases]) if phrases else every(strict))]
     welcome = [(Occur.Should, query) for query in _complete(words)]
     return Compiled(Query.boolean_query([*needed, *welcome]), loosely, wanted)
+
+
+def _named(name: Sequence[str], weight: float) -> Query:
+    """Return the query for documents that have all stems of a name."""
+    return Query.boost_query(every([either(_part(base)) for base in name]), weight)
 
 
 def _any_section(known: Known, form: str, word: str) -> bool:
@@ -348,7 +360,7 @@ def _is_there(word: QueryWord, known: Known) -> bool:
     )
 
 
-def _word(word: QueryWord, there: bool, named: bool, wanted: Wanted) -> tuple[Query, Query]:
+def _word(word: QueryWord, there: bool, named: bool, wanted: Wanted, known: Known) -> tuple[Query, Query]:
     """Return the query for a word, and the one for it or parts of it; ``named``: it has other names."""
     exact = _exact(word)
     wanted.words.add(word.word)
@@ -367,7 +379,11 @@ def _word(word: QueryWord, there: bool, named: bool, wanted: Wanted) -> tuple[Qu
         wanted.stems.update(word.parts)
     if more:
         whole += [Query.const_score_query(either(whole), EXACT_BONUS), *more]
-    pieces = [Query.boost_query(query, PART_WEIGHT) for part in word.parts for query in _part(part)]
+    within = word.parts
+    if not there and not any(_any_section(known, "parts", part) for part in within[-1:]):
+        within = (*within, *pieces_within(word.word, lambda piece: _any_section(known, "parts", piece)))
+    wanted.stems.update(within)
+    pieces = [Query.boost_query(query, PART_WEIGHT) for part in within for query in _part(part)]
     return either(whole), either([*whole, *pieces])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -147,6 +147,11 @@ def words_of(text: str) -> list[str]:
     found = [token.word for token in tokens(text)]
     found += (fold(match[0].replace("-", "")) for match in _HYPHENATED.finditer(text))
     return found
+
+
+def joined(text: str) -> list[str]:
+    """Return the words of ``tokens``, those with hyphens written as one only ("Chancen-Aufenthalt")."""
+    return [token.word for token in tokens(_HYPHENATED.sub(lambda match: match[0].replace("-", ""), text))]
 
 
 _GERMAN: Final = TextAnalyzerBuilder(Tokenizer.whitespace()).filter(Filter.stemmer("german")).build()
@@ -326,6 +331,14 @@ def _word_forms(word: str, rules: str) -> tuple[str, tuple[str, ...], tuple[str,
     return base, (base, *(stem(piece) for piece in pieces)), (word, *pieces)
 
 
+def stems_of(text: str, language: str) -> Iterator[tuple[str, ...]]:
+    """Return for each word of a text that is no stop word its stem, with the stems of its parts."""
+    rules = "en" if language.split("-")[0] == "en" else "de"
+    for word in words_of(text):
+        if word not in _STOP:
+            yield _word_forms(word, rules)[1]
+
+
 def _forms(language: str, text: str) -> Forms:
     rules = "en" if language.split("-")[0] == "en" else "de"
     made = Forms(words_of(text), [], [], set())
@@ -397,6 +410,30 @@ def query_words(text: str) -> list[QueryWord]:
             )
         )
     return words
+
+
+SHORTEST_PIECE: Final = 5
+"""Letters, without endings, of the end or the beginning of a compound that is looked for by itself."""
+
+
+def pieces_within(word: str, has: Callable[[str], bool]) -> tuple[str, ...]:
+    """Return the stems of the longest end and the longest beginning of a word that texts have as words.
+
+    German builds compounds as it goes; of one that no text has, ``has`` tells which pieces are known.
+
+    >>> pieces_within("geschlechtergleichstellung", {"gleichstell", "geschlecht"}.__contains__)
+    ('gleichstell', 'geschlecht')
+    """
+    if len(word) < _SHORTEST_COMPOUND or not word.isascii() or not word.isalpha():
+        return ()
+    ends = (word[cut:] for cut in range(3, len(word) - SHORTEST_PIECE + 1))
+    found = [base for end in ends if len(base := stem(end)) >= SHORTEST_PIECE and has(base)][:1]
+    rest = len(word) - (len(found[0]) if found else 3)
+    beginnings = (word[:cut] for cut in range(rest, SHORTEST_PIECE - 1, -1))
+    found += [
+        base for beginning in beginnings if len(base := stem(beginning)) >= SHORTEST_PIECE and has(base)
+    ][:1]
+    return tuple(dict.fromkeys(base for base in found if base not in _STOP))
 
 
 def typos_allowed(word: str) -> int:

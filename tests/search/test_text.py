@@ -11,6 +11,7 @@ from search.text import (
     distance,
     fold,
     fragment,
+    pieces_within,
     query_words,
     split_compound,
     stem,
@@ -182,3 +183,20 @@ def test_no_text_breaks_the_words(text: str) -> None:
 def test_folding_twice_changes_nothing_for_words_of_letters(word: str) -> None:
     """What the index holds and what the query asks are folded alike, however often."""
     assert fold(fold(word)) == fold(fold(fold(word)))
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "found"),
+    [
+        ("geschlechtergleichstellung", {"gleichstell", "geschlecht"}, ("gleichstell", "geschlecht")),
+        ("geschlechtergleichstellung", {"gleichstell", "stellung"}, ("gleichstell",)),  # the longest
+        ("fallschirm", {"fall"}, ()),  # too short to be what is meant
+        ("fallschirm", set(), ()),
+        ("курсы", {"курсы"}, ()),
+    ],
+)
+def test_pieces_of_an_unknown_compound_are_words_of_their_own(
+    word: str, known: set[str], found: tuple[str, ...]
+) -> None:
+    """Of a compound that no text has, its longest end and beginning that texts have are looked for."""
+    assert pieces_within(word, known.__contains__) == found
