@@ -7,6 +7,7 @@ import shutil
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -17,6 +18,7 @@ from tantivy import DocAddress, Document, Index, Occur, Order, Query, Searcher
 from directory.documents import ServiceDocument
 from directory.eligibility import Profile
 from directory.vocabulary import Answer, CapacityState, ResidenceStatus
+from search.closely import KEPT, MOST_READ, Reading, closeness, read, wishes
 from search.days import day_number
 from search.engine import (
     DEEPEST,
@@ -35,7 +37,7 @@ from search.engine import (
     mark,
 )
 from search.expansion import is_question, units
-from search.fields import MEANING_FIELDS, SCHEMA, SHAPE, texts_decoder, to_index
+from search.fields import MEANING_FIELDS, SCHEMA, SECTIONS, SHAPE, texts_decoder, to_index
 from search.folder import IndexFolder, Stamp, is_sound, stamp
 from search.meaning import MOST_SERVICES, Model, Neighbour, Space, packed, text_of
 from search.policy import may_be_found
@@ -409,6 +411,14 @@ def _write_position(writer: Any, position: Position, refused: Mapping[UUID, str]
     writer.add_document(document)
 
 
+@lru_cache(maxsize=KEPT)
+def read_texts(stored: bytes) -> Reading:
+    """Return what stands where in a service's stored texts."""
+    texts = texts_decoder.decode(stored)
+    heads = (("", texts.partner), *texts.topics.items())
+    return read(tuple(texts.title.items()), heads, tuple(texts.description.items()))
+
+
 class _Search:
     """One search over one snapshot."""
 
@@ -423,8 +433,13 @@ class _Search:
         near = self._near(meaning) if meaning is not None and self.words else []
         question = is_question(query.text)
         self.compiled = compile_words(self.words, snapshot, near, question=question) if self.words else None
+        self.wishes = wishes(self.words, self.searcher.num_docs, self._having) if self.words else []
         self.wrong = misfits(query.situation, snapshot) if query.situation is not None else []
         self.after: Mark | None = mark(query) if query.after is not None else None
+
+    def _having(self, base: str) -> int:
+        """Return how many services have a stem, by the section that most have it in."""
+        return max(self.searcher.doc_freq(f"{section}_parts", base) for section in SECTIONS)
 
     def _near(self, meaning: Model) -> list[Neighbour]:
         """Return the services that meet the filters and are nearest in meaning."""
@@ -540,7 +555,7 @@ class _Search:
 
     def _by_score(self, query: Query, fitting: bool, after: Mark | None, number: int) -> list[Found]:
         """Return hits by (score, rank); equal scores at the edge are fetched whole, so none is skipped."""
-        needed = number + (after.seen if after is not None else 0)
+        needed = max(number + (after.seen if after is not None else 0), MOST_READ)
         limit = needed + 50
         while True:
             hits = self.searcher.search(query, limit, count=False).hits
@@ -553,6 +568,9 @@ class _Search:
         ranks: list[Any] = self.searcher.fast_field_values("rank", [address for _, address in hits])
         # Plain tuples: there may be tens of thousands of equal scores.
         ordered = sorted(zip([-score for score, _ in hits], ranks, range(len(hits)), strict=True))
+        ordered[:MOST_READ] = sorted(
+            (score - self._closeness(hits[at][1]), rank, at) for score, rank, at in ordered[:MOST_READ]
+        )
         first = 0
         if after is not None:
             # Scores move when others change, so the hit itself is the better mark, if it is still there.
@@ -562,6 +580,11 @@ class _Search:
             Found(-score, int(rank), hits[at][1], fitting)
             for score, rank, at in ordered[first : first + number]
         ]
+
+    def _closeness(self, address: DocAddress) -> float:
+        """Return what a hit counts besides its score for how closely its texts meet the search."""
+        stored = self.searcher.doc(address).get_first("stored")
+        return closeness(self.wishes, read_texts(bytes(stored))) if stored is not None else 0.0
 
     def _highlights(self, document: Document) -> tuple[Highlight, ...]:
         stored = document.get_first("stored")

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from directory.eligibility import Profile
 from directory.vocabulary import Answer, CapacityState, ResidenceStatus
+from search.closely import MOST_READ, Wish, closeness, read, wishes
 from search.days import day_number
 from search.engine import (
     DEEPEST,
@@ -31,7 +32,7 @@ from search.engine import (
     cursor_at,
     mark,
 )
-from search.expansion import Unit, is_question, units, weight_of_others
+from search.expansion import PHRASE_WEIGHT, Unit, is_question, units, weight_of_others
 from search.fields import SECTIONS
 from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
 from search.meaning import LEAST_LIKENESS, NEAREST, POINTS, Model
@@ -60,7 +61,7 @@ from search.queries import (
     PART_WEIGHT,
     SHORT_SEARCH,
 )
-from search.text import QueryWord, Wanted, distance, fragment, typos_allowed
+from search.text import QueryWord, Wanted, distance, fragment, pieces_within, typos_allowed
 
 MOST_WEIGHED: Final = 200
 """How many hits are ordered by what their words count for; those behind them by freshness only."""
@@ -116,6 +117,8 @@ class Meant(NamedTuple):
     nearly: tuple[str, ...]
     services: int
     """How many services have the word; none: it may be misspelt, or only a part of words."""
+    pieces: tuple[str, ...] = ()
+    """Stems of pieces of it, where no service has the word."""
 
     @property
     def exact(self) -> str:
@@ -139,13 +142,12 @@ class Meant(NamedTuple):
     @property
     def loose(self) -> str:
         """The condition that the word or a part of it is met."""
-        if not self.word.parts:
-            return self.strict
-        return either([self.strict, is_any("stems", self.word.parts)])
+        within = (*self.word.parts, *self.pieces)
+        return either([self.strict, is_any("stems", within)]) if within else self.strict
 
     def fields(self) -> Iterable[str]:
         """Return the fields that tell what the word counts for, and where it stands."""
-        yield from (weights_field(stem) for stem in (*self.word.stems, *self.word.parts))
+        yield from (weights_field(stem) for stem in (*self.word.stems, *self.word.parts, *self.pieces))
         for form in (self.word.word, *self.nearly, *(self.ending or ())[:MOST_ENDINGS]):
             yield places_field(form)
 
@@ -154,7 +156,7 @@ class Meant(NamedTuple):
         if self.services:
             best = max(self.idf[form] for form in (self.word.word, *self.word.stems))
             yield best, self.exact, is_any("title_stems", self.word.stems)
-        for part in self.word.parts:
+        for part in (*self.word.parts, *self.pieces):
             yield self.idf[part], is_one("stems", part), is_one("title_stems", part)
 
 
@@ -167,6 +169,8 @@ class MeantUnit(NamedTuple):
     weight: float
     services: int
     """How many services have the commonest of all at most."""
+    phrase: bool = False
+    """Whether it has no words of its own: words of the search name it together."""
 
     def _named(self, field: str) -> list[str]:
         return [every([is_one(field, base) for base in other]) for other in self.others]
@@ -174,6 +178,8 @@ class MeantUnit(NamedTuple):
     @property
     def strict(self) -> str:
         """The condition that all words, or another name, are met."""
+        if not self.words:
+            return either(self._named("stems"))
         return either([every([word.strict for word in self.words]), *self._named("stems")])
 
     @property
@@ -273,6 +279,7 @@ class Search:
         self.asked = units(query.text)
         self.nothing = bool(query.text.strip()) and not self.asked
         self.judged = Judged(Known())
+        self.wishes: list[Wish] = []
         self.units: list[MeantUnit] = []
         self.question = is_question(query.text)
         self.loosely = False
@@ -281,6 +288,7 @@ class Search:
         self.wrong: list[str] = []
         self.levels: list[int] = []
         self.relaxed = False
+        self.read: dict[UUID, dict[str, Any]] = {}
         self.facets: dict[Facet, tuple[FacetCount, ...]] = {}
 
     def result(self) -> SearchResult:
@@ -369,7 +377,11 @@ class Search:
             for base in (base for other in unit.others for base in other):
                 forms["stems", base] = None
         state, there = self.states.counted(list(forms))
-        self.units = [self._unit(unit, state, there) for unit in self.asked]
+        if pieces := self._pieces(there):
+            state, there = self.states.counted([*forms, *pieces])
+        self.wishes = wishes(self.asked, state.services, lambda base: there.get(("stems", base), 0))
+        made = [self._unit(unit, state, there) for unit in self.asked]
+        self.units = [unit for unit in made if unit.words or unit.others]
         self.meant = [meant for unit in self.units for meant in unit.words]
         if needs_known(query.filters, query.situation) or Facet.RESIDENCE_STATUS in query.facets:
             self.judged = self.states.judged(state)
@@ -378,6 +390,19 @@ class Search:
         if self.meaning is not None and self.units:
             self.near = self._nearest(self.meaning)
         return state
+
+    def _pieces(self, there: Mapping[Form, int]) -> dict[Form, None]:
+        """Return the pieces of words that no service has, which may be words of their own."""
+        found: dict[Form, None] = {}
+        for word in (word for unit in self.asked for word in unit.words):
+            if not _services(word, there) and not any(there["stems", part] for part in word.parts[-1:]):
+
+                def asked(piece: str) -> bool:
+                    found["stems", piece] = None
+                    return False
+
+                pieces_within(word.word, asked)
+        return found
 
     def _nearest(self, meaning: Model) -> dict[str, float]:
         """Return what services nearest in meaning get for it, by id; only those that meet the filters."""
@@ -407,7 +432,7 @@ class Search:
             others = ()
         named = bool(others) and not unit.guessed
         words = tuple(self._meant(word, state, there, named=named) for word in unit.words)
-        counts = [word.services for word in words]
+        counts = [0, *(word.services for word in words)]
         counts += [min(there["stems", base] for base in other) for other in others]
         return MeantUnit(
             words,
@@ -415,15 +440,19 @@ class Search:
             {base: _idf(state, there["stems", base]) for other in others for base in other},
             weight_of_others(unit, there=any(word.services for word in words)),
             max(counts),
+            unit.hint == PHRASE_WEIGHT,
         )
 
     def _meant(self, word: QueryWord, state: State, there: Mapping[Form, int], *, named: bool) -> Meant:
         count = _services(word, there)
+        pieces: tuple[str, ...] = ()
+        if not count and not any(there["stems", part] for part in word.parts[-1:]):
+            pieces = pieces_within(word.word, lambda piece: there.get(("stems", piece), 0) > 0)
         idf = {
             form: _idf(state, n)
             for form, n in (
                 (word.word, there["words", word.word]),
-                *((form, there["stems", form]) for form in (*word.stems, *word.parts)),
+                *((form, there["stems", form]) for form in (*word.stems, *word.parts, *pieces)),
             )
         }
         prefixed = (word.last or not count) and len(word.word) >= (4 if count else 3)
@@ -438,7 +467,7 @@ class Search:
             back = word.word[::-1]
             alike = self.states.alike(state, "backwards", back)
             ending = tuple(one[::-1] for one in alike if one.startswith(back))[:MOST_ALIKE]
-        return Meant(word, idf, prefixed, ending, nearly, count)
+        return Meant(word, idf, prefixed, ending, nearly, count, pieces)
 
     def _by_words(self, relaxed: bool) -> list[str]:
         if not self.meant:
@@ -447,7 +476,10 @@ class Search:
         if self.loosely:
             found = [unit.loose for unit in self.units]
             return [either([*found, is_any("id", sorted(self.near))] if self.near else found)]
-        return [unit.strict for unit in self.units]
+        needed = [unit.strict for unit in self.units if unit.words]
+        phrases = [unit.strict for unit in self.units if unit.phrase]
+        # What words mean together is as good as the words.
+        return [either([every(needed), *phrases])] if phrases else needed
 
     def _ask(self, relaxed: bool) -> tuple[str, list[Part]]:
         """Ask in one request how many services each part has, for the first of them, and for the facets."""
@@ -526,6 +558,7 @@ class Search:
         """Return hits by (score, rank): those that are weighed, then the others by rank alone."""
         head = self._weighed(part)
         ordered = sorted((-self._score(hit), _rank(hit), hit["id"]) for hit in head)
+        ordered[:MOST_READ] = self._read_closely(ordered[:MOST_READ])
         in_head = after is None or after.score > 0
         first = 0
         if after is not None:
@@ -544,6 +577,21 @@ class Search:
                 for hit in self._listed(rest, rank, number - len(found))
             ]
         return found
+
+    def _read_closely(self, best: Sequence[tuple[float, int, str]]) -> list[tuple[float, int, str]]:
+        """Return the best hits with what they count besides for how closely their texts meet the search."""
+        self._keep_texts([UUID(id_) for _, _, id_ in best])
+        return sorted(
+            (round(score - self._closeness(self.read.get(UUID(id_))), 6), rank, id_)
+            for score, rank, id_ in best
+        )
+
+    def _closeness(self, texts: Mapping[str, Any] | None) -> float:
+        if texts is None or "title" not in texts:
+            return 0.0
+        heads = (("", texts["partner"]), *texts["topics"].items())
+        reading = read(tuple(texts["title"].items()), heads, tuple(texts["description"].items()))
+        return closeness(self.wishes, reading)
 
     def _weighed(self, part: Part) -> Sequence[Mapping[str, Any]]:
         """Return the hits that are ordered: all of a few, of many those that can be best."""
@@ -591,7 +639,7 @@ class Search:
         return levels(signs)
 
     def _score(self, hit: Mapping[str, Any]) -> float:
-        score = sum(unit.score(hit) for unit in self.units)
+        score = sum(unit.score(hit) for unit in self.units if self.loosely or unit.words or unit.phrase)
         if self.loosely:
             score += self.near.get(hit["id"], 0.0)
         if len(self.meant) <= SHORT_SEARCH:
@@ -606,6 +654,7 @@ class Search:
     def _wanted(self) -> Wanted:
         wanted = Wanted()
         wanted.stems.update(base for unit in self.units for other in unit.others for base in other)
+        wanted.stems.update(piece for meant in self.meant for piece in meant.pieces)
         for meant in self.meant:
             wanted.words.add(meant.word.word)
             wanted.stems.update(meant.word.stems)
@@ -621,10 +670,17 @@ class Search:
     def _texts(self, found: Sequence[Found]) -> dict[UUID, dict[str, Any]]:
         if not self.meant or not found:
             return {}
+        self._keep_texts([hit.id for hit in found])
+        return self.read
+
+    def _keep_texts(self, services: Sequence[UUID]) -> None:
+        """Ask for the texts of these services, as far as they are not there yet."""
+        ids = [str(id_) for id_ in services if id_ not in self.read]
+        if not ids:
+            return
         fields = ["id", "title", "partner", "topics", "description"]
-        ids = [str(hit.id) for hit in found]
         documents = self.server.documents(self.index, ids=ids, fields=fields, limit=len(ids))
-        return {UUID(document["id"]): document for document in documents}
+        self.read |= {UUID(document["id"]): document for document in documents}
 
     def _highlights(self, texts: Mapping[str, Any] | None, wanted: Wanted) -> tuple[Highlight, ...]:
         if texts is None or "title" not in texts:
@@ -720,9 +776,12 @@ def _word_score(meant: Meant, hit: Mapping[str, Any]) -> float:
         score += idf[word.word] * _AS_IS[mask >> 4]
     exact = score > 0
     if word.parts:
-        pieces = [idf[part] * _value(hit, weights_field(part), part) for part in word.parts]
-        exact = exact or all(pieces)
-        score += PART_WEIGHT * sum(pieces)
+        values = [idf[part] * _value(hit, weights_field(part), part) for part in word.parts]
+        exact = exact or all(values)
+        score += PART_WEIGHT * sum(values)
+    score += PART_WEIGHT * sum(
+        idf[piece] * _value(hit, weights_field(piece), piece) for piece in meant.pieces
+    )
     if not (meant.prefixed or meant.ending is not None or meant.nearly):
         return score
     if exact:
