@@ -31,7 +31,9 @@ async def ask(visitors: Visitors, name: str, **variables: Any) -> Any:
 
 
 async def change(visitors: Visitors, name: str, **given: Any) -> Any:
-    return await ask(visitors, name, input={"idempotencyKey": str(uuid4()), **given})
+    answer = await ask(visitors, name, input={"idempotencyKey": str(uuid4()), **given})
+    assert not answer["__typename"].endswith("Problem"), (name, answer)
+    return answer
 
 
 async def card(visitors: Visitors, language: str) -> str:
@@ -63,7 +65,7 @@ async def card(visitors: Visitors, language: str) -> str:
         capacityReason="AGREED_WITH_PARTNER",
     )
     accepted = {"contact": "Anmeldung", "firstContactOn": day(7), "expectedEnd": day(90)}
-    await change(
+    told = await change(
         visitors,
         "record-partner-answer",
         id=sent["referral"]["id"],
@@ -72,6 +74,7 @@ async def card(visitors: Visitors, language: str) -> str:
         on=day(0),
         answer={"accept": accepted},
     )
+    assert told["referral"]["state"] == "ACCEPTED"
     code: str = (await change(visitors, "issue-code-card", clientId=client, language=language))["cardCode"]
     return code
 

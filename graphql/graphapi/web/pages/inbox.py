@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -250,6 +251,12 @@ DOING: Final[dict[str, Doing]] = {
         text=N_("We are still working on it"),
         said=N_("Thank you, that is noted."),
     ),
+    "take-over": Doing(
+        document="take-over-client",
+        noted=Noted.CLIENT_TAKEN_OVER,
+        text=N_("Take in as own client"),
+        said=N_("The person is among your clients now, with what was sent."),
+    ),
     "remark": Doing(
         document="write-remark",
         noted=Noted.REMARK,
@@ -360,13 +367,37 @@ def offered(referral: dict[str, Any]) -> list[tuple[str, Doing]]:
     if referral["seenAs"] != EventActor.RECIPIENT:
         return []
     state = ReferralState(referral["state"])
-    return [(name, doing) for name, doing in DOING.items() if _fits(doing, state, referral["allowedMoves"])]
+    taken = {"take-over"} if referral["takenOverClientId"] else set()
+    return [
+        (name, doing)
+        for name, doing in DOING.items()
+        if name not in taken and _fits(doing, state, referral["allowedMoves"])
+    ]
 
 
 def _fits(doing: Doing, state: ReferralState, allowed: list[str]) -> bool:
     if doing.move is not None:
         return doing.move in allowed
     return doing.noted is not None and state in NOTES[doing.noted].states
+
+
+@page("/inbox/{key:str}/file", roles=ORGANISATIONS)
+async def as_file(visit: Visit, key: str) -> Answer:
+    """Return what was sent as pages to print, or as a file for the own program."""
+    return await exported(visit, key)
+
+
+async def exported(visit: Visit, key: str) -> Answer:
+    """Return a referral as its side may see it, as the address says: PDF or JSON; it is recorded."""
+    wanted = "JSON" if visit.query.get("format") == "JSON" else "PDF"
+    found = await visit.find("export-referral", id=key, format=wanted, language=visit.language)
+    made = found["export"]
+    if made is None:
+        raise Stopped(404, "NOT_FOUND")
+    body = base64.b64decode(made["base64"]) if made["base64"] else made["text"]
+    name = f"referral.{wanted.lower()}"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Answer(body=body, kind=made["mediaType"], headers=headers, personal=True)
 
 
 @page("/inbox/{key:str}", roles=ORGANISATIONS)

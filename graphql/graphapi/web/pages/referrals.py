@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from directory.actors import Role
+from graphapi.relay import read_id
 from graphapi.web.entering import Entered
 from graphapi.web.pages.clients import topics_of
+from graphapi.web.pages.inbox import exported
 from graphapi.web.pages.referring import UNSENT, draft_values
 from graphapi.web.routes import ORGANISATIONS, Entry, action, page
 from graphapi.web.running import Stopped
@@ -208,9 +210,26 @@ async def _shown(visit: Visit, id: str, do: str) -> Answer:  # noqa: A002
         chosen=do if do in dict(doings) else "",
         doing=dict(doings).get(do),
         moved=MOVED,
+        partner_page=partner_page(found),
+        reminder=_reminder(visit, found) if visit.query.get("remind") else "",
         open_states=(*VIEWS["open"][1]["states"], *UNSENT),
         **values,
     )
+
+
+def partner_page(referral: dict[str, Any]) -> str:
+    """Return where the recipient's public page is, with its contacts; nothing for one that is gone."""
+    key = read_id(referral["recipient"]["id"], "Partner") if referral["recipient"] else None
+    return f"/partner/{key}" if key else ""
+
+
+def _reminder(visit: Visit, referral: dict[str, Any]) -> str:
+    """Return the words of a reminder, to be changed before they are sent; they name nobody."""
+    if referral["state"] in {"SENT", "ACKNOWLEDGED"}:
+        return visit.gettext("Could you please answer this referral? The person is waiting.")
+    if referral["state"] == "WAITLISTED":
+        return visit.gettext("Is a place in sight? Please tell us the week that you expect now.")
+    return visit.gettext("How does it stand? A short word helps us to plan with the person.")
 
 
 def _given(entered: Entered, visit: Visit, fields: Sequence[Field]) -> dict[str, Any]:
@@ -263,6 +282,20 @@ async def mark_read(visit: Visit, id: str) -> Answer:  # noqa: A002
     if not (await visit.change("mark-thread-read", {"id": id})).done:
         return await _shown(visit, id, "")
     return visit.go(f"/referrals/{id}")
+
+
+@action("/referrals/{id:str}/answer-link/end", roles=ORGANISATIONS)
+async def end_answer_link(visit: Visit, id: str) -> Answer:  # noqa: A002
+    """End the code with which the partner can answer without an account."""
+    if not (await visit.change("revoke-answer-link", {"referralId": id})).done:
+        return await _shown(visit, id, "")
+    return visit.go(f"/referrals/{id}", said=visit.gettext("The code has ended: nobody can answer with it."))
+
+
+@page("/referrals/{id:str}/file", roles=ORGANISATIONS)
+async def as_file(visit: Visit, id: str) -> Answer:  # noqa: A002
+    """Return the referral as pages to print, or as a file for the own program."""
+    return await exported(visit, id)
 
 
 @action("/referrals/{id:str}/answer-link", roles=ORGANISATIONS)
