@@ -302,12 +302,12 @@ async def change_member(
         if subject != member.sign_in_subject:
             member.sign_in_subject = subject
             changed.add("signInSubject")
-    if {"signInEmail", "signInSubject"} & changed:
-        await end_sessions(work, member_id)
     if changed:
         member.version += 1
         await _flushed(work)
         work.record("member.change", "member", member_id, {"fields": ",".join(sorted(changed))})
+    if {"signInEmail", "signInSubject"} & changed:
+        await end_sessions(work, member_id)
     return _entry(member)
 
 
