@@ -62,6 +62,9 @@ from search.text import fragment
 WRITER_MEMORY: Final = 50_000_000
 MOST_BUCKETS: Final = 65_000
 MOST_FACET_VALUES: Final = 200
+BESIDES: Final = 50
+"""How many hits more than needed are asked for, as those with equal scores at the edge belong together."""
+
 LONGEST_MARKED: Final = 5_000
 """Characters of a text that are looked through for highlights."""
 
@@ -419,8 +422,27 @@ def read_texts(stored: bytes) -> Reading:
     return read(tuple(texts.title.items()), heads, tuple(texts.description.items()))
 
 
+Hits: TypeAlias = Sequence[tuple[float, DocAddress]]
+
+
+class Looked(NamedTuple):
+    """What was counted of a search, and the first hits that were found on the same way, if any were wanted.
+
+    ``whole``: the query without the situation.
+    """
+
+    whole: Query
+    fitting: int
+    total: int
+    first: Hits | None = None
+
+
 class _Search:
-    """One search over one snapshot."""
+    """One search over one snapshot.
+
+    Going through all that a search finds is what takes time in a large directory, so it is done as seldom as
+    possible: once for the count and the first hits, once for all facets.
+    """
 
     def __init__(self, snapshot: Snapshot, query: SearchQuery, meaning: Model | None) -> None:
         self.searcher = snapshot.searcher
@@ -456,11 +478,11 @@ class _Search:
                 hits=(), total=0, fitting=0, more=False, facets=dict.fromkeys(self.query.facets, ())
             )
         relaxed = self.after.relaxed if self.after is not None else False
-        whole, fitting, total = self._counted(relaxed)
-        if total == 0 and not relaxed and self.after is None and self.compiled is not None:
+        looked = self._looked(relaxed, first=True)
+        if looked.total == 0 and not relaxed and self.after is None and self.compiled is not None:
             relaxed = True
-            whole, fitting, total = self._counted(relaxed)
-        found, more = self._page(whole)
+            looked = self._looked(relaxed, first=True)
+        found, more = self._page(looked)
         seen = self.after.seen if self.after is not None else 0
         hits = []
         for number, hit in enumerate(found, seen + 1):
@@ -484,24 +506,24 @@ class _Search:
             )
         return SearchResult(
             hits=tuple(hits),
-            total=total,
-            fitting=fitting,
+            total=looked.total,
+            fitting=looked.fitting,
             more=more,
-            facets=self._facets(self._everything(whole), total),
-            relaxed=relaxed and total > 0,
+            facets=self._facets(self._everything(looked.whole), looked.total),
+            relaxed=relaxed and looked.total > 0,
         )
 
     def every_id(self) -> tuple[UUID, ...]:
         if self.nothing:
             return ()
-        whole, _, total = self._counted(False)
-        if total == 0 and self.compiled is not None:
-            whole, _, total = self._counted(True)
-        hits = self.searcher.search(self._everything(whole), max(total, 1), count=False).hits
+        looked = self._looked(False)
+        if looked.total == 0 and self.compiled is not None:
+            looked = self._looked(True)
+        hits = self.searcher.search(self._everything(looked.whole), max(looked.total, 1), count=False).hits
         return tuple(UUID(self.searcher.doc(address).get_first("id")) for _, address in hits)
 
-    def _counted(self, relaxed: bool) -> tuple[Query, int, int]:
-        """Return the query without the situation, how many hits fit, and how many there are."""
+    def _looked(self, relaxed: bool, *, first: bool = False) -> Looked:
+        """Count; where a first page begins, with the first hits that may fit."""
         if self.compiled is None:
             words = Query.const_score_query(SERVICES, 1.0)
         else:
@@ -513,19 +535,34 @@ class _Search:
                 *((Occur.MustNot, query) for query in [*self.must_not, with_term("meta", "position")]),
             ]
         )
-        fitting = self._count(but_not(whole, self.wrong))
+        hits: Hits | None = None
+        fit = but_not(whole, self.wrong)
+        if first and self.after is None:
+            fitting, hits = self._best(fit, self._limit(self.query.first + 1))
+        else:
+            fitting, _ = self._best(fit, 1)
         if not self.wrong or self.query.only_fitting:
-            return whole, fitting, fitting
-        return whole, fitting, self._count(whole)
+            return Looked(whole, fitting, fitting, hits)
+        return Looked(whole, fitting, self._best(whole, 1)[0], hits)
 
-    def _count(self, query: Query) -> int:
-        return int(self.searcher.search(query, 1, count=True).count)  # type: ignore[attr-defined]
+    def _best(self, query: Query, limit: int) -> tuple[int, Hits]:
+        """Return how many there are, and the best of them: by score, without words by rank."""
+        if self.compiled is None and limit > 1:
+            found = self.searcher.search(query, limit, count=True, order_by_field="rank", order=Order.Asc)
+        else:
+            found = self.searcher.search(query, limit, count=True)
+        return int(found.count), found.hits  # type: ignore[attr-defined]
+
+    def _limit(self, number: int) -> int:
+        """Return how many hits to ask for at first, to be sure of the order of so many."""
+        return number if self.compiled is None else max(number, MOST_READ) + BESIDES
 
     def _everything(self, whole: Query) -> Query:
         return but_not(whole, self.wrong) if self.query.only_fitting else whole
 
-    def _page(self, whole: Query) -> tuple[list[Found], bool]:
+    def _page(self, looked: Looked) -> tuple[list[Found], bool]:
         """Return the hits of the page: first those that may fit, then those that are known not to."""
+        whole = looked.whole
         seen = self.after.seen if self.after is not None else 0
         room = min(self.query.first, DEEPEST - seen)
         parts = [(True, but_not(whole, self.wrong))]
@@ -539,26 +576,37 @@ class _Search:
                     continue  # the cursor is beyond this part
                 after = None
             if len(found) <= room:
-                found += self._part(query, fitting, after, room + 1 - len(found))
+                first = looked.first if fitting else None
+                found += self._part(query, fitting, after, room + 1 - len(found), first)
         return found[:room], len(found) > room and seen + room < DEEPEST
 
-    def _part(self, query: Query, fitting: bool, after: Mark | None, number: int) -> list[Found]:
+    def _part(
+        self, query: Query, fitting: bool, after: Mark | None, number: int, first: Hits | None
+    ) -> list[Found]:
         if self.compiled is None:
-            return self._by_rank(query, fitting, after, number)
-        return self._by_score(query, fitting, after, number)
+            return self._by_rank(query, fitting, after, number, first)
+        return self._by_score(query, fitting, after, number, first)
 
-    def _by_rank(self, query: Query, fitting: bool, after: Mark | None, number: int) -> list[Found]:
+    def _by_rank(
+        self, query: Query, fitting: bool, after: Mark | None, number: int, first: Hits | None
+    ) -> list[Found]:
         if after is not None:
             query = every([query, Query.const_score_query(at_least("rank", after.rank + 1), 0.0)])
-        found = self.searcher.search(query, number, count=False, order_by_field="rank", order=Order.Asc).hits
-        return [Found(1.0, int(rank), address, fitting) for rank, address in found]
+        if first is None:
+            first = self.searcher.search(
+                query, number, count=False, order_by_field="rank", order=Order.Asc
+            ).hits
+        return [Found(1.0, int(rank), address, fitting) for rank, address in first[:number]]
 
-    def _by_score(self, query: Query, fitting: bool, after: Mark | None, number: int) -> list[Found]:
+    def _by_score(
+        self, query: Query, fitting: bool, after: Mark | None, number: int, known: Hits | None
+    ) -> list[Found]:
         """Return hits by (score, rank); equal scores at the edge are fetched whole, so none is skipped."""
         needed = max(number + (after.seen if after is not None else 0), MOST_READ)
-        limit = needed + 50
+        limit = needed + BESIDES
         while True:
-            hits = self.searcher.search(query, limit, count=False).hits
+            hits = known if known is not None else self.searcher.search(query, limit, count=False).hits
+            known = None
             complete = len(hits) < limit
             if complete or hits[-1][0] < hits[needed - 1][0] or limit >= MOST_BUCKETS:
                 break
@@ -609,18 +657,15 @@ class _Search:
 
     def _facets(self, query: Query, total: int) -> dict[Facet, tuple[FacetCount, ...]]:
         """Return how many hits have which values; all are counted on one way through the hits."""
-        today = self.query.today
         facets = sorted(self.query.facets)
         names = {
             facet: "rules" if facet is Facet.RESIDENCE_STATUS else facet.value.lower() for facet in facets
         }
-        found = self._buckets(query, [names[facet] for facet in facets if facet is not Facet.CAPACITY])
+        found = self._buckets(query, list(names.values()))
         made = {}
         for facet in facets:
-            counts = found.get(names[facet], {})
+            counts = found[names[facet]]
             if facet is Facet.CAPACITY:
-                until = Query.const_score_query(at_least("capacity_until", day_number(today)), 0.0)
-                counts = self._buckets(every([query, until]), ["capacity"])["capacity"]
                 if unknown := total - sum(counts.values()):
                     counts[CapacityState.UNKNOWN.value] = unknown
             elif facet is Facet.RESIDENCE_STATUS:
@@ -644,11 +689,24 @@ class _Search:
         asked: Aggregation = {
             field: {"terms": {"field": field, "size": MOST_BUCKETS}} for field in dict.fromkeys(fields)
         }
+        if "capacity" in asked:
+            # What was said of it holds until a day; as numbers of days are compared, the day itself counts.
+            valid = {"field": "capacity_until", "ranges": [{"from": float(day_number(self.query.today))}]}
+            asked["capacity"]["aggs"] = {"valid": {"range": valid}}
         counted = self.searcher.aggregate(query, asked)
         return {
-            field: {bucket["key"]: int(bucket["doc_count"]) for bucket in counted[field]["buckets"]}
+            field: {
+                bucket["key"]: number for bucket in counted[field]["buckets"] if (number := _number(bucket))
+            }
             for field in asked
         }
+
+
+def _number(bucket: Mapping[str, Any]) -> int:
+    """Return how many hits a bucket has, or those of them that are still valid."""
+    if "valid" not in bucket:
+        return int(bucket["doc_count"])
+    return sum(int(part["doc_count"]) for part in bucket["valid"]["buckets"] if "from" in part)
 
 
 def reading_order(texts: Mapping[str, str], language: str) -> list[str]:
