@@ -70,6 +70,25 @@ GONE: Final = "gone"
 MOST_ABOVE: Final = 20
 """Rows among which the headings are looked for."""
 
+_MARKS: Final = tuple(
+    (re.compile(mark, re.DOTALL), encoding)
+    for mark, encoding in (
+        (rb"\xff\xfe\0\0|\0\0\xfe\xff", "utf-32"),
+        (rb"(\xff\xfe|\xfe\xff).{0,2}", "utf-16"),
+        (rb"[^\0]\0[^\0]\0", "utf-16-le"),
+        (rb"\0[^\0]\0[^\0]", "utf-16-be"),
+    )
+)
+"""How files begin that are not read byte by byte, with a mark for that or without one."""
+
+_UTF_8_LETTER: Final = re.compile(rb"\xc3[\x80-\xbf]")
+"""A letter of western Europe in UTF-8; in code page 1252 this is a sequence that no word has."""
+
+_ERROR: Final = re.compile(
+    r"#(REF!|BEZUG!|N/A|NV|VALUE!|WERT!|NAME\?|DIV/0!|NUM!|ZAHL!|NULL!|SPILL!|ÜBERLAUF!|CALC!|KALK!|#{2,})"
+)
+"""What spreadsheet programs show in a cell instead of its value, in English and German."""
+
 _PROLOG: Final = 1 << 16
 _NEEDED: Final = ("partner",)
 
@@ -109,7 +128,8 @@ def _workbook_rows(path: Path) -> Iterator[list[str]]:
             book = load_workbook(path, read_only=True, data_only=False, keep_links=False)
             try:
                 sheet = book.worksheets[0]
-                for number, row in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), start=1):
+                sheet.reset_dimensions()  # programs say wrong ones, and the rest would be left out unsaid
+                for number, row in enumerate(sheet.iter_rows(), start=1):
                     if len(row) > MOST_COLUMNS and any(cell.value is not None for cell in row[MOST_COLUMNS:]):
                         raise ImportRefused(Refusal.TOO_LARGE, f"{path.name}, row {number}: columns")
                     cells = []
@@ -162,20 +182,34 @@ def _csv_rows(path: Path, told: Any) -> Iterator[list[str]]:
 
 
 def _encoding(path: Path) -> str:
-    """Return how a file is written: UTF-8, or else what German offices wrote before it."""
+    """Return how a file is written: UTF-8, or else what German offices wrote before it.
+
+    Raises ImportRefused for a file that is written in two ways: one of them would be read as nonsense.
+    """
     with path.open("rb") as file:
-        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
-            return "utf-16"
+        begin = file.read(4)
+        for mark, encoding in _MARKS:
+            if mark.fullmatch(begin):
+                return encoding
         file.seek(0)
         decoder = io.TextIOWrapper(file, "utf-8-sig", newline="")
         try:
             while decoder.read(1 << 20):
                 pass
+            return "utf-8-sig"
         except UnicodeDecodeError:
-            return "cp1252"
+            pass
         finally:
             decoder.detach()
-    return "utf-8-sig"
+        file.seek(0)
+        mixed, other = False, 0
+        for number, line in enumerate(iter(lambda: file.readline(1 << 20), b""), start=1):
+            mixed = mixed or _UTF_8_LETTER.search(line) is not None
+            if not other and line.decode("utf-8", "ignore").encode() != line:
+                other = number
+        if mixed:
+            raise ImportRefused(Refusal.ENCODING, f"{path.name}, row {other}")
+    return "cp1252"
 
 
 def sheet_rows(path: Path, told: Any = lambda read: None) -> Iterator[tuple[int, list[str]]]:
@@ -276,6 +310,9 @@ class SheetSource(StagedRows):
             if (gone := self._gone(number, row, headings)) is not None:
                 yield gone
             return
+        for key, cell in row.items():
+            if _ERROR.fullmatch(cell.strip().upper()):
+                note(key, "ERROR_VALUE")
         if "partner" not in row:
             note("partner", "FIELD_MISSING")
         elif names_a_person(row["partner"]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import re
 import zipfile
 from collections.abc import Sequence
 from datetime import date
@@ -79,7 +80,10 @@ async def services(database: Database) -> dict[str, Service]:
 
 @pytest.mark.parametrize(
     ("encoding", "delimiter"),
-    [("utf-8", ";"), ("utf-8-sig", ";"), ("cp1252", ";"), ("utf-8", ","), ("utf-8", "\t"), ("utf-16", ";")],
+    [
+        *(("utf-8", ";"), ("utf-8-sig", ";"), ("cp1252", ";"), ("utf-8", ","), ("utf-8", "\t")),
+        *((encoding, ";") for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")),
+    ],
 )
 async def test_office_files_are_read_whatever_their_dialect(
     empty_database: Database, tmp_path: Path, encoding: str, delimiter: str
@@ -125,6 +129,9 @@ WRONG = [
     ("Partner", "", "FIELD_MISSING"),
     ("Partner", "Frau Maria Beispiel", "PRIVATE_PERSON"),
     ("Freie Plätze", "viele", "NUMBER_UNREADABLE"),
+    ("Partner", "#BEZUG!", "ERROR_VALUE"),
+    ("Angebot (de)", "#N/A", "ERROR_VALUE"),
+    ("Beginn", "##########", "ERROR_VALUE"),
 ]
 
 
@@ -280,6 +287,16 @@ ENTITIES = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;"><!ENTITY f SYSTEM 
         ("giant.csv", lambda p: p.write_text('Partner\n"' + "x" * 140_000 + '"') and p, Refusal.CSV_BROKEN),
         ("open.csv", lambda p: p.write_text('Partner\n"x') and p, Refusal.CSV_BROKEN),
         ("empty.csv", lambda p: p.write_text("") or p, Refusal.FILE_EMPTY),
+        (
+            "mixed.csv",
+            lambda p: p.write_bytes("Partner\nMüller\n".encode() + "Würfel\n".encode("latin-1")) and p,
+            Refusal.ENCODING,
+        ),
+        (
+            "aside.xlsx",
+            lambda p: replaced(p, lambda s: s.replace(b'"O2"', b'"XFD2"')),
+            Refusal.TOO_LARGE,
+        ),
         ("other.csv", lambda p: p.write_text("a;b\n1;2") and p, Refusal.COLUMN_MISSING),
     ],
 )
@@ -317,6 +334,32 @@ async def test_nul_and_hidden_characters_do_not_reach_the_database(
     assert report.partners.new == 1
     async with empty_database.view(SYSTEM) as session:
         assert (await session.scalars(select(Partner.name))).all() == ["Buero"]
+
+
+@pytest.mark.parametrize("said", ["A1", "A1:C2", "B2:XFD1048576"])
+async def test_a_workbook_is_read_whole_whatever_size_it_says_it_has(
+    empty_database: Database, tmp_path: Path, said: str
+) -> None:
+    """Programs that write row by row say the size of the sheet before they know it."""
+    await add_town(empty_database)
+    size = re.compile(rb'<dimension ref="[^"]*"')
+    path = replaced(
+        tmp_path / "angebote.xlsx", lambda s: size.sub(f'<dimension ref="{said}"'.encode(), s, count=1)
+    )
+    report = await take(empty_database, path)
+    assert (report.partners.new, report.services.new) == (2, 2)
+    assert (await services(empty_database))["Kurs B1"].capacity.places == 5
+
+
+def test_a_row_further_down_than_any_sheet_goes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not looked for through as many empty ones; the bound is lowered to be quick."""
+    monkeypatch.setattr(sheet, "MOST_ROWS", 1_000)
+    path = replaced(tmp_path / "x.xlsx", lambda s: re.sub(rb'(?<= r=")([A-Z]*)3"', rb'\g<1>999999999"', s))
+    with pytest.raises(ImportRefused) as refused:
+        list(sheet_rows(path))
+    assert refused.value.reason is Refusal.TOO_LARGE
 
 
 def test_rows_of_a_sheet_are_numbered_as_the_program_shows_them(tmp_path: Path) -> None:
