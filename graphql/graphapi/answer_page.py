@@ -41,6 +41,8 @@ from graphapi.pages import (
 )
 from graphapi.types.answer_link import PATH
 from graphapi.types.words import label
+from graphapi.web import labels
+from graphapi.web.labels import tongue
 from referrals.codes import ALPHABET, LONGEST
 from referrals.vocabulary import (
     DataCategory,
@@ -185,6 +187,7 @@ OPEN: Final = """mutation Open($input: OpenAsRecipientInput!) { openAsRecipient(
     languages residenceStatus legalCircle statusValidUntil workPermission level qualifications competences
     experience needs familyCare health documents } } }
   ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
+TOPICS: Final = "query Topics { topics { topic { code label { text } } } }"
 ANSWER: Final = """mutation Answer($input: AnswerByLinkInput!) { answerByLink(input: $input) { __typename
   ... on AnswerTaken { answer linkEnded }
   ... on Problem { message } ... on InvalidInputProblem { field }
@@ -270,6 +273,13 @@ _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
 }
 
 
+_SAID_AS: Final = {
+    "residenceStatus": "ResidenceStatus",
+    "legalCircle": "LegalCircle",
+    "workPermission": "WorkPermission",
+    "level": "CefrLevel",
+}
+"""Data of the person that are values of these enums."""
 _KINDS: Final = {"date": "date", "date_if_any": "date", "moment": "datetime-local"}
 
 
@@ -306,7 +316,14 @@ class AnswerPages:
             given = {"idempotencyKey": key_of(form), "code": visit.code}
             found = await self._run(visit, OPEN, {"input": given})
             if found["__typename"] == "PackageOpened":
-                return await self._shown(visit, extra, above=visit.package(found["package"]))
+                package = found["package"]
+                needs = package["person"]["needs"]
+                told = await self._run(visit, TOPICS, {}) if needs else ()
+                words = {one["code"]: one["label"] for one in (said["topic"] for said in told)}
+                package["person"]["needs"] = [
+                    (words.get(one) or {}).get("text") or one for one in needs or ()
+                ]
+                return await self._shown(visit, extra, above=visit.package(package))
             return await self._refused(visit, extra, found, form)
         do = form.get("do", "")
         if do not in _FIELDS:
@@ -455,7 +472,7 @@ class _Visit(Visit):
             ("to", found["recipient"]),
             ("service", (found["serviceTitle"] or {}).get("text")),
             ("topic", named["text"]),
-            ("language", found["language"]),
+            ("language", found["language"] and tongue(found["language"], self.language)),
             ("area", (found["areaName"] or {}).get("text") or found["area"]),
             ("priority", label(Priority(found["priority"]), self.language)),
             ("state", label(ReferralState(found["state"]), self.language)),
@@ -470,7 +487,11 @@ class _Visit(Visit):
         rows: list[tuple[str, str | None]] = [(self.w("categories"), shared)]
         for name, value in package["person"].items():
             shown = ", ".join(value) if isinstance(value, list) else value
-            if name in {"dateOfBirth", "statusValidUntil"}:
+            if name == "languages":
+                shown = ", ".join(tongue(one, self.language) for one in value or ())
+            elif name in _SAID_AS:
+                shown = labels.label(_SAID_AS[name], value, self.language)
+            elif name in {"dateOfBirth", "statusValidUntil"}:
                 shown = _day(shown, self.language)
             rows.append((self.w("phone_of_person" if name == "phone" else name), shown or None))
         heading = tag("h2", self.w("data"), class_="kern-heading-large")
