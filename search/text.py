@@ -445,6 +445,9 @@ def distance(one: str, other: str, most: int) -> int:
     """Return how many letters are wrong, missing, too many or swapped between words; at most ``most`` + 1."""
     if abs(len(one) - len(other)) > most:
         return most + 1
+    # Most words are far apart, and a letter that only one of them has is an error each.
+    if len(set(one).difference(other)) > most or len(set(other).difference(one)) > most:
+        return most + 1
     before: list[int] = []
     row = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):

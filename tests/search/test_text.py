@@ -130,6 +130,12 @@ def test_typos_are_counted(one: str, other: str, typos: int) -> None:
     assert distance(one, other, 2) == typos
 
 
+@given(st.text("abcd", max_size=7), st.text("abcde", max_size=7), st.integers(0, 3))
+def test_typos_are_counted_up_to_a_number(one: str, other: str, most: int) -> None:
+    """Whatever is known beforehand of words that are far apart."""
+    assert distance(one, other, most) == min(distance(one, other, 20), most + 1) == distance(other, one, most)
+
+
 def test_short_words_have_no_typos() -> None:
     """Of short words every other letter would be another word."""
     assert [typos_allowed(word) for word in ("job", "kurs", "beratung")] == [0, 1, 2]
