@@ -196,6 +196,8 @@ def _heads(stems: Iterable[str]) -> set[str]:
 
 
 _PART_HEADS: Final = _heads(_PART_STEMS)
+_BEGINNINGS: Final = _PART_HEADS | _heads(_PARTS)
+"""How building words and all their forms begin."""
 
 
 def _is_part(word: str) -> bool:
@@ -212,13 +214,14 @@ class _Parts:
     def __init__(self) -> None:
         self.words = set(_PARTS)
         self.stems = set(_PART_STEMS)
-        self.heads = _heads(_PART_STEMS)
+        self.heads = set(_BEGINNINGS)
         names = (name for concept in concepts() for name in concept.labels["de"])
         # Names as they are written: adjectives and verbs, in small letters, build few compounds.
         words = {fold(word) for name in names for word in _WORD.findall(name) if word[0].isupper()}
         for word in sorted(words, key=lambda word: (len(word), word)):
             if 4 <= len(word) <= _LONGEST_PART and word.isalpha() and word.isascii() and not self._made(word):
                 self.words.add(word)
+                self.heads.add(word[:_HEAD])
                 if len(word) > 4:
                     self.stems.add(stem(word))
                     self.heads |= _heads([stem(word)])
@@ -239,7 +242,7 @@ class _Parts:
         best: tuple[int, str, str] | None = None
         for cut in range(4, len(word) - 3):
             last = word[cut:]
-            if not self.has(last):
+            if last[:_HEAD] not in self.heads or not self.has(last):
                 continue
             for link in _LINKS[:-1]:
                 first = word[: cut - len(link)] if word[:cut].endswith(link) else ""
@@ -266,6 +269,8 @@ def _modifiers(word: str, depth: int = 4) -> list[str] | None:
                 return [rest]
     for cut in range(len(word) - _SHORTEST_PART, _SHORTEST_PART - 1, -1):
         tail = word[cut:]
+        if tail[:_HEAD] not in _BEGINNINGS:
+            continue
         for link in _LINKS:
             last = tail[: len(tail) - len(link)] if tail.endswith(link) else ""
             if (
@@ -284,7 +289,7 @@ def _split_by_last(word: str) -> tuple[str, ...]:
     unknown: tuple[str, ...] | None = None
     for cut in range(_SHORTEST_PART, len(word) - 3):
         last = word[cut:]
-        if not _is_part(last):
+        if last[:_HEAD] not in _BEGINNINGS or not _is_part(last):
             continue
         if (before := _modifiers(word[:cut])) is not None:
             return (*before, last)
