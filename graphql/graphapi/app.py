@@ -49,7 +49,7 @@ from graphapi.types.answer_link import PATH
 from graphapi.types.upkeep import UPKEEP
 from graphapi.upkeep_page import UpkeepPages
 from graphapi.watching import Watchers
-from graphapi.web.options import Options, SignOn
+from graphapi.web.options import Options, SignOn, Tiles
 from graphapi.web.site import Site
 from search.follower import Follower
 
@@ -85,6 +85,9 @@ def web_options(settings: Settings) -> Options:
         life=timedelta(hours=settings.session_hours),
         sign_on=_sign_on(settings),
         assets=settings.web_assets,
+        tiles=Tiles(address=settings.map_tiles, credit=settings.map_credit or "")
+        if settings.map_tiles
+        else None,
     )
 
 

@@ -302,8 +302,8 @@ class Visit:
             for field, message in self.errors.items()
         ]
         body = tag("ul", *said, class_="kern-list")
-        given = {"role": "alert", "id": "errors", "tabindex": "-1", "autofocus": True}
-        return _alert("danger", self.w("check"), body, **given)
+        title = self.w("check")
+        return _alert("danger", title, body, role="alert", id="errors", tabindex="-1", autofocus=True)
 
     def problem(self, message: str) -> Markup:
         """Return a box that says what went wrong."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple, Self
@@ -312,6 +313,23 @@ class Settings(BaseSettings):
             "Unset: beside the Python environment.",
         ),
     ] = None
+    map_tiles: Annotated[
+        str | None,
+        Field(
+            validation_alias="SPURWECHSEL_MAP_TILES",
+            description="Streets under the map of a search: address of image tiles "
+            "(`https://tiles.example.org/{z}/{x}/{y}.png`). Browsers then ask that host; unset: none.",
+        ),
+    ] = None
+    map_credit: Annotated[
+        str | None,
+        Field(
+            max_length=200,
+            validation_alias="SPURWECHSEL_MAP_CREDIT",
+            description="Whose map it is, shown on it (`© OpenStreetMap`); needed with "
+            "SPURWECHSEL_MAP_TILES.",
+        ),
+    ] = None
 
     @field_validator("trusted_proxies", "link_networks")
     @classmethod
@@ -384,6 +402,22 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be http(s)://host[:port][/path]")
         return value.rstrip("/")
+
+    @field_validator("map_tiles")
+    @classmethod
+    def _are_tiles(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        named = all(part in value for part in ("{z}", "{x}", "{y}"))
+        if not named or not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[!-~]*", value):
+            raise ValueError("must be https://host[:port]/… with {z}, {x} and {y} in its path")
+        return value
+
+    @model_validator(mode="after")
+    def _map_belongs_together(self) -> Self:
+        if self.map_tiles is not None and not self.map_credit:
+            raise ValueError("SPURWECHSEL_MAP_CREDIT must be set when SPURWECHSEL_MAP_TILES is")
+        return self
 
     @model_validator(mode="after")
     def _sign_on_belongs_together(self) -> Self:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from directory import catalogue
 from directory.actors import SYSTEM, Role
 from directory.database import Database
-from tests.graphapi.conftest import World, make_member, make_service
+from graphapi.app import application
+from graphapi.context import Services
+from graphapi.web.options import Options, Tiles
+from graphapi.web.pages import directory as pages
+from tests.graphapi.conftest import MANY, World, make_member, make_service
 from tests.web.conftest import Web, number_of
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -154,3 +159,59 @@ async def test_a_text_in_another_language_says_so(
     )
     page = (await web.get(f"/service/{made}", language=reader)).text
     assert ("another language only" in page or "nur in einer anderen Sprache" in page) is said
+
+
+# --- Map and weight -------------------------------------------------------------------------------------
+
+
+async def test_the_map_shows_more_than_a_page_and_says_where_it_ends(
+    web: Web, world: World, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await make_service(database, world.partner, f"Quittengeleekurs {number}")
+    await web.found_by_search()
+    monkeypatch.setattr(pages, "AT_ONCE", 2)
+    monkeypatch.setattr(pages, "ON_MAP", 4)
+    page = await web.get("/search", text="Quittengeleekurs", view="map")
+    assert page.text.count('class="kern-card"') == 4
+    assert "The map shows 4 of 5 services" in page.text
+    assert 'rel="next"' in page.text
+    monkeypatch.setattr(pages, "ON_MAP", 200)
+    page = await web.get("/search", text="Quittengeleekurs", view="map")
+    assert page.text.count('class="kern-card"') == 5
+    assert "The map shows" not in page.text.replace("The map shows where", "")
+
+
+async def test_no_other_host_is_asked_unless_tiles_are_set_and_then_on_the_map_only(
+    web: Web, world: World, database: Database, course: str
+) -> None:
+    page = await web.get("/search", view="map")
+    assert "data-tiles" not in page.text
+    assert "https:" not in page.headers["content-security-policy"]
+    tiles = Tiles(address="https://tiles.example.org/{z}/{x}/{y}.png", credit='© "Karten" <b>')
+    assert web.follower is not None
+    engines = (web.follower._engine,)
+    services = Services(
+        database=database, limits=MANY, engines=engines, web=Options(secure=False, tiles=tiles)
+    )
+    transport = httpx.ASGITransport(application(services))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        page = await http.get("/search?view=map&text=Zwiebelkuchenkurs")
+        assert 'data-credit="© &#34;Karten&#34; &lt;b&gt;"' in page.text
+        assert "img-src 'self' https://tiles.example.org data:;" in page.headers["content-security-policy"]
+        plain = await http.get("/search")
+        assert "tiles.example.org" not in plain.text + plain.headers["content-security-policy"]
+
+
+async def test_public_pages_are_packed_and_those_with_a_secret_never(
+    web: Web, world: World, course: str
+) -> None:
+    async def packed(path: str) -> bool:
+        answer = await web.get(path)
+        assert len(answer.content) > 1_000
+        return answer.headers.get("content-encoding") == "gzip"
+
+    assert await packed("/search?text=Zwiebelkuchenkurs")
+    assert not await packed(f"/service/{course}"), "its form has a number"
+    await web.sign_in(world.staff_member)
+    assert not await packed("/search?text=Zwiebelkuchenkurs")

@@ -22,6 +22,12 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 """Nothing inline and nothing from other hosts. ``data:`` images are KERN's own signs, in its style."""
 
+
+def policy_with_images(host: str) -> str:
+    """Return the policy of a page that shows images of one other host, named by those who run this."""
+    return CONTENT_SECURITY_POLICY.replace("img-src 'self'", f"img-src 'self' {host}")
+
+
 HEADERS: Final = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",

@@ -20,12 +20,25 @@ class SignOn(msgspec.Struct, frozen=True, kw_only=True):
         return f"SignOn({self.issuer}, {self.client_id})"
 
 
+class Tiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Images of another host under the map of a search; ``address`` has {z}, {x} and {y}."""
+
+    address: str
+    credit: str
+
+    @property
+    def host(self) -> str:
+        """The host as a content policy names it."""
+        return "/".join(self.address.split("/")[:3])
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How the pages of this installation are run.
 
     ``secure``: cookies go over https only. ``demo``: one click signs in as a role of the demo network.
     ``idle`` and ``life``: how long a session may go unused, and how long it lasts at most.
     ``assets``: folder with the files of packages (None: beside the Python environment).
+    ``tiles``: what lies under the map (None: nothing, and no browser asks another host).
     """
 
     secure: bool = True
@@ -34,3 +47,4 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     life: timedelta = timedelta(hours=12)
     sign_on: SignOn | None = None
     assets: Path | None = None
+    tiles: Tiles | None = None

@@ -124,6 +124,8 @@ class Visit:
         self.actor: Actor = ANONYMOUS
         self.errors: dict[str, str] = {}
         self.refusal: Refusal | None = None
+        self.numbered = False
+        """Whether a form's number is in the page, which must not be packed beside what others choose."""
         self.set_cookies: list[Cookie] = []
         self.me: Me | None = None
         self.session = ""
@@ -310,6 +312,7 @@ class Visit:
     @property
     def form_number(self) -> str:
         """The number that proves that a form is ours; a browser without a session gets a cookie for it."""
+        self.numbered = True
         secret = self._secret()
         if not guarding.is_secret(secret):
             secret = secrets.token_urlsafe(32)

@@ -14,15 +14,18 @@ from uuid import UUID
 from graphapi.formats import handout
 from graphapi.messages import preferred_languages
 from graphapi.relay import global_id, read_id
-from graphapi.web import labels
+from graphapi.web import guarding, labels
 from graphapi.web.routes import Entry, action, page
 from graphapi.web.running import Stopped
 from graphapi.web.translations import LANGUAGES, N_
 from graphapi.web.visiting import Answer, Fields, Visit
 
 PAGE: Final = 20
-ON_MAP: Final = 50
-"""Services whose places are shown on one map, at most."""
+ON_MAP: Final = 200
+"""Services whose places are shown on one map, at most; more markers tell nobody anything."""
+
+AT_ONCE: Final = 100
+"""The largest page that a search gives."""
 
 LONGEST: Final = 200
 """Characters of what is searched for."""
@@ -80,12 +83,19 @@ async def search(visit: Visit) -> Answer:
     level, filters = filters_of(visit, asked)
     chosen = {name: filters[name] for name in ("kinds", "topics", "languages", "partnerKinds")}
     on_map = asked.get("view") == "map"
-    found = await visit.find(
-        "search-services",
-        input={"text": asked.get("text")[:LONGEST], "filters": filters, "facets": list(FACETS)},
-        first=ON_MAP if on_map else PAGE,
-        after=asked.given("after"),
-    )
+    given = {"text": asked.get("text")[:LONGEST], "filters": filters, "facets": list(FACETS)}
+    first = AT_ONCE if on_map else PAGE
+    after = asked.given("after")
+    found = await visit.find("list-found-services", input=given, first=first, after=after, map=on_map)
+    while on_map and found["pageInfo"]["hasNextPage"] and len(found["edges"]) < ON_MAP:
+        more = await visit.find(
+            "list-found-services",
+            input={**given, "facets": []},
+            first=first,
+            after=found["pageInfo"]["endCursor"],
+            map=True,
+        )
+        found = {**found, "edges": [*found["edges"], *more["edges"]], "pageInfo": more["pageInfo"]}
     topics = await _topics(visit)
     counts = {one["facet"]: one["values"] for one in found["facets"]}
     groups = [
@@ -108,9 +118,11 @@ async def search(visit: Visit) -> Answer:
             _Words("PartnerKind", visit),
         ),
     ]
-    return visit.page(
+    tiles = visit.options.tiles if on_map else None
+    answer = visit.page(
         "public/search.html",
         part="public/_search.html",
+        tiles=tiles,
         found=found,
         groups=groups,
         levels=[(one, labels.label("CefrLevel", one, visit.language)) for one in LEVELS],
@@ -119,6 +131,9 @@ async def search(visit: Visit) -> Answer:
         on_map=on_map,
         uuid=_uuid,
     )
+    if tiles is not None:
+        answer.headers["content-security-policy"] = guarding.policy_with_images(tiles.host)
+    return answer
 
 
 def filters_of(visit: Visit, asked: Fields) -> tuple[str | None, dict[str, Any]]:

@@ -11,9 +11,15 @@ document.addEventListener("DOMContentLoaded", () => {
     })),
   );
   if (!places.length) return;
-  const map = L.map(ground, { attributionControl: false, fadeAnimation: false, zoomAnimation: false, maxZoom: 18 });
+  const map = L.map(ground, { attributionControl: Boolean(ground.dataset.tiles), fadeAnimation: false, zoomAnimation: false, maxZoom: 18 });
   map.fitBounds(L.latLngBounds(places.map((place) => place.at)).pad(0.1), { maxZoom: 16, animate: false });
   L.control.scale({ imperial: false }).addTo(map);
+  if (ground.dataset.tiles) {
+    const credit = document.createElement("span");
+    credit.textContent = ground.dataset.credit;
+    map.attributionControl.setPrefix(false);
+    L.tileLayer(ground.dataset.tiles, { attribution: credit.innerHTML, referrerPolicy: "no-referrer" }).addTo(map);
+  }
   const markers = L.layerGroup().addTo(map);
   const draw = () => {
     markers.clearLayers();
