@@ -629,6 +629,14 @@ class NoticeState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class TimedStep(StrEnum):
+    """A step of a referral whose duration is measured from the day of sending."""
+
+    ACCEPTED = "ACCEPTED"
+    FIRST_APPOINTMENT = "FIRST_APPOINTMENT"
+    CLOSED = "CLOSED"
+
+
 class HoldReason(StrEnum):
     """Why the deletion of somebody's data is held (legal hold; GDPR Art. 17(3), 18)."""
 
@@ -899,6 +907,9 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
     _key(OccupiedWith.COURSE): {"de": "im Kurs", "en": "in a course"},
     _key(OccupiedWith.LOOKING): {"de": "auf der Suche", "en": "looking for work"},
     _key(OccupiedWith.NOTHING_OF_THESE): {"de": "nichts davon", "en": "none of these"},
+    _key(TimedStep.ACCEPTED): {"de": "bis zur Annahme", "en": "to acceptance"},
+    _key(TimedStep.FIRST_APPOINTMENT): {"de": "bis zum ersten Termin", "en": "to the first appointment"},
+    _key(TimedStep.CLOSED): {"de": "bis zum Abschluss", "en": "to closing"},
     _key(HoldReason.LEGAL_CLAIM): {"de": "Rechtsansprüche", "en": "legal claims"},
     _key(HoldReason.COURT_OR_AUTHORITY): {
         "de": "Anordnung von Gericht oder Behörde",

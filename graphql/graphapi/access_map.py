@@ -138,7 +138,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     ),
     Entry(Rule.PUBLIC, "RequiredDocument", "name url"),
     Entry(Rule.OWN, "Service", "note"),
-    Entry(Rule.MEMBER, "Query", "changeRequests structuralGaps"),
+    Entry(Rule.MEMBER, "Query", "changeRequests structuralGaps referralTimes"),
     Entry(Rule.OWN, "ChangeRequest", "id"),
     Entry(
         Rule.MEMBER,
@@ -148,6 +148,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     ),
     Entry(Rule.MEMBER, "ChangeRequestConnection", "edges nodes pageInfo totalCount"),
     Entry(Rule.MEMBER, "ChangeRequestEdge", "cursor node"),
+    Entry(Rule.MEMBER, "ReferralTimes", "since until sent steps"),
+    Entry(Rule.MEMBER, "StepTime", "step stepLabel count people median ninth"),
     Entry(Rule.MEMBER, "StructuralGap", "code topic people declines unanswered waiting services withRoom"),
     Entry(Rule.MEMBER, "GapDecline", "reason reasonLabel count"),
     Entry(Rule.MEMBER, "Mutation", "decideChangeRequest"),

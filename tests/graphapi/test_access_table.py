@@ -129,6 +129,7 @@ suggestCorrection      service:PUBLISHED        ok   ok     ok       ok    ok   
 suggestCorrection      service:DRAFT            gone gone   gone     gone  gone  gone      gone        gone
 entriesDue             service:OLD              in   no     none     none  yes   yes       yes         yes
 structuralGaps         -                        in   no     yes      yes   yes   yes       yes         yes
+referralTimes          -                        in   no     yes      yes   yes   yes       yes         yes
 addMember              partner:PUBLISHED        in   no     no       no    ok    no        no          ok
 changeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
 removeMember           member                   in   gone   gone     gone  ok    gone      gone        ok
@@ -686,6 +687,7 @@ READS: dict[str, str] = {
     "changeRequests": "{ changeRequests(first: 100) { nodes { id } } }",
     "staleTranslations": "{ staleTranslations(first: 100) { nodes { entryId } } }",
     "structuralGaps": '{ structuralGaps(since: "2020-01-01T00:00:00Z") { code } }',
+    "referralTimes": '{ referralTimes(since: "2020-01-01T00:00:00Z") { sent } }',
 }
 BY_ID = ("partner", "service", "node", "client", "consent", "referral", "booking")
 LISTS = (

@@ -302,6 +302,7 @@ QUESTIONS: dict[str, Sequence[str]] = {
     "answerPage": ["(code: $link_String)"],
     "changeRequests": ["", "(state: ACCEPTED)"],
     "structuralGaps": ["(since: $since_DateTime)"],
+    "referralTimes": ["(since: $since_DateTime)"],
     "codeCard": ['(code: $card_String, language: "de")'],
     "voiceCounts": ["(year: $year_Int, quarter: $quarter_Int)"],
     "dueFollowUps": [""],

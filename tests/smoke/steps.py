@@ -680,6 +680,7 @@ TABLE: Final = (
     ),
     Step("refer-client", "jobcenter", referred("theirs", "clearing"), R, "declined"),
     Step("decline-referral", "coordinator", of("declined", reason="NOT_ELIGIBLE"), R),
+    Step("read-referral-times", "jobcenter", lambda seen: {"since": moment(hours=-1)}),
     Step("find-gaps", "jobcenter", lambda seen: {"since": moment(hours=-1), "until": moment(hours=1)}),
     Step("browse-change-requests", "coordinator", nothing, keep="requests", retry=True),
     Step(

@@ -13,6 +13,7 @@ import pytest
 
 from directory.actors import Role
 from directory.database import Database
+from directory.figures import LEAST_PEOPLE
 from directory.values import LanguageOffered
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
@@ -384,7 +385,23 @@ async def test_figures_hold_no_names_and_stand_in_tables_too(web: Web, town: Tow
     page = await web.get("/figures")
     assert page.text.count("<svg") == page.text.count('class="chart"') >= 2
     assert "Tesfay" not in page.text
-    assert (await web.get("/figures", quarter="1999-1")).status_code == 200
+    assert (await web.get("/figures", quarter="1999-1", months="7")).status_code == 200
+
+
+async def test_times_are_charts_with_tables_from_enough_people_on(web: Web, town: Town) -> None:
+    await own(web, town)
+    for _ in range(LEAST_PEOPLE - 1):
+        await town.accepted()
+    few = await web.get("/figures", months="3")
+    assert "too few to say" in few.text
+    assert "Bar chart: Days from sending" not in few.text
+    await town.accepted()
+    page = await web.get("/figures", months="3")
+    chart = page.text.partition("Bar chart: Days from sending")[2].partition("</svg>")[0]
+    assert "to acceptance" in chart and "0 days" in chart
+    table = page.text.partition("Half within (median)")[2].partition("</table>")[0]
+    assert table.count("too few to say") >= 2  # nine of ten: from ten referrals on
+    assert "Tesfay" not in page.text
 
 
 async def test_a_consent_is_renewed_recorded_and_withdrawn_for_the_person(web: Web, town: Town) -> None:

@@ -32,6 +32,7 @@ _DESCRIBED: Final[dict[type[StrEnum], str]] = {
     vocabulary.Reason: "Coded reason of a pause, cancellation, abandoned draft, contest, error or reopening.",
     vocabulary.OutcomeCode: "What came of a referral; NOT_DISCLOSED: the person has not allowed to tell.",
     vocabulary.OutcomeReason: "Why a need was not met.",
+    vocabulary.TimedStep: "A step of a referral whose duration is measured from the day of sending.",
     vocabulary.AppointmentKind: "What an appointment with the person is for.",
     vocabulary.AppointmentState: "What became of an appointment.",
     vocabulary.BringAlong: "What the person is to bring to an appointment.",

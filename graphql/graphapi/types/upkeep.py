@@ -32,8 +32,9 @@ from graphapi.types.referral import labelled, named
 from graphapi.types.service import Service
 from graphapi.types.topic import Topic
 from graphapi.types.words import label
+from referrals import timing
 from referrals.gaps import MOST, DeclineCount, Gap, structural_gaps
-from referrals.vocabulary import DeclineReason
+from referrals.vocabulary import DeclineReason, TimedStep
 
 UPKEEP: Final = "/upkeep/"
 """Where the page stands with which a partner keeps its entries; a code follows."""
@@ -234,6 +235,47 @@ class StructuralGap:
         return isinstance(value, Gap | cls)
 
 
+@strawberry.type(description="How many days a step took, of the referrals that got so far.")
+class StepTime:
+    """How many days a step took."""
+
+    step: TimedStep = strawberry.field(description="The step, counted from the day of sending.")
+    step_label: str = strawberry.field(
+        resolver=labelled("step"), graphql_type=str, description="The step, for people."
+    )
+    count: int = strawberry.field(description="Referrals that got so far.")
+    people: int = strawberry.field(description="Different people among them.")
+    median: float | None = strawberry.field(
+        description="Days that half of them took at most; null for fewer than 5 people."
+    )
+    ninth: float | None = strawberry.field(
+        description="Days that nine of ten took at most (90th percentile); null for fewer than 5 people or "
+        "10 referrals."
+    )
+
+    @classmethod
+    def is_type_of(cls, value: object, info: Any) -> bool:
+        """Tell it from other values: behind the type stands the room's."""
+        return isinstance(value, timing.StepTime | cls)
+
+
+@strawberry.type(
+    description="How long referrals of the own office took. Exact, for its own planning; not to be passed on."
+)
+class ReferralTimes:
+    """How long referrals of the own office took."""
+
+    since: datetime = strawberry.field(description="Sent from here on.")
+    until: datetime = strawberry.field(description="Sent before.")
+    sent: int = strawberry.field(description="Referrals sent in the period, however far they got.")
+    steps: list[StepTime] = strawberry.field(graphql_type=list[StepTime], description="The steps, in order.")
+
+    @classmethod
+    def is_type_of(cls, value: object, info: Any) -> bool:
+        """Tell it from other values: behind the type stands the room's."""
+        return isinstance(value, timing.Times | cls)
+
+
 @strawberry.type
 class UpkeepQueries:
     """What can be read about the upkeep of the directory."""
@@ -313,6 +355,23 @@ class UpkeepQueries:
         context = info.context
         async with context.database.view(context.actor) as session:
             return await structural_gaps(session, context.actor, since, until or context.clock(), first=first)
+
+    @strawberry.field(
+        graphql_type=ReferralTimes,
+        description="How long own referrals took: to acceptance, to the first appointment, to closing.",
+    )
+    async def referral_times(
+        self,
+        info: Info,
+        since: Annotated[datetime, strawberry.argument(description="Sent from here on.")],
+        until: Annotated[
+            datetime | None, strawberry.argument(description="Sent before this moment; null: now.")
+        ] = None,
+    ) -> object:
+        """Return the times."""
+        context = info.context
+        async with context.database.view(context.actor) as session:
+            return await timing.referral_times(session, context.actor, since, until or context.clock())
 
 
 async def _change_request(info: Info, key: UUID) -> object | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from directory.figures import LEAST_DENOMINATOR, LEAST_PEOPLE
+from graphapi.web.pages.gaps import MONTHS
 from graphapi.web.pages.referrals import VIEWS
 from graphapi.web.routes import COORDINATION, Entry, page
 from graphapi.web.translations import N_
@@ -25,8 +28,16 @@ async def figures(visit: Visit) -> Answer:
         referrals.append((visit.gettext(text), found["totalCount"]))
     phases = (await visit.ask("count-clients"))["clientPhaseCounts"]
     voices = await visit.find("count-voices", year=quarter[0], quarter=quarter[1])
+    months = visit.query.get("months") if visit.query.get("months") in MONTHS else "12"
+    since = datetime.combine(visit.today - timedelta(days=MONTHS[months]), time.min, UTC).isoformat()
+    times = await visit.find("read-referral-times", since=since)
     return visit.page(
         "coordinator/figures.html",
+        times=times,
+        months=months,
+        periods=list(MONTHS),
+        least_people=LEAST_PEOPLE,
+        least_referrals=LEAST_DENOMINATOR,
         phases=[(one["phaseLabel"], one["count"]) for one in phases],
         referrals=referrals,
         voices=voices,
