@@ -74,13 +74,15 @@ _position_decoder: Final = msgspec.msgpack.Decoder(Position)
 class Snapshot:
     """One state of an index: what a search sees from beginning to end."""
 
-    def __init__(self, index: Index, meta: Stamp) -> None:
+    def __init__(self, index: Index, meta: Stamp, before: Snapshot | None = None) -> None:
         self.meta = meta
         self.searcher: Searcher = index.searcher()
         self._points: Points | None = None
         self._rule_sets: RuleSets | None = None
         self._runs: Runs | None = None
         self._space: Space | None = None
+        self._former = before and (before._space or before._former)
+        """The meanings of the last state that was asked for them."""
 
     def space(self) -> Space:
         """Return the meanings of this state's services; none where there are too many."""
@@ -89,8 +91,16 @@ class Snapshot:
             number = searcher.num_docs if searcher.num_docs <= MOST_SERVICES else 0
             hits = searcher.search(SERVICES, number, count=False).hits if number else []
             addresses = [address for _, address in hits]
-            columns: list[Any] = [searcher.fast_field_values(name, addresses) for name in MEANING_FIELDS]
-            self._space = Space(self.ranks(addresses), columns)
+
+            def values(name: str, rows: Sequence[DocAddress]) -> list[Any]:
+                return list(searcher.fast_field_values(name, list(rows))) if rows else []
+
+            def read(rows: Sequence[int]) -> list[list[Any]]:
+                some = [addresses[row] for row in rows]
+                return [values(name, some) for name in MEANING_FIELDS]
+
+            keys = [values(name, addresses) for name in ("rank", "version", MEANING_FIELDS[0])]
+            self._space, self._former = Space(keys, read, self._former), None
         return self._space
 
     def ranks(self, addresses: Sequence[DocAddress]) -> list[Any]:
@@ -207,7 +217,7 @@ class LocalEngine:
             if meta is not None and (self._snapshot is None or meta != self._snapshot.meta):
                 with self._reporting():
                     index.reload()
-                    self._snapshot = Snapshot(index, meta)
+                    self._snapshot = Snapshot(index, meta, self._snapshot)
             return self._snapshot
         finally:
             self._opening.release()

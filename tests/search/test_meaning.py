@@ -13,7 +13,7 @@ from directory.vocabulary import ServiceKind
 from search.engine import Filters, FollowingEngine
 from search.folder import IndexFolder
 from search.local import LocalEngine
-from search.meaning import DIMENSIONS, NUMBERS, installed, model, packed, unpacked
+from search.meaning import DIMENSIONS, NUMBERS, Space, installed, model, packed, unpacked
 from search.meili.engine import MeiliEngine
 from tests.search.samples import fill, find, ids, put, service
 
@@ -36,6 +36,31 @@ def test_vectors_survive_being_packed() -> None:
 
     assert (len(vector), len(numbers)) == (DIMENSIONS, NUMBERS)
     assert float(numpy.dot(vector, kept)) > 0.98
+
+
+def test_a_state_takes_over_what_has_not_changed() -> None:
+    """From the state before, wherever it stands now; only what is new or changed is read."""
+    import numpy
+
+    vectors = model().vectors(["Schwimmen", "Fahrräder", "Singen", "Malen"])
+    columns = [list(column) for column in zip(*map(packed, vectors), strict=True)]
+
+    def space(ranks: list[int], versions: list[int], rows: list[int], former: Space | None = None) -> Space:
+        return Space(
+            [ranks, versions, [columns[0][row] for row in rows]],
+            lambda some: [[column[rows[one]] for one in some] for column in columns],
+            former,
+        )
+
+    first = space([30, 10, 20], [1, 1, 1], [0, 1, 2])
+    # 10 is gone, 20 stands first, 30 has another text, 5 is new.
+    then = space([20, 30, 5], [1, 2, 1], [2, 3, 1], first)
+
+    assert (first.read, then.read) == (3, 2)
+    for row, rank in ((2, 20), (3, 30), (1, 5)):
+        assert then.nearest(vectors[row])[0].rank == rank
+    assert numpy.array_equal(then._vectors, space([20, 30, 5], [1, 2, 1], [2, 3, 1])._vectors)
+    assert space([], [], [], then).nearest(vectors[0]) == []
 
 
 @pytest.fixture(params=["local", "meilisearch"])
