@@ -25,7 +25,7 @@ from directory.database import Work
 from directory.days import local_day
 from directory.documents import DocumentKind
 from directory.freshness import KIND_OF_FIELD
-from directory.hours import parse_hours
+from directory.hours import format_hours, parse_hours
 from directory.models import (
     Location,
     Municipality,
@@ -225,12 +225,17 @@ def _hours(value: OpeningHours | str | None, field: str, today: date) -> Opening
         return None
     if isinstance(value, str):
         return parse_hours(value, field)
-    # an OSM text that came along is the truth; else what the caller wrote as periods
-    return (
-        parse_hours(value.osm, f"{field}.osm", check.opening_hours(value, field).timezone)
-        if value.osm
-        else check.opening_hours(value, field)
+    checked = check.opening_hours(value, field)
+    if not value.osm:
+        return checked
+    # A text that came along is the truth about times; what is said beside it counts besides.
+    read = parse_hours(value.osm, f"{field}.osm", checked.timezone)
+    both = msgspec.structs.replace(
+        read,
+        by_appointment=read.by_appointment or value.by_appointment,
+        closed_on_holidays=read.closed_on_holidays and value.closed_on_holidays,
     )
+    return read if both == read else msgspec.structs.replace(both, osm=format_hours(both))
 
 
 def _website(value: str | None, field: str, today: date) -> str | None:

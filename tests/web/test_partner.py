@@ -380,6 +380,53 @@ async def test_places_say_when_they_are_open(staff: Web, town: Town) -> None:
     assert (await staff.get("/entry/places/nonsense")).status_code == 404
 
 
+async def test_what_is_said_beside_the_times_of_a_place_is_kept(staff: Web, town: Town) -> None:
+    query = """query ($id: ID!) { partner(id: $id) { version locations { id name
+        hours { osm periods { weekday opens closes } byAppointment closedOnHolidays timezone } } } }"""
+
+    async def places() -> list[Any]:
+        found: list[Any] = (await town.ask(query, {"id": town.partner_id}, who="staff")).data["partner"][
+            "locations"
+        ]
+        return found
+
+    form = {
+        "name": "Haus am Fluss",
+        "hours.Fr": "22:00-24:00",
+        "hours.Sa": "00:00-02:00",
+        "byAppointment": "true",
+    }
+    assert (await send(staff, "/entry/new-place", "/entry/new-place", form)).status_code == 303
+    (place,) = [one for one in await places() if one["name"] == "Haus am Fluss"]
+    assert place["hours"]["byAppointment"]
+    assert not place["hours"]["closedOnHolidays"]
+    assert place["hours"]["periods"] == [
+        {"weekday": 5, "opens": "22:00", "closes": "24:00"},
+        {"weekday": 6, "opens": "00:00", "closes": "02:00"},
+    ]
+
+    version = (await town.ask(query, {"id": town.partner_id}, who="staff")).data["partner"]["version"]
+    await town.done(
+        "staff",
+        "changeLocation",
+        id=place["id"],
+        expectedVersion=version,
+        hours={"osm": "Mo 09:00-12:00", "timezone": "America/New_York"},
+    )
+    path = f"/entry/places/{place['id']}"
+    unchanged = {"name": "Haus am Fluss", "hours.Mo": "09:00-12:00", "closedOnHolidays": "true"}
+    assert (await send(staff, path, path, unchanged, step="again")).status_code == 303
+    (place,) = [one for one in await places() if one["name"] == "Haus am Fluss"]
+    assert place["hours"]["timezone"] == "America/New_York"
+
+    assert "Really remove it?" not in (await staff.get(path)).text
+    sure = await staff.get(f"{path}?remove=1")
+    assert f'action="{path}/remove"' in sure.text
+    gone = await send(staff, f"{path}?remove=1", f"{path}/remove", {}, step="gone")
+    assert gone.status_code == 303, text_of(gone)
+    assert [one for one in await places() if one["name"] == "Haus am Fluss"] == []
+
+
 async def test_room_and_texts_of_a_service(staff: Web, town: Town) -> None:
     service = await town.new_service()
     path = f"/entry/services/{service}"

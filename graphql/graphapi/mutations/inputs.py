@@ -207,7 +207,10 @@ class OpeningPeriodInput:
 class OpeningHoursInput:
     """Opening hours."""
 
-    osm: str = strawberry.field(default="", description="e.g. Mo-Fr 09:00-12:00; wins over periods.")
+    osm: str = strawberry.field(
+        default="", description="e.g. Mo-Fr 09:00-12:00; wins over periods; the other fields count besides."
+    )
     periods: list[OpeningPeriodInput] = strawberry.field(default_factory=list, description="Structured.")
     by_appointment: bool = strawberry.field(default=False, description="An appointment is needed.")
     closed_on_holidays: bool = strawberry.field(default=True, description="Closed on public holidays.")
+    timezone: str = strawberry.field(default="Europe/Berlin", description="IANA time zone of the times.")

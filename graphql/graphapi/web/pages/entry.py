@@ -146,51 +146,98 @@ def _contacts(entered: Entered, visit: Visit, before: list[dict[str, Any]]) -> l
 @page("/entry/places/{key:str}", roles=ORGANISATIONS)
 async def place_form(visit: Visit, key: str) -> Answer:
     """Show the form for a place: its address and when it is open."""
+    partner, place = await _place(visit, key)
+    return visit.page(
+        "partner/place.html",
+        partner=partner,
+        place=place,
+        week=_week(place),
+        removing=bool(visit.query.get("remove")),
+    )
+
+
+@action("/entry/places/{key:str}", roles=ORGANISATIONS)
+async def change_place(visit: Visit, key: str) -> Answer:
+    """Change a place."""
+    _, place = await _place(visit, key)
+    entered = Entered(visit)
+    given = {"id": key, **_address(entered), "hours": _hours(visit, entered, place["hours"])}
+    if entered.right and (await visit.change("change-location", given)).done:
+        return visit.go("/entry", said=visit.gettext("The place is changed."))
+    return await place_form(visit, key)
+
+
+@action("/entry/places/{key:str}/remove", roles=ORGANISATIONS)
+async def remove_place(visit: Visit, key: str) -> Answer:
+    """Remove a place; what was offered there is offered there no longer."""
+    if (await visit.change("remove-location", {"id": key})).done:
+        return visit.go("/entry", said=visit.gettext("The place is removed."))
+    return await place_form(visit, key)
+
+
+@page("/entry/new-place", roles=ORGANISATIONS)
+async def new_place_form(visit: Visit) -> Answer:
+    """Show the form for a place that is not there yet."""
+    return visit.page(
+        "partner/place.html", partner=await _own(visit), place=None, week=_week(None), removing=False
+    )
+
+
+@action("/entry/new-place", roles=ORGANISATIONS)
+async def add_place(visit: Visit) -> Answer:
+    """Add a place."""
+    entered = Entered(visit)
+    given = {"partnerId": own_id(visit), **_address(entered), "hours": _hours(visit, entered, None)}
+    if entered.right and (await visit.change("add-location", given)).done:
+        return visit.go(
+            "/entry", said=visit.gettext("The place is added. Say of each service if it is there.")
+        )
+    return await new_place_form(visit)
+
+
+async def _place(visit: Visit, key: str) -> tuple[Any, Any]:
+    """Return the own entry and the place of this id in it."""
     partner = await _own(visit)
     place = next((one for one in partner["locations"] if one["id"] == key), None)
     if place is None:
         raise Stopped(404, "NOT_FOUND")
-    return visit.page("partner/place.html", partner=partner, place=place, week=_week(place))
-
-
-def _week(place: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return when a place is open, by weekday, as it is entered: 09:00-12:00, 13:00-16:00."""
-    periods = (place["hours"] or {}).get("periods", [])
-    return [
-        (DAYS[day], ", ".join(f"{p['opens']}-{p['closes']}" for p in periods if p["weekday"] == day + 1))
-        for day in range(7)
-    ]
+    return partner, place
 
 
 DAYS: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 """The weekdays as OpenStreetMap writes them."""
 
 
-@action("/entry/places/{key:str}", roles=ORGANISATIONS)
-async def change_place(visit: Visit, key: str) -> Answer:
-    """Change a place."""
-    entered = Entered(visit)
-    osm = "; ".join(
-        f"{day} {','.join(part.strip() for part in said.replace(' ', '').split(','))}"
-        for day in DAYS
-        if (said := visit.form.get(f"hours.{day}"))
-    )
-    given: dict[str, Any] = {
-        "id": key,
+def _week(place: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return when a place is open, by weekday, as it is entered: 09:00-12:00, 13:00-16:00."""
+    periods = (place["hours"] or {}).get("periods", []) if place else []
+    return [
+        (day, ", ".join(f"{p['opens']}-{p['closes']}" for p in periods if p["weekday"] == number))
+        for number, day in enumerate(DAYS, start=1)
+    ]
+
+
+def _address(entered: Entered) -> dict[str, Any]:
+    return {
         "name": entered.text("name", required=True),
         "street": entered.text("street"),
         "postcode": entered.text("postcode"),
         "city": entered.text("city"),
     }
-    if visit.form.get("hours") != "kept":
-        given["hours"] = {
-            "osm": osm,
-            "byAppointment": entered.yes("byAppointment"),
-            "closedOnHolidays": entered.yes("closedOnHolidays"),
-        }
-    if entered.right and (await visit.change("change-location", given)).done:
-        return visit.go("/entry", said=visit.gettext("The place is changed."))
-    return await place_form(visit, key)
+
+
+def _hours(visit: Visit, entered: Entered, before: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the hours as entered, in the time zone that they were in; None when nothing is said."""
+    week = [(day, said) for day in DAYS if (said := visit.form.get(f"hours.{day}"))]
+    by_appointment = entered.yes("byAppointment")
+    if not week and not by_appointment:
+        return None
+    return {
+        "osm": "; ".join(f"{day} {','.join(said.replace(' ', '').split(','))}" for day, said in week),
+        "byAppointment": by_appointment,
+        "closedOnHolidays": entered.yes("closedOnHolidays"),
+        **({"timezone": before["timezone"]} if before else {}),
+    }
 
 
 @page("/entry/services/{key:str}", roles=ORGANISATIONS)
