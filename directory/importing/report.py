@@ -80,8 +80,8 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.NOTHING_USABLE: "No row of the package could be taken. The report says why for each.",
     Refusal.ROWS_INVALID: "Rows are wrong, so nothing was taken. The report says row, column and what to do.",
     Refusal.FORMULA: "A cell holds a formula. Paste it as its value, then try again.",
-    Refusal.MUNICIPALITY_NEEDED: "Say for which municipality: --municipality and its official key (ARS);"
-    " where there is none yet, import its network file first.",
+    Refusal.MUNICIPALITY_NEEDED: "There are several municipalities here. Say for which one: type the same"
+    " again with --municipality and one of the keys named.",
     Refusal.MUNICIPALITY_UNKNOWN: "No municipality has this official key (ARS). Import its network first.",
     Refusal.MUNICIPALITY_DIFFERS: "This source belongs to another municipality already. Leave"
     " --municipality away or name that one.",
@@ -284,6 +284,7 @@ class ImportReport(msgspec.Struct):
     """What an import did. ``clients`` is the network file's untouched part for ``referrals``.
 
     ``continued``: it went on where the same import had been ended before (killed, Ctrl-C).
+    ``municipality_key``: official key (ARS) of the municipality that the entries belong to.
     """
 
     run: UUID
@@ -291,6 +292,8 @@ class ImportReport(msgspec.Struct):
     format: str
     licence: str | None = None
     municipality: UUID | None = None
+    municipality_key: str | None = None
+    municipality_name: dict[str, str] = {}
     files: list[FileReport] = []
     ignored_files: list[str] = []
     partners: Outcome = msgspec.field(default_factory=Outcome)

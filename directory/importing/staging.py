@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 from msgspec import UNSET
@@ -36,6 +36,7 @@ from directory.importing.entries import (
     source_namespace,
 )
 from directory.importing.report import ImportRefused, ImportReport, Outcome, Refusal
+from directory.importing.services_advisor import ServicesAdvisorSource
 from directory.importing.tables import ImportOrigin, ImportStaging
 from directory.models import Base, Location, Municipality, Occupation, Partner, Service, Topic
 from directory.network import MunicipalityEntry
@@ -54,6 +55,18 @@ GONE: Final = "_GONE"
 
 PLACEHOLDER: Final = datetime(1, 1, 1, tzinfo=UTC)
 """Stands in prepared documents for the moment of the takeover."""
+
+NOWHERE: Final = "00"
+"""Stands where an official key would, for entries of no municipality here; no land has this number."""
+
+_NOWHERE_ID: Final = uuid5(NAMESPACE_URL, "spurwechsel:municipality:00")
+_NOWHERE_NAME: Final = {"de": "Ohne Kommune", "en": "Without a municipality"}
+
+_ABROAD: Final = frozenset({ServicesAdvisorSource.format})
+"""Formats of directories that lie abroad and so in none of the municipalities here."""
+
+_MOST_NAMED: Final = 20
+"""Municipalities that a refusal names at most."""
 
 _ORDER: Final = (PublicationState.DRAFT, PublicationState.PUBLISHED, PublicationState.HIDDEN)
 
@@ -266,6 +279,8 @@ class Stage:
             await self._prepare_occupations(session)
             await self._check_coordination(session)
         self.report.municipality = self.municipality.id
+        self.report.municipality_key = self.municipality.ars
+        self.report.municipality_name = dict(self.municipality.name)
 
     async def _check_coordination(self, session: AsyncSession) -> None:
         other = await session.scalar(
@@ -274,23 +289,55 @@ class Stage:
         if None not in (other, self.source.coordination) and other != self.source.coordination:
             raise ImportRefused(Refusal.COORDINATION_TAKEN, self.municipality.ars)
 
+    async def _chosen(self, session: AsyncSession) -> str:
+        """Return the key of the municipality that a source belongs to when nobody says which.
+
+        That is the one where its entries are already, else the only one here. Where there is none, or when
+        the source comes from abroad and there are several, its entries stand without one.
+        """
+        before = await session.scalars(
+            select(Municipality.ars)
+            .where(
+                Municipality.id.in_(
+                    select(Partner.municipality_id)
+                    .join(ImportOrigin, ImportOrigin.id == Partner.id)
+                    .where(ImportOrigin.kind == "PARTNER", ImportOrigin.source == self.source.name)
+                )
+            )
+            .limit(2)
+        )
+        if len(there := list(before)) == 1:
+            return there[0]
+        found = await session.execute(
+            select(Municipality.ars, Municipality.name)
+            .where(Municipality.ars != NOWHERE)
+            .order_by(Municipality.ars)
+            .limit(_MOST_NAMED)
+        )
+        known: list[tuple[str, Mapping[str, str]]] = [(ars, name) for ars, name in found]
+        if not known or (len(known) > 1 and self.source.format in _ABROAD):
+            return NOWHERE
+        if len(known) > 1:
+            named = (f"{ars} ({name.get('de') or next(iter(name.values()), '')})" for ars, name in known)
+            raise ImportRefused(Refusal.MUNICIPALITY_NEEDED, ", ".join(named))
+        return known[0][0]
+
     async def _find_municipality(self, session: AsyncSession, ars: str | None) -> None:
         said = self.source.municipality
         if said is None and ars is None:
-            # most installations have one municipality: then there is nothing to choose
-            known = list(await session.scalars(select(Municipality.ars).limit(2)))
-            if len(known) != 1:
-                raise ImportRefused(Refusal.MUNICIPALITY_NEEDED)
-            ars = known[0]
+            ars = await self._chosen(session)
         if said is not None and ars not in (None, said.ars):
             raise ImportRefused(Refusal.MUNICIPALITY_DIFFERS, said.ars)
         key = said.ars if said is not None else ars
         found = await session.scalar(select(Municipality).where(Municipality.ars == key))
         session.expunge_all()
         if said is None:
-            if found is None:
+            if found is None and key != NOWHERE:
                 raise ImportRefused(Refusal.MUNICIPALITY_UNKNOWN, key or "")
-            self.municipality = found
+            self.municipality = found or Municipality(
+                id=_NOWHERE_ID, ars=NOWHERE, name=dict(_NOWHERE_NAME), kind_labels={}
+            )
+            self.municipality_changed = found is None
             return
         id_ = entry_id(source_namespace(self.source.name), "municipality", said.key)
         id_ = found.id if found is not None else id_
@@ -426,13 +473,15 @@ class Stage:
         self, given: PartnerGiven, current: Partner | None, last: Origin | None, ours: Mapping[UUID, Origin]
     ) -> list[dict[str, Any]]:
         said = digest(given, self.source.licence)
-        if current is not None and current.municipality_id != self.municipality.id:
+        moves = current is not None and current.municipality_id != self.municipality.id
+        if current is not None and moves and current.municipality.ars != NOWHERE:
             raise ImportRefused(Refusal.MUNICIPALITY_DIFFERS, self.municipality.ars)
         if current is not None and current.ended_at:
             self.report.partners.ended += 1
             return [self._row("PARTNER", given.id, said, current.version)]
         state = next_state(_state_of(current, last), given.state, self.publish)
-        if current is not None and last is not None and last.digest == said and state is current.state:
+        same = current is not None and last is not None and last.digest == said and not moves
+        if current is not None and same and state is current.state:
             self.report.partners.unchanged += 1
             # its places are still there too
             return [
@@ -448,7 +497,7 @@ class Stage:
             setattr(partner, name, as_stored(value))
         self._date_texts(partner, texts)
         partner.state = state
-        partner.municipality = self.municipality
+        partner.municipality, partner.municipality_id = self.municipality, self.municipality.id
         if given.ours is not True:
             partner.provenance = self._provenance(given.foreign_id)
         places = [_location(given.id, value) for value in given.locations]

@@ -7,6 +7,7 @@ cannot be reached, 130 ended by Ctrl-C.
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,7 +30,7 @@ from directory.database import Database, Unavailable
 from directory.exporting import EXPORTS, ExportRefused, Format, export_directory
 from directory.exporting.run import OBJECTS
 from directory.importing import Reading
-from directory.importing.report import ImportRefused
+from directory.importing.report import ImportRefused, Refusal
 from directory.models import Municipality, Partner
 from directory.problems import Problem
 from directory.reaching import Guard
@@ -39,7 +40,7 @@ from graphapi.backing_up import BackupFailed
 from graphapi.connecting import Addresses, key_store, migrate_all, reached_database
 from graphapi.demo import DemoFailed
 from graphapi.embedded import EmbeddedError
-from graphapi.importing import import_network, tables_of
+from graphapi.importing import import_network, sentences_of, tables_of
 from graphapi.jobs import run_jobs
 from graphapi.logs import configure_logging
 from graphapi.mailing import Mail, mail_of
@@ -154,7 +155,11 @@ def import_(
         ),
     ],
     municipality: Annotated[
-        str | None, typer.Option(help="ARS key of the municipality the entries belong to.")
+        str | None,
+        typer.Option(
+            help="ARS key of the municipality the entries belong to; left out: where they are already,"
+            " else the only one there is."
+        ),
     ] = None,
     publish: Annotated[bool, typer.Option("--publish", help="Publish the entries at once.")] = False,
     withdraw_missing: Annotated[
@@ -198,6 +203,8 @@ def import_(
     else:
         for table in tables_of(report):
             Console().print(table)
+        for sentence in sentences_of(report, published=publish):
+            typer.echo(sentence)
 
 
 @cli.command(epilog="Example: `spurwechsel assets`")
@@ -443,11 +450,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"settings: {refused}", 2)
     except Unavailable:
         _fail("the database cannot be reached. Does it run, and is DATABASE_URL right?", 3)
+    except ImportRefused as refused:
+        sentence = str(refused)
+        if refused.reason is Refusal.MUNICIPALITY_NEEDED:
+            key = refused.where.split(" ", 1)[0]
+            given = sys.argv[1:] if arguments is None else arguments
+            sentence += f"\nFor example: {shlex.join(['spurwechsel', *given, '--municipality', key])}"
+        _fail(sentence, 1)
     except (
         AssetsNotInstalled,
         BackupFailed,
         ExportRefused,
-        ImportRefused,
         KeyStoreOutdated,
         MasterKeyWrong,
         RotationRefused,

@@ -12,6 +12,7 @@ from directory.actors import SYSTEM
 from directory.database import Database
 from directory.importing import Reading, import_source
 from directory.importing.report import ImportReport, Progress
+from directory.importing.staging import NOWHERE
 from directory.models import Partner
 from directory.problems import InvalidInput
 from referrals.clients import import_clients
@@ -63,6 +64,23 @@ async def import_network(
             raw=report.clients,
         )
     return report
+
+
+def sentences_of(report: ImportReport, *, published: bool) -> Iterator[str]:
+    """Say where the entries stand now, and what to type when that is not what was meant."""
+    name = report.municipality_name
+    said = name.get("en") or name.get("de") or next(iter(name.values()), "")
+    yield f"The entries stand under: {said} ({report.municipality_key})."
+    if report.municipality_key == NOWHERE:
+        yield (
+            "They belong to no municipality. To give them to one that is here, import the same again"
+            " with --municipality and its official key (ARS)."
+        )
+    if not published and (report.partners.new or report.services.new):
+        yield (
+            "What is new is a draft that nobody outside sees, unless the source says otherwise. To publish"
+            " it, import the same again with --publish."
+        )
 
 
 def tables_of(report: ImportReport) -> Iterator[Table]:

@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from directory import feed
 from directory.actors import SYSTEM
@@ -906,19 +906,51 @@ async def test_the_municipality_must_be_known_and_stay_the_same(
             await import_source(empty_database, path, municipality=ars)
         return refused.value.reason
 
-    assert await reason(dirty, None) is Refusal.MUNICIPALITY_NEEDED
     assert await reason(dirty, ARS) is Refusal.MUNICIPALITY_UNKNOWN
     assert await reason(write(tmp_path, network()), "12060") is Refusal.MUNICIPALITY_DIFFERS
     await import_source(empty_database, write(tmp_path, network()))
     report = await import_source(empty_database, dirty)
+    assert report.municipality_key == ARS
     async with empty_database.work(SYSTEM) as work:
         only = await work.session.scalar(select(Municipality.id).where(Municipality.ars == ARS))
         assert report.municipality == only, "the only one there is needs no naming"
         work.session.add(Municipality(ars="12060", name={"de": "Barnim"}, kind_labels={}))
-    assert await reason(dirty, None) is Refusal.MUNICIPALITY_NEEDED
+    with pytest.raises(ImportRefused) as refused:
+        sheet = tmp_path / "new.csv"
+        sheet.write_text("Partner;Angebot (de)\nVerein;Beratung\n")
+        await import_source(empty_database, sheet)
+    assert refused.value.reason is Refusal.MUNICIPALITY_NEEDED
+    assert refused.value.where == "120520000000 (Stadt), 12060 (Barnim)"
+    assert (await import_source(empty_database, dirty)).municipality_key == ARS, "it is there already"
     assert await reason(dirty, "12060") is Refusal.MUNICIPALITY_DIFFERS
     other = network(source="other", partners=[{**network()["partners"][0], "key": "coordination"}])
     assert await reason(write(tmp_path, other), None) is Refusal.COORDINATION_TAKEN
+
+
+async def test_where_no_municipality_is_a_source_stands_without_one_until_it_is_given_to_one(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    dirty = package(tmp_path / "dirty")
+    report = await import_source(empty_database, dirty, publish=True)
+    assert (report.municipality_key, report.municipality_name["de"]) == ("00", "Ohne Kommune")
+    before = await counts(empty_database)
+    assert (report.partners.new, report.services.new) == (before["partner"], before["service"])
+    await import_source(empty_database, write(tmp_path, network()), publish=True)
+    again = await import_source(empty_database, dirty, publish=True)
+    assert again.municipality_key == "00", "what nobody says again stays where it is"
+    assert (again.partners.changed, again.services.changed, again.services.dependent) == (0, 0, 0)
+
+    moved = await import_source(empty_database, dirty, municipality=ARS, publish=True)
+    assert (moved.partners.changed, moved.services.dependent) == (report.partners.new, report.services.new)
+    async with empty_database.view(SYSTEM) as session:
+        documents = await session.scalars(select(ServiceDocumentRow.public))
+        keys = {msgspec.json.decode(public)["municipality"]["ars"] for public in documents}
+        left = await session.scalar(
+            select(func.count()).select_from(Partner).where(Partner.municipality_id == report.municipality)
+        )
+    assert keys == {ARS}
+    assert left == 0
+    assert (await import_source(empty_database, dirty, publish=True)).municipality_key == ARS
 
 
 @pytest.mark.parametrize("name", ["nothing-here", "text.txt", "empty-folder", "broken.zip"])
