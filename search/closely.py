@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from search.expansion import Unit, weight_of_others
+from search.expansion import WITHIN_PHRASE, Unit, weight_of_others
 from search.text import QueryWord, stems_of
 
 MOST_READ: Final = 50
@@ -43,7 +43,7 @@ it; between half and twice as much the figures hardly differ.
 
 ALL_PARTS: Final = 0.8
 SOME_PARTS: Final = 0.7
-GUESSED: Final = 0.4
+GUESSED: Final = 0.9
 ONLY_NAMED: Final = 0.8
 MOST_NAMED: Final = 6.0
 """What other names count at most where no service has the word itself."""
@@ -113,8 +113,8 @@ def wishes(units: Sequence[Unit], services: int, having: Callable[[str], int]) -
     for unit in units:
         own = sum(word.weight * max(map(rare, (*word.stems, *word.parts))) for word in unit.words)
         named = max((_all_rare(rare, other) for other in unit.others), default=0.0)
-        if not unit.words:
-            own = unit.hint * min(named, MOST_NAMED)
+        if unit.hint:
+            own = max(own, unit.hint * min(named, MOST_NAMED))
         elif not own:
             own = ONLY_NAMED * min(named, MOST_NAMED)
         there = any(having(base) for word in unit.words for base in word.stems)
@@ -147,7 +147,9 @@ def _met(wish: Wish, where: Mapping[str, int]) -> _Met:
     found: _Met = []
     weights = sum(word.weight for word in wish.unit.words)
     if len(wish.unit.words) == 1:
-        found += _word_met(wish.unit.words[0], where)
+        # A word that names a thing only with function words around it is not yet that thing.
+        worth = WITHIN_PHRASE if wish.unit.hint else 1.0
+        found += [(worth * share, mask) for share, mask in _word_met(wish.unit.words[0], where)]
     elif wish.unit.words:
         # Words of one phrase: each share of them where they stand.
         places = [(word.weight / weights, _word_met(word, where)) for word in wish.unit.words]

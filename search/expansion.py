@@ -8,6 +8,7 @@ than the words themselves and are never needed.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -38,8 +39,20 @@ GUESSED_WEIGHT: Final = 0.003
 PHRASE_WEIGHT: Final = 0.5
 """What the names of a thing count whose words are in a search, but not side by side."""
 
+EVERYDAY_WEIGHT: Final = 0.8
+"""The same of words that people say for it ("Frau und Kinder nach Deutschland holen")."""
+
+IN_PHRASE: Final = 0.6
+"""What a word counts that is part of such a name."""
+
+IN_EVERYDAY: Final = 0.4
+"""The same of words that people say for something else than the words alone."""
+
 PART_NAME_WEIGHT: Final = 0.3
 """What the names count of what a part of an unknown compound is called ("Bildungsberatungsstellen")."""
+
+WITHIN_PHRASE: Final = 0.4
+"""What a word counts that names a thing only with function words around it."""
 
 MOST_OTHERS: Final = 12
 """How many other names of one thing are looked for."""
@@ -60,6 +73,10 @@ _SEARCHED: Final = ("de", "en")
 """In which languages the names are looked for: every service has German texts, many have English ones."""
 
 
+_NEGATIONS: Final = frozenset({"nicht", "kein", "keine", "keinen", "not", "no", "without", "ohne"})
+"""Function words without which the other words of a name say the opposite."""
+
+
 MANDATORY_WORDS: Final = 2
 """Searches of up to so many words or names ask for all of them."""
 
@@ -72,8 +89,8 @@ class Unit(NamedTuple):
 
     ``others``: what else it is called, each as stems that must all be there. ``guessed``: the word is only
     spelt nearly like a name, so that these count only where no service has the word itself. ``hint``: what
-    the others count in a unit without words of its own, which is never needed: several words of the search
-    name a thing together, or a part of one does.
+    the others count, if not what is usual: a unit without words of its own is never needed, and is there
+    where several words of the search name a thing together, or a part of one does.
     """
 
     words: tuple[QueryWord, ...]
@@ -94,11 +111,16 @@ def is_question(text: str) -> bool:
     )
 
 
+def share_of_each(name: Sequence[str]) -> float:
+    """Return what each word of another name counts: two common words are not twice a rare one."""
+    return len(name) ** -0.5
+
+
 def weight_of_others(unit: Unit, *, there: bool) -> float:
     """Return what other names count; ``there``: whether some service has a word of the unit itself."""
     if unit.guessed:
         return GUESSED_WEIGHT
-    if not unit.words:
+    if unit.hint:
         return unit.hint
     return OTHER_WEIGHT if there else ONLY_WEIGHT
 
@@ -143,13 +165,22 @@ def _rules_for(word: str) -> tuple[str, ...]:
     return ("",)
 
 
+class Scattered(NamedTuple):
+    """A name of several words, to be found wherever they stand: its stems, and what it names."""
+
+    stems: frozenset[str]
+    concept: int
+    everyday: bool
+    """Whether it is what people say ("Frau holen"), not what a thing is called."""
+
+
 class _Names:
     """All names of the vocabulary, by their words."""
 
     def __init__(self, known: tuple[Concept, ...]) -> None:
         self.exact: dict[tuple[str, ...], list[int]] = {}
         self.meaning: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-        self.scattered: dict[str, list[tuple[frozenset[str], int]]] = {}
+        self.scattered: dict[str, list[Scattered]] = {}
         self.others: list[list[tuple[str, ...]]] = []
         self.longest = 1
         self.single: dict[tuple[str, int], dict[str, list[int]]] = {}
@@ -157,16 +188,19 @@ class _Names:
             by_language: dict[str, list[tuple[str, ...]]] = {language: [] for language in _SEARCHED}
             for language, name in concept.names():
                 rules = _RULES.get(language.split("-")[0], "")
+                everyday = name in concept.everyday.get(language, ())
                 for words in _spellings(name):
-                    key = self._add(words, rules, number)
-                    if language.split("-")[0] in _SEARCHED:
+                    key = self._add(words, rules, number, everyday=everyday)
+                    # What people say in several words, services do not write.
+                    said = everyday and len(words) > 1
+                    if language.split("-")[0] in _SEARCHED and _says_it_alone(words, key) and not said:
                         by_language[language.split("-")[0]].append(key)
             german, english = (list(dict.fromkeys(by_language[language])) for language in _SEARCHED)
             room = max(MOST_GERMAN, MOST_OTHERS - len(english))
             self.others.append([*german[:room], *english, *german[room:]])
 
-    def _add(self, words: tuple[str, ...], rules: str, number: int) -> tuple[str, ...]:
-        """Keep a name; return the stems of its words that say something."""
+    def _add(self, words: tuple[str, ...], rules: str, number: int, *, everyday: bool) -> tuple[str, ...]:
+        """Keep a name of a concept; return the stems of its words that say something."""
         key = tuple(_key_word(word, rules) for word in words)
         self.longest = max(self.longest, len(key))
         for names in (self.exact.setdefault(words, []), self.meaning.setdefault((rules, key), [])):
@@ -178,7 +212,7 @@ class _Names:
         saying = tuple(dict.fromkeys(k for k, w in zip(key, words, strict=True) if not is_stop_word(w)))
         if len(saying) > 1 and rules in {"de", "en"}:
             longest = max(saying, key=len)
-            self.scattered.setdefault(longest, []).append((frozenset(saying), number))
+            self.scattered.setdefault(longest, []).append(Scattered(frozenset(saying), number, everyday))
         return saying or key
 
     def of(self, words: list[str]) -> list[int]:
@@ -190,15 +224,11 @@ class _Names:
                 found.update(dict.fromkeys(self.meaning.get(key, ())))
         return list(found) if len(found) <= MOST_CONCEPTS else []
 
-    def among(self, stems: set[str]) -> list[int]:
-        """Return the concepts with a name of several words that are all there; the longest names first."""
-        found = [
-            (-len(name), number)
-            for stem_ in sorted(stems)
-            for name, number in self.scattered.get(stem_, ())
-            if name <= stems
-        ]
-        return list(dict.fromkeys(number for _, number in sorted(found)))
+    def among(self, stems: set[str]) -> list[Scattered]:
+        """Return names of several words that are all there, one of each concept; everyday ones first."""
+        found = [one for base in sorted(stems) for one in self.scattered.get(base, ()) if one.stems <= stems]
+        found.sort(key=lambda one: (not one.everyday, -len(one.stems), one.concept))
+        return list({one.concept: one for one in reversed(found)}.values())[::-1]
 
     def in_compound(self, word: str) -> list[list[int]]:
         """Return what the longest parts are called of a compound that is no name itself."""
@@ -227,6 +257,11 @@ class _Names:
                 if typos == best:
                     found.update(dict.fromkeys(numbers))
         return list(found) if len(found) <= MOST_CONCEPTS else []
+
+
+def _says_it_alone(words: tuple[str, ...], saying: tuple[str, ...]) -> bool:
+    """Whether a name can be looked for without its function words: "darf ich arbeiten" is not any work."""
+    return _NEGATIONS.isdisjoint(words) and (len(words) == 1 or len(saying) > 1)
 
 
 def _piece(word: str, parts: tuple[str, ...], first: int, last: int) -> str:
@@ -279,30 +314,58 @@ def units(text: str) -> tuple[Unit, ...]:
                 break
         guessed = not meant and asked[at] in left
         if guessed:
+            meant = names.nearly(asked[at])
             hints += [
                 Unit((), _others(names, inside, []), hint=PART_NAME_WEIGHT)
-                for inside in names.in_compound(asked[at])
+                for inside in (names.in_compound(asked[at]) if not meant else ())
             ]
-            meant = names.nearly(asked[at])
         else:
             named.update(meant)
         words = tuple(left.pop(word) for word in dict.fromkeys(asked[at:end]) if word in left)
         if words:
             own = [{word.word, *word.stems} for word in words]
-            made.append(Unit(words, _others(names, meant, own), guessed))
+            saying = end - at > len(words) == 1
+            if saying:
+                # "Darf ich arbeiten" is a name by the words around the one that other texts have too.
+                words = tuple(word._replace(weight=word.weight * WITHIN_PHRASE) for word in words)
+            others = _others(names, meant, own)
+            made.append(Unit(words, others, guessed, ONLY_WEIGHT if saying and others else 0.0))
         at = end
-    together = [number for number in names.among(stems) if number not in named][:MOST_PHRASES]
-    hints += [Unit((), _others(names, [number], []), hint=PHRASE_WEIGHT) for number in together]
-    return (*made, *hints) if made else ()
+    together = [one for one in names.among(stems) if one.concept not in named]
+    together = [one for one in together if _others(names, [one.concept], [], stems)][:MOST_PHRASES]
+    hints += [
+        Unit(
+            (),
+            _others(names, [one.concept], [], stems),
+            hint=EVERYDAY_WEIGHT if one.everyday else PHRASE_WEIGHT,
+        )
+        for one in together
+    ]
+    if together:
+        made = [unit._replace(words=tuple(_covered(word, together) for word in unit.words)) for unit in made]
+    return (*made, *(hint for hint in hints if hint.others)) if made else ()
 
 
-def _others(names: _Names, meant: list[int], own: list[set[str]]) -> tuple[tuple[str, ...], ...]:
-    """Return what else things are called: the preferred names of each before the further ones."""
+def _covered(word: QueryWord, names: Sequence[Scattered]) -> QueryWord:
+    """Return a word with what it counts beside names that it is a part of."""
+    for name in names:
+        if not name.stems.isdisjoint(word.stems):
+            return word._replace(weight=word.weight * (IN_EVERYDAY if name.everyday else IN_PHRASE))
+    return word
+
+
+def _others(
+    names: _Names, meant: list[int], own: list[set[str]], asked: Set[str] = frozenset()
+) -> tuple[tuple[str, ...], ...]:
+    """Return what else things are called: the preferred names of each before the further ones.
+
+    Names of stems that are all ``asked`` for anyway are left out.
+    """
     others: dict[tuple[str, ...], None] = {}
     lists = [names.others[number] for number in meant]
     for place in range(max(map(len, lists), default=0)):
         for one in lists:
-            if place < len(one) and not _same(one[place], own):
+            if place < len(one) and not _same(one[place], own) and not asked >= set(one[place]):
                 others[one[place]] = None
     return tuple(others)[:MOST_OTHERS]
 

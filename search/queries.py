@@ -18,7 +18,7 @@ from directory.eligibility import LEVELS, Profile, judge_rules, territory
 from directory.vocabulary import Answer, CapacityState, Gender
 from search.days import LAST_DAY, day_number
 from search.engine import Filters, Near
-from search.expansion import PHRASE_WEIGHT, Unit, weight_of_others
+from search.expansion import PHRASE_WEIGHT, Unit, share_of_each, weight_of_others
 from search.fields import SCHEMA, SECTIONS, prefixes, rules_decoder
 from search.matching import Situation
 from search.meaning import LEAST_LIKENESS, Neighbour
@@ -311,7 +311,7 @@ def compile_words(
             if others:
                 made_of = Query.disjunction_max_query([_named(other, unit.hint) for other in others])
                 relaxed.append(made_of)
-                phrases += [made_of] if unit.hint == PHRASE_WEIGHT else []
+                phrases += [made_of] if unit.hint >= PHRASE_WEIGHT else []
                 wanted.stems.update(base for other in others for base in other)
             continue
         named_so = bool(others) and not unit.guessed
@@ -346,7 +346,7 @@ def compile_words(
 
 def _named(name: Sequence[str], weight: float) -> Query:
     """Return the query for documents that have all stems of a name."""
-    return Query.boost_query(every([either(_part(base)) for base in name]), weight)
+    return Query.boost_query(every([either(_part(base)) for base in name]), weight * share_of_each(name))
 
 
 def _any_section(known: Known, form: str, word: str) -> bool:

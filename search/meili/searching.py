@@ -32,7 +32,7 @@ from search.engine import (
     cursor_at,
     mark,
 )
-from search.expansion import PHRASE_WEIGHT, Unit, is_question, units, weight_of_others
+from search.expansion import PHRASE_WEIGHT, Unit, is_question, share_of_each, units, weight_of_others
 from search.fields import SECTIONS
 from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
 from search.meaning import LEAST_LIKENESS, NEAREST, POINTS, Model
@@ -198,7 +198,7 @@ class MeantUnit(NamedTuple):
         for word in self.words:
             yield from word.signs()
         if self.others:
-            best = max(sum(self.idf[base] for base in other) for other in self.others)
+            best = max(share_of_each(other) * sum(self.idf[base] for base in other) for other in self.others)
             yield self.weight * best, either(self._named("stems")), either(self._named("title_stems"))
 
     def score(self, hit: Mapping[str, Any]) -> float:
@@ -207,7 +207,7 @@ class MeantUnit(NamedTuple):
         for other in self.others:
             values = [self.idf[base] * _value(hit, weights_field(base), base) for base in other]
             if all(values):
-                best = max(best, self.weight * PARTS_SHARE * sum(values))
+                best = max(best, self.weight * PARTS_SHARE * share_of_each(other) * sum(values))
         return best
 
 
@@ -440,7 +440,7 @@ class Search:
             {base: _idf(state, there["stems", base]) for other in others for base in other},
             weight_of_others(unit, there=any(word.services for word in words)),
             max(counts),
-            unit.hint == PHRASE_WEIGHT,
+            not unit.words and unit.hint >= PHRASE_WEIGHT,
         )
 
     def _meant(self, word: QueryWord, state: State, there: Mapping[Form, int], *, named: bool) -> Meant:

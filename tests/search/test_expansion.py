@@ -30,6 +30,14 @@ def others(text: str) -> set[tuple[str, ...]]:
         ("переводчик", ("dolmetsch",)),
         ("interprète", ("dolmetsch",)),
         ("Rechtsanwald", ("anwalt",)),
+        ("60a", ("duldung",)),
+        ("§ 60a", ("duldung",)),
+        ("Start-up", ("existenzgrund",)),  # with a hyphen it is a phrase, and one word too
+        ("Startup", ("existenzgrund",)),
+        ("Frau und Kinder nach Deutschland holen", ("familiennachzug",)),  # words that are not side by side
+        ("darf ich arbeiten", ("arbeitserlaubnis",)),
+        ("mein Mann schlägt mich", ("gewalt", "famili")),
+        ("Rechtsberatungsstellen", ("rechtsberat",)),  # a part of a compound that is no name itself
     ],
 )
 def test_names_of_other_languages_mean_the_german_one(text: str, name: tuple[str, ...]) -> None:
@@ -41,6 +49,25 @@ def test_a_guess_is_marked() -> None:
     """A name that is there is no guess; one with a typo is."""
     assert [unit.guessed for unit in units("Rechtsanwalt")] == [False]
     assert [unit.guessed for unit in units("Rechtsanwald")] == [True]
+
+
+def test_names_that_say_the_opposite_without_their_function_words_are_not_looked_for() -> None:
+    """Who asks for wages that were not paid is not sent to all who write of paid wages."""
+    assert ("lohn", "gezahlt") not in others("unpaid wages")
+    assert ("arbeit",) not in others("darf ich arbeiten")
+
+
+def test_german_names_come_first_and_leave_room_for_english_ones() -> None:
+    """Every service has German texts; some have English ones only."""
+    (unit,) = units("Existenzgründung")
+    assert unit.others[0] == ("grundung",)
+    assert ("found", "compani") in unit.others
+
+
+def test_words_beside_a_name_count_less() -> None:
+    """Of "Kinder bald holen" no word means what it does alone; "darf ich" makes a name of "arbeiten"."""
+    assert [word.weight for word in units("Kinder bald holen")[0].words] == [pytest.approx(0.4)]
+    assert units("darf ich arbeiten")[0].words[0].weight < 1.0 == units("arbeiten")[0].words[0].weight
 
 
 @given(st.text(max_size=120))
