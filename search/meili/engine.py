@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -50,6 +51,10 @@ Half of what Meilisearch takes in one request if nobody allows it more.
 
 MOST_WAITING: Final = 1
 """How many tasks of a rebuild the server may have before it, while the next is made."""
+
+HAND_OVERS: Final = 4
+PAUSE_SECONDS: Final = 1.0
+"""How often a rebuild hands the same over when the server does not take it, and how long it rests between."""
 
 REBUILD_SECONDS: Final = 3_600.0
 """How long the server may take for a task of a rebuild; nobody waits for it."""
@@ -414,11 +419,20 @@ class MeiliRebuild:
         encoded, self._gathered, self._bytes = self._gathered, {}, 0
         if not encoded:
             return
-        try:
-            self._waiting.append((self._writer.put_later(encoded), encoded))
-        except TaskFailed:
-            self._settle(0)
-            self._again(encoded)
+        for attempt in range(1, HAND_OVERS + 1):
+            try:
+                self._waiting.append((self._writer.put_later(encoded), encoded))
+            except TaskFailed:
+                self._settle(0)
+                self._again(encoded)
+            except SearchUnavailable as error:
+                # Twice is as good as once, as nothing newer was handed over: better than to begin anew.
+                if attempt == HAND_OVERS:
+                    raise
+                log.warning("search.hand_over_again", trouble=str(error))
+                time.sleep(attempt * PAUSE_SECONDS)
+                continue
+            return
 
     def _again(self, encoded: Encoded) -> None:
         made = {id_: [msgspec.json.decode(one) for one in several] for id_, several in encoded.items()}

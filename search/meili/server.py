@@ -31,6 +31,9 @@ ANSWER_SECONDS: Final = 3.0
 HAND_OVER_SECONDS: Final = 60.0
 """How long the server may take to receive a batch."""
 
+STALLED_SECONDS: Final = 20.0
+"""How long a busy server may take nothing of a batch while it is sent; connecting may then last as long."""
+
 TASK_SECONDS: Final = 300.0
 """How long the server may take to index a batch."""
 
@@ -54,10 +57,10 @@ class TaskFailed(SearchUnavailable):
 class _Connections(HttpRequests):
     """The client's requests over kept connections, with headers of its own for each, so threads share it."""
 
-    def __init__(self, config: Config, session: requests.Session, seconds: float) -> None:
+    def __init__(self, config: Config, session: requests.Session, connect: float, seconds: float) -> None:
         super().__init__(config)
         self._session = session
-        self._seconds = (CONNECT_SECONDS, seconds)
+        self._seconds = (connect, seconds)  # the first is also the limit of each step of sending
 
     def send_request(self, http_method: Any, path: str, body: Any = None, *rest: Any, **more: Any) -> Any:
         own = HttpRequests(self.config)
@@ -85,8 +88,8 @@ class Server:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=POOL))
         self._client = meilisearch.Client(self.url, key)
-        self._asking = _Connections(self._client.config, self._session, ANSWER_SECONDS)
-        self._handing = _Connections(self._client.config, self._session, HAND_OVER_SECONDS)
+        self._asking = _Connections(self._client.config, self._session, CONNECT_SECONDS, ANSWER_SECONDS)
+        self._handing = _Connections(self._client.config, self._session, STALLED_SECONDS, HAND_OVER_SECONDS)
         self._client.http = self._asking
         self._resting_until = 0.0
         self._lock = threading.Lock()

@@ -297,6 +297,37 @@ def test_what_the_server_refuses_stops_no_rebuild(
     )
 
 
+@pytest.mark.parametrize("lost", [1, meili_engine.HAND_OVERS])
+def test_a_rebuild_hands_over_again_what_was_not_taken(
+    remote: MeiliEngine, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    """A busy server that takes nothing, or whose answer is lost; not for ever."""
+    fill(remote, [service("Alt")])
+    monkeypatch.setattr(meili_engine, "PAUSE_SECONDS", 0.0)
+    hand_over, times = remote.server.put_later, 0
+
+    def losing(index: str, documents: bytes) -> int:
+        nonlocal times
+        times += 1
+        task = hand_over(index, documents)
+        if times <= lost:
+            raise SearchUnavailable("lost")
+        return task
+
+    monkeypatch.setattr(remote.server, "put_later", losing)
+    rebuild = remote.rebuild(VOCABULARY)
+    rebuild.apply(Batch(documents=[service("Kurs"), service("Kurs")], removed=[], position=position(7)))
+    if lost < meili_engine.HAND_OVERS:
+        rebuild.finish()
+        assert (find(remote, "Kurs").total, find(remote, "Alt").total) == (2, 0)
+    else:
+        with pytest.raises(SearchUnavailable):
+            rebuild.finish()
+        rebuild.abandon()
+        assert (find(remote, "Kurs").total, find(remote, "Alt").total) == (0, 1)
+    assert times == min(lost + 1, meili_engine.HAND_OVERS)
+
+
 def test_a_failed_rebuild_leaves_the_old_index(remote: MeiliEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings that the server refuses reach no index that serves."""
     fill(remote, [service("Alt")])
