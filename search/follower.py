@@ -42,6 +42,9 @@ LOOK_SECONDS: Final = 0.5
 GATHER_SECONDS: Final = 0.05
 """How long to wait after being woken, so that changes close together share a commit."""
 
+COUNT_SECONDS: Final = 5.0
+"""How often it is counted how far behind an index is while a round lasts: a rebuild, a hanging server."""
+
 LONGEST_PAUSE_SECONDS: Final = 5.0
 """The longest pause between attempts while the database or the index is out of reach."""
 
@@ -156,7 +159,7 @@ class Follower:
         return self._engine.name
 
     def lag(self) -> Lag:
-        """Return how far the index was behind when last looked at."""
+        """Return how far the index was behind when last looked at; while a round lasts, a few seconds ago."""
         return self._lag
 
     async def run(self) -> None:
@@ -165,6 +168,7 @@ class Follower:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen())
                 tasks.create_task(self._keep_up())
+                tasks.create_task(self._keep_counting())
                 if self._lock is not None:
                     tasks.create_task(self._lock.run())
         finally:
@@ -268,6 +272,7 @@ class Follower:
             batch = await self._batch(changes, position)
             refused = await asyncio.to_thread(self._engine.apply, batch, vocabulary)
             position = _beyond(batch, refused)
+            self._reached = position.sequence
             applied += len(changes)
         return applied
 
@@ -330,6 +335,21 @@ class Follower:
             set_aside=tuple(sorted(position.set_aside)) if position is not None else (),
             seen_at=time.monotonic(),
         )
+
+    async def _keep_counting(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_SECONDS)
+            last = self._lag
+            if not self._round.locked():
+                continue
+            try:
+                behind, seconds = await self._behind()
+            except Exception as error:
+                # The round itself meets it too, and says so.
+                log.warning("search.count_waits", trouble=type(error).__name__)
+                continue
+            if self._lag is last:  # else the round has ended and knows better
+                self._lag = msgspec.structs.replace(last, behind=behind, seconds=seconds)
 
     async def _note(self, error: Exception) -> None:
         """Note what is wrong, and how far behind the index is meanwhile, as far as that can be known."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -19,6 +20,7 @@ from directory.database import Database
 from directory.models import ServiceDocumentRow
 from directory.vocabulary import PublicationState
 from graphapi.embedded import OWNER, READER, Access
+from search import follower as follower_module
 from search.engine import Batch, Vocabulary
 from search.follower import Follower
 from search.local import LocalEngine
@@ -316,6 +318,36 @@ async def test_rebuild_tells_how_far_it_is(
 
     assert told[-1][0] == told[-1][1] == 511
     assert find(local, "Kurs").total == 510
+
+
+async def test_it_tells_how_far_behind_it_is_while_a_batch_lasts(
+    empty_database: Database,
+    listen_url: str,
+    directory: Directory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that hangs takes a minute to be given up: its index is not up to date meanwhile."""
+    monkeypatch.setattr(follower_module, "COUNT_SECONDS", 0.05)
+    goes_on = threading.Event()
+
+    class Hanging(LocalEngine):
+        def apply(self, batch: Batch, vocabulary: Vocabulary) -> Mapping[UUID, str]:
+            goes_on.wait(20)
+            return super().apply(batch, vocabulary)
+
+    engine = Hanging(tmp_path / "index")
+    follower = Follower(engine, empty_database, listen_url)
+    await directory.add("Alt")
+    async with running(follower):
+        await until(lambda: total(engine, "Alt") == 1 and follower.lag().behind == 0)
+        try:
+            await directory.add("Neu", "Neu")
+            await until(lambda: follower.lag().behind == 2 and follower.lag().seconds > 0)
+        finally:
+            goes_on.set()
+        await until(lambda: follower.lag().behind == 0)
+    assert find(engine, "Neu").total == 2
 
 
 async def test_the_next_process_takes_over(
