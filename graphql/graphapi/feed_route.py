@@ -24,7 +24,9 @@ HEADERS = {"access-control-allow-origin": "*", "cache-control": "public, no-cach
 
 MOST_VALUES: Final = 50
 """How many values of one filter are taken at most."""
-
+PARAMETERS: Final = frozenset(
+    {"cursor", "modified_after", "limit", "municipality", "partner", "partner_kind", "kind", "topic"}
+)
 
 Several: TypeAlias = Annotated[list[str] | None, QueryParameter(max_items=MOST_VALUES)]
 
@@ -102,6 +104,9 @@ def feed_of(services: Services) -> HTTPRouteHandler:
         may come several times, and any of its values will do. What has left the part comes as a tombstone.
         410: the cursor is of another feed or part; begin anew without one. An unchanged page is a 304.
         """
+        for name in request.query_params:
+            if name not in PARAMETERS:  # a part that is misspelt would be the whole directory
+                return _refused(400, "unknown-field", f"There is no parameter {name[:40]!r}.")
         try:
             part = FeedFilter(
                 municipalities=await _towns(services.database, municipality),

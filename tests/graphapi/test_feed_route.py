@@ -256,6 +256,8 @@ async def test_a_cursor_of_another_part_begins_anew(http: httpx.AsyncClient, tow
         ({"kind": "KURS"}, 400, "unknown-value"),
         ({"partner_kind": "CHAMBER,BUSINESS"}, 400, "unknown-value"),
         ({"topic": "x" * 61}, 400, "unknown-value"),
+        ({"muncipality": "120520000000"}, 400, "unknown-field"),
+        ({"after": "x"}, 400, "unknown-field"),
     ],
 )
 async def test_what_cannot_be_read_says_so(
