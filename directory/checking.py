@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from directory.contacts import contact_point
 from directory.contacts import url as web_address
+from directory.eligibility import is_municipality_key
 from directory.freshness import CAPACITY_EXPIRES_AFTER
 from directory.organisations import names_a_person
 from directory.problems import InvalidInput
@@ -160,10 +161,16 @@ def texts(given: Mapping[str, str], field: str) -> dict[str, str]:
 
 
 def territory(given: str, field: str) -> str:
-    """Return an official regional key (ARS) or a prefix of one: 2 to 12 digits; reason "territory"."""
+    """Return an official regional key (ARS) or a prefix of one: 2 to 12 digits.
+
+    Reasons "territory", and "municipality-key" for the eight digits of a municipality (AGS): a regional key
+    has four more between district and municipality, so they would match nobody (Destatis).
+    """
     text = given.replace(" ", "")
     if not (text.isascii() and _TERRITORY.fullmatch(text)):
         raise InvalidInput(field, "territory")
+    if is_municipality_key(text):
+        raise InvalidInput(field, "municipality-key")
     return text
 
 

@@ -86,6 +86,20 @@ def territory(key: str) -> str:
     return key
 
 
+def is_municipality_key(key: str) -> bool:
+    """Whether a key is a municipality's in its short form (AGS): of eight digits, and no district's.
+
+    Regional keys (ARS) end after 2, 3, 5, 9 or 12 digits. What the short form leaves out is the association
+    of municipalities (Amt), which cannot be told from it; a district-free city's ends in zeros.
+
+    >>> is_municipality_key("12071304"), is_municipality_key("12052000"), is_municipality_key("12071")
+    (True, False, False)
+    """
+    return len(key) == _AGS and territory(key) == key
+
+
+_AGS: Final = 8
+
 _ELSEWHERE: Final = "~"
 """Ends the representative of a place that no rule names: no key has such a sign."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
@@ -27,7 +28,7 @@ from directory.values import (
     RequiredDocument,
     Titles,
 )
-from directory.vocabulary import CourseAccess, InterpretingMode
+from directory.vocabulary import CourseAccess, CourseFormat, InterpretingMode, label
 
 LARGEST_CELL: Final = 32_767
 """Characters that a cell holds at most; one that would need more is left out, which says nothing."""
@@ -39,6 +40,60 @@ class Wrong(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+LANGUAGES: Final = {
+    "deutsch": "de", "englisch": "en", "arabisch": "ar", "persisch": "fa", "farsi": "fa", "dari": "prs",
+    "ukrainisch": "uk", "russisch": "ru", "französisch": "fr", "tigrinya": "ti", "kurdisch": "ku",
+    "kurmandschi": "kmr", "sorani": "ckb", "somali": "so", "niedersorbisch": "dsb", "sorbisch": "dsb",
+    "obersorbisch": "hsb", "polnisch": "pl", "türkisch": "tr", "spanisch": "es", "paschtu": "ps",
+    "vietnamesisch": "vi", "rumänisch": "ro", "chinesisch": "zh", "bulgarisch": "bg", "italienisch": "it",
+    "portugiesisch": "pt", "serbisch": "sr", "kroatisch": "hr", "bosnisch": "bs", "albanisch": "sq",
+    "mazedonisch": "mk", "georgisch": "ka", "armenisch": "hy", "aserbaidschanisch": "az", "urdu": "ur",
+    "hindi": "hi", "bengalisch": "bn", "amharisch": "am", "oromo": "om", "hausa": "ha", "suaheli": "sw",
+    "tschetschenisch": "ce", "griechisch": "el", "ungarisch": "hu", "tschechisch": "cs", "slowakisch": "sk",
+    "romani": "rom", "hebräisch": "he", "panjabi": "pa", "tamil": "ta", "nepali": "ne", "wolof": "wo",
+    "kirgisisch": "ky", "kasachisch": "kk", "usbekisch": "uz", "tadschikisch": "tg", "turkmenisch": "tk",
+    "deutsche gebärdensprache": "gsg",
+}  # fmt: skip
+"""German names of languages, small; where a tag has several, the first is written."""
+
+_NAMES: Final = {tag: name for name, tag in reversed(LANGUAGES.items())}
+
+_SAID: Final[Mapping[tuple[type[StrEnum], str], str]] = {
+    (CourseFormat, "ON_SITE"): "Präsenz",
+    (CourseFormat, "ONLINE"): "online",
+    (CourseFormat, "HYBRID"): "Präsenz und online",
+    (CourseAccess, "DIRECT"): "direkt",
+    (CourseAccess, "BAMF_ADMISSION"): "Zulassung des BAMF",
+    (CourseAccess, "JOBCENTER_OR_AGENCY"): "Jobcenter oder Agentur für Arbeit",
+    (CourseAccess, "VOUCHER"): "Gutschein",
+    (InterpretingMode, "PHONE"): "Telefon",
+    (InterpretingMode, "VIDEO"): "Video",
+    (InterpretingMode, "ON_SITE"): "vor Ort",
+}
+"""Words of the vocabulary that a sheet says shorter than elsewhere, or that have no label."""
+
+
+def german_word(word: StrEnum) -> str:
+    """Return a word of the vocabulary in German, as sheets write it and read it again.
+
+    >>> german_word(CourseAccess.VOUCHER), german_word(CourseFormat.ON_SITE)
+    ('Gutschein', 'Präsenz')
+    """
+    return _SAID.get((type(word), word.value)) or label(word, "de") or word.value
+
+
+def language_name(tag: str) -> str:
+    """Return a language's German name where it has one here, else its tag.
+
+    >>> language_name("fa"), language_name("gsg"), language_name("ku-Arab")
+    ('Persisch', 'Deutsche Gebärdensprache', 'ku-Arab')
+    """
+    name = _NAMES.get(tag)
+    if name is None:
+        return tag
+    return "Deutsche Gebärdensprache" if tag == "gsg" else name.capitalize()
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -217,16 +272,21 @@ def _flag(cell: str) -> bool:
 
 def _words(words: type[Any]) -> Callable[[str], tuple[Any, ...]]:
     def reader(cell: str) -> tuple[Any, ...]:
+        known = {
+            spelling.casefold(): word
+            for word in words
+            for spelling in (german_word(word), word.value.replace("_", " "), word.value)
+        }
         try:
-            given = (word.strip().upper().replace(" ", "_") for word in re.split(r"[,;\n]", cell))
-            return tuple(dict.fromkeys(words(word) for word in given if word))
-        except ValueError:
+            given = (" ".join(word.casefold().split()) for word in re.split(r"[,;\n]", cell))
+            return tuple(dict.fromkeys(known[word] for word in given if word))
+        except KeyError:
             raise Wrong("WORD_UNKNOWN") from None
 
     return reader
 
 
-_LANGUAGE: Final = re.compile(r"([A-Za-z-]{2,20})\s*(?:\((.*)\))?")
+_LANGUAGE: Final = re.compile(r"([A-Za-zäöüÄÖÜ -]{2,40}?)\s*(?:\((.*)\))?")
 
 
 def _interpreted(cell: str) -> tuple[InterpretedLanguage, ...]:
@@ -234,7 +294,8 @@ def _interpreted(cell: str) -> tuple[InterpretedLanguage, ...]:
     for line in _lines(cell.replace(",", "\n")) if "(" not in cell else _lines(cell):
         one = _LANGUAGE.fullmatch(line)
         try:
-            tag = check.language(one[1], "cell") if one else ""
+            named = LANGUAGES.get(one[1].casefold(), one[1]) if one else ""
+            tag = check.language(named, "cell") if one else ""
         except InvalidInput:
             tag = ""
         if not one or not tag:
@@ -313,7 +374,11 @@ def _cell(value: Any) -> str:
         if isinstance(value[0], Mapping):
             return _several(value)
         if isinstance(value[0], InterpretedLanguage):
-            return "\n".join(one.language + (f" ({one.variety})" if one.variety else "") for one in value)
+            return "\n".join(
+                language_name(one.language) + (f" ({one.variety})" if one.variety else "") for one in value
+            )
+        if isinstance(value[0], StrEnum):
+            return ", ".join(map(german_word, value))
         return "\n".join(map(str, value)) if "/" in str(value[0]) else ", ".join(map(str, value))
     return str(value)
 

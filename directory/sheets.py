@@ -21,11 +21,12 @@ from directory import contacts, sheet_facts
 from directory.checking import long_text, short_text
 from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
+from directory.eligibility import is_municipality_key
 from directory.hours import format_hours, parse_hours
 from directory.importing import repairs
 from directory.importing.entries import entry_id
 from directory.problems import InvalidInput
-from directory.sheet_facts import Wrong
+from directory.sheet_facts import Wrong, german_word
 from directory.values import (
     Capacity,
     ContactPoint,
@@ -206,7 +207,20 @@ def _lines(values: list[str]) -> str:
 
 
 def _languages(offered: tuple[LanguageOffered, ...]) -> str:
-    return ", ".join(one.language + (" (dolmetscht)" if one.interpreted else "") for one in offered)
+    return ", ".join(
+        sheet_facts.language_name(one.language) + (" (dolmetscht)" if one.interpreted else "")
+        for one in offered
+    )
+
+
+def _topic(code: str, labels: Mapping[str, str]) -> str:
+    """Return a topic as people call it, or its code where a cell would take the name for several.
+
+    >>> _topic("job", {"de": "Arbeit"}), _topic("id", {"de": "Pass, Ausweis"}), _topic("x", {"en": "X"})
+    ('Arbeit', 'id', 'x')
+    """
+    label = " ".join(labels.get("de", "").split())
+    return label if label and not re.search(r"[,;]", label) else code
 
 
 def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[str, str]:
@@ -214,7 +228,7 @@ def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[st
     row: dict[str, str] = {
         "partner_id": str(partner.id),
         "partner": partner.name,
-        "partner_kind": partner.kind.value,
+        "partner_kind": german_word(partner.kind),
         "partner_description": partner.description.get("de") or next(iter(partner.description.values()), ""),
         "partner_website": partner.website or "",
         "partner_phone": _points(partner.contact_points, ContactKind.PHONE),
@@ -250,15 +264,15 @@ def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[st
     capacity, course = service.capacity, service.course or CourseFacts()
     run = course.runs[0] if course.runs else CourseRun()
     row |= {
-        "kind": service.kind.value if service.kind is not None else "",
-        "topics": ", ".join(topic.code for topic in service.topics),
+        "kind": german_word(service.kind) if service.kind is not None else "",
+        "topics": ", ".join(_topic(topic.code, topic.labels) for topic in service.topics),
         "languages": _languages(service.languages),
         "website": service.website or "",
         "phone": _points(service.contact_points, ContactKind.PHONE),
         "email": _points(service.contact_points, ContactKind.EMAIL),
         "area": ", ".join(service.area),
         "responsibility": "nach Wohnort" if service.responsibility is Responsibility.BY_RESIDENCE else "frei",
-        "capacity": "" if capacity.state is CapacityState.UNKNOWN else capacity.state.value,
+        "capacity": "" if capacity.state is CapacityState.UNKNOWN else german_word(capacity.state),
         "places": number(capacity.places),
         "waiting_weeks": number(capacity.waiting_weeks),
         "capacity_as_of": day(capacity.as_of),
@@ -268,7 +282,7 @@ def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[st
         "starts_on": day(run.starts_on),
         "ends_on": day(run.ends_on),
         "lessons": number(course.lessons),
-        "format": course.format or "",
+        "format": german_word(course.format) if course.format is not None else "",
         "childcare": _yes(course.childcare),
         "women_only": _yes(course.women_only),
         "cost": "" if course.cost_cents is None else number(course.cost_cents / 100).removesuffix(",0"),
@@ -321,10 +335,16 @@ def _word(words: type[StrEnum], labels: Mapping[str, str] = {}) -> Callable[[str
     """Return a reader of a word of the vocabulary: by its code, a label, or ``labels``."""
     known: dict[str, StrEnum] = {}
     for word in words:
-        for said in (label_of(word, "en"), label_of(word, "de"), word.value.replace("_", " "), word.value):
-            if said is not None:
-                known[" ".join(said.casefold().split())] = word
-    known |= {said: words(code) for said, code in labels.items()}
+        spellings = (
+            label_of(word, "en"),
+            label_of(word, "de"),
+            german_word(word),
+            word.value.replace("_", " "),
+        )
+        for spelling in (*spellings, word.value):
+            if spelling is not None:
+                known[" ".join(spelling.casefold().split())] = word
+    known |= {written: words(code) for written, code in labels.items()}
 
     def read(cell: str) -> Any:
         found = known.get(" ".join(cell.casefold().split()))
@@ -422,7 +442,7 @@ def _spoken(cell: str) -> tuple[LanguageOffered, ...]:
         if not name:
             continue
         tag = name if re.fullmatch(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?", name) else None
-        tag = tag or _GERMAN_NAMES.get(name.casefold())
+        tag = tag or sheet_facts.LANGUAGES.get(name.casefold())
         if tag is None:
             found, _ = repairs.languages(name)
             tag = found[0][0] if found else None
@@ -430,14 +450,6 @@ def _spoken(cell: str) -> tuple[LanguageOffered, ...]:
             raise Wrong("LANGUAGE_UNKNOWN")
         offered[tag] = LanguageOffered(language=tag, interpreted=interpreted)
     return tuple(offered.values())
-
-
-_GERMAN_NAMES: Final = {
-    "deutsch": "de", "englisch": "en", "arabisch": "ar", "persisch": "fa", "farsi": "fa", "dari": "prs",
-    "ukrainisch": "uk", "russisch": "ru", "französisch": "fr", "tigrinya": "ti", "kurdisch": "ku",
-    "kurmandschi": "kmr", "somali": "so", "sorbisch": "dsb", "niedersorbisch": "dsb", "polnisch": "pl",
-    "türkisch": "tr", "spanisch": "es", "paschtu": "ps", "vietnamesisch": "vi", "rumänisch": "ro",
-}  # fmt: skip
 
 
 def _web(cell: str) -> str:
@@ -470,9 +482,11 @@ def _area(cell: str) -> tuple[str, ...]:
     for code in _codes(cell):
         key = code.replace(" ", "")
         # a number in a spreadsheet loses its leading zero: 9162 was 09162 (Munich)
-        key = key.zfill(len(key) + 1) if len(key) in {4, 11} else key
+        key = key.zfill(len(key) + 1) if len(key) in {4, 7, 11} else key
         if not re.fullmatch("[0-9]{2,12}", key):
             raise Wrong("TERRITORY_UNREADABLE")
+        if is_municipality_key(key):
+            raise Wrong("TERRITORY_IS_AGS")
         keys.append(key)
     return tuple(keys)
 

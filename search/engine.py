@@ -19,6 +19,7 @@ import msgspec
 
 from directory.courses import CourseFilter, check_course_filter
 from directory.documents import ServiceDocument
+from directory.eligibility import is_municipality_key
 from directory.problems import InvalidInput
 from directory.vocabulary import (
     PartnerKind,
@@ -276,8 +277,8 @@ def checked(query: SearchQuery) -> SearchQuery:
             raise InvalidInput(f"filters.{name}", "too-many", maximum=str(MOST_VALUES))
         if any(len(value) > MAXIMUM_CHARACTERS for value in values):
             raise InvalidInput(f"filters.{name}", "too-long", maximum=str(MAXIMUM_CHARACTERS))
-    if filters.municipality is not None and not re.fullmatch(r"[0-9]{2,12}", filters.municipality):
-        raise InvalidInput("filters.municipality", "territory-key")
+    if filters.municipality is not None:
+        _check_territory(filters.municipality, "filters.municipality")
     _check_near(filters.near)
     if filters.course is not None:
         check_course_filter(filters.course, "filters.course")
@@ -286,8 +287,8 @@ def checked(query: SearchQuery) -> SearchQuery:
             raise InvalidInput(name, "out-of-range", minimum=str(EARLIEST), maximum=str(LATEST))
     situation = query.situation
     if situation is not None:
-        if situation.residence is not None and not re.fullmatch(r"[0-9]{2,12}", situation.residence):
-            raise InvalidInput("situation.residence", "territory-key")
+        if situation.residence is not None:
+            _check_territory(situation.residence, "situation.residence")
         if len(situation.languages) > MOST_VALUES:
             raise InvalidInput("situation.languages", "too-many", maximum=str(MOST_VALUES))
         if situation.occupation is not None and len(situation.occupation) > MAXIMUM_CHARACTERS:
@@ -295,6 +296,14 @@ def checked(query: SearchQuery) -> SearchQuery:
     if query.after is not None:
         mark(query)
     return query
+
+
+def _check_territory(key: str, field: str) -> None:
+    """Check an official regional key (ARS); the short key of a municipality (AGS) would match nothing."""
+    if not re.fullmatch(r"[0-9]{2,12}", key):
+        raise InvalidInput(field, "territory-key")
+    if is_municipality_key(key):
+        raise InvalidInput(field, "municipality-key")
 
 
 def _check_near(near: Near | None) -> None:

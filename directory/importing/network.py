@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from directory import contacts
+from directory.eligibility import is_municipality_key
 from directory.importing.entries import (
     CHUNK,
     Checkpoint,
@@ -20,7 +21,7 @@ from directory.importing.entries import (
     nothing_loose,
     source_namespace,
 )
-from directory.importing.report import ImportRefused, ImportReport, Refusal
+from directory.importing.report import ROW_ADVICE, ImportRefused, ImportReport, Refusal
 from directory.network import LocationEntry, NetworkFile, PartnerEntry, ServiceEntry, decoder
 from directory.organisations import names_a_person
 from directory.problems import InvalidInput
@@ -51,6 +52,7 @@ def read_network(path: Path) -> NetworkFile:
     except (msgspec.DecodeError, RecursionError) as error:
         raise ImportRefused(Refusal.INVALID, f"{path.name}: {error}") from error
     _check_references(network)
+    _check_territories(network)
     try:
         _check_contacts(network)
     except InvalidInput as error:
@@ -104,6 +106,24 @@ def _check_references(network: NetworkFile) -> None:
             for place in service.locations:
                 _known(place, places, f"{where}: locations")
             _unique(service.locations, f"{where}: locations")
+
+
+def _check_territories(network: NetworkFile) -> None:
+    """Refuse municipalities' short keys (AGS): no place of residence would ever match one."""
+    for partner in network.partners:
+        for service in partner.services:
+            areas = [("area", key) for key in service.area]
+            areas += [
+                (f"eligibility[{at}].residence", key)
+                for at, rule in enumerate(service.eligibility)
+                for key in rule.residence
+            ]
+            for field, key in areas:
+                if is_municipality_key(key):
+                    raise ImportRefused(
+                        Refusal.INVALID,
+                        f"services: {service.key}: {field}: {key}: {ROW_ADVICE['TERRITORY_IS_AGS']}",
+                    )
 
 
 def _check_contacts(network: NetworkFile) -> None:

@@ -120,6 +120,8 @@ ROW_ADVICE: Final[dict[str, str]] = {
     "PHONE_UNREADABLE": "This is no phone number. Write it with its area code, such as 0355 612-0.",
     "PLACES_CONTRADICT_CAPACITY": "No places and capacity NONE belong together. Correct one of them.",
     "PRIVATE_PERSON": "Private persons are not listed. Name the organisation through which they help.",
+    "TERRITORY_IS_AGS": "Eight digits are a municipality's short key (AGS). Write its regional key (ARS,"
+    " twelve digits), or five digits for the whole district.",
     "TERRITORY_UNREADABLE": "An official key (ARS) has 2 to 12 digits.",
     "TEXT_CONTROL_CHARACTER": "The text has characters that nobody can see. Type it anew.",
     "TEXT_TOO_LONG": "The text is too long. Shorten it.",

@@ -257,11 +257,14 @@ class SheetSource(StagedRows):
         """Read and check every row; return how many entries come. Raises ImportRefused for a wrong cell."""
         if checkpoint is not None:
             async with self._database.view(SYSTEM) as session:
-                self._topics = {
-                    folded(said): topic.code
-                    for topic in await session.scalars(select(Topic))
-                    for said in (*topic.labels.values(), topic.code)
-                }
+                topics = list(await session.scalars(select(Topic)))
+            meant: defaultdict[str, set[str]] = defaultdict(set)
+            for topic in topics:
+                for said in topic.labels.values():
+                    meant[folded(said)].add(topic.code)
+            # a label of several topics says none of them; a code says its topic, whatever it means elsewhere
+            self._topics = {said: next(iter(codes)) for said, codes in meant.items() if len(codes) == 1}
+            self._topics |= {folded(topic.code): topic.code for topic in topics}
             await self.stage_rows(self._rows())
             if self._file.rejected:
                 raise ImportRefused(Refusal.ROWS_INVALID, self._path.name, self._report)

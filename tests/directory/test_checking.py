@@ -202,6 +202,15 @@ def test_what_is_no_language_tag(tag: str) -> None:
         (lambda: check.territory("1205x", "area.0"), "area.0", "territory"),
         (lambda: check.territory("1", "area.0"), "area.0", "territory"),
         (lambda: check.territory("١٢", "area.0"), "area.0", "territory"),
+        (lambda: check.territory("12071304", "area.0"), "area.0", "municipality-key"),
+        (lambda: check.territory("12 071 304", "area.0"), "area.0", "municipality-key"),
+        (
+            lambda: check.eligibility(
+                [EligibilityRule(answer=Answer.FITS, residence=("12071304",))], "eligibility"
+            ),
+            "eligibility.0.residence.0",
+            "municipality-key",
+        ),
         (lambda: check.topic_code("Kurs!", "topics.0"), "topics.0", "unknown-value"),
         (lambda: check.different([1, 2, 1], "topics"), "topics.2", "duplicate"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -170,6 +171,27 @@ def test_import_twice_changes_nothing_and_a_token_acts_for_the_coordination(
     assert token.stdout.startswith("spw_")
     assert token.stdout.strip() not in listed.stdout
     assert "command line" in listed.stdout
+
+
+def test_where_there_are_several_municipalities_the_refusal_is_a_line_to_type(
+    spurwechsel: Run, tmp_path: Path
+) -> None:
+    for ars in ("120730000000", "120640000000"):
+        town = {"key": "town", "name": {"de": f"Kreis {ars}"}, "ars": ars}
+        path = tmp_path / f"{ars}.json"
+        path.write_text(json.dumps({"format": "spurwechsel-network/1", "source": ars, "municipality": town}))
+        assert spurwechsel("import", str(path)).returncode == 0
+    (tmp_path / "new list.csv").write_text("Partner;Angebot (de)\nVerein;Rat und Tat\n")
+    refused = spurwechsel("import", "new list.csv")
+    assert refused.returncode == 1
+    said, example = refused.stderr.strip().splitlines()[-2:]
+    assert "120640000000 (Kreis 120640000000), 120730000000 (" in said
+    command, *arguments = shlex.split(example.removeprefix("For example: "))
+    assert command == "spurwechsel"
+    done = spurwechsel(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "stand under: Kreis 120640000000 (120640000000)" in done.stdout
+    assert "import the same again with --publish" in done.stdout
 
 
 def test_a_revoked_token_is_nobodys(spurwechsel: Run, tmp_path: Path, variables: dict[str, str]) -> None:

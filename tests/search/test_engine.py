@@ -225,6 +225,8 @@ def test_no_text_reaches_a_parser(engine: FollowingEngine, text: str) -> None:
         ({"filters": Filters(open_capacity_on=date(1, 1, 1))}, "filters.openCapacityOn"),
         ({"situation": Situation(on=date(9999, 1, 1))}, "situation.on"),
         ({"situation": Situation(on=TODAY, residence="Cottbus")}, "situation.residence"),
+        ({"situation": Situation(on=TODAY, residence="12071304")}, "situation.residence"),
+        ({"filters": Filters(municipality="12071304")}, "filters.municipality"),
     ],
 )
 def test_input_out_of_bounds_is_refused(query: dict[str, Any], field: str) -> None:
