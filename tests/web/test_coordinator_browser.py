@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -90,7 +92,9 @@ async def test_from_taking_in_to_an_answer_by_phone(visitors: Visitors, javascri
 @pytest.mark.parametrize("language", ["de", "en"])
 async def test_lists_and_figures(visitors: Visitors, language: str) -> None:
     async with visitors.page("coordinator", language=language) as page:
-        for path in ("clients", "referrals", "figures", "due"):
+        for path in (
+            "clients", "referrals", "figures", "due", "gaps", "appointments", "clients/reassign", "searches",
+        ):  # fmt: skip
             await page.goto(f"/{path}")
             await looked_at(page, f"coordinator-{path}")
         await page.goto("/clients")
@@ -103,3 +107,41 @@ async def test_lists_and_figures(visitors: Visitors, language: str) -> None:
         if await link.count():
             await link.click()
             await looked_at(page, "coordinator-referral-of-the-demo")
+
+
+async def test_a_search_is_saved_and_forgotten(visitors: Visitors) -> None:
+    async with visitors.page("coordinator") as page:
+        await page.goto("/search?text=Deutsch&childcare=true")
+        await page.get_by_role("link", name="Diese Suche speichern").click()
+        await looked_at(page, "coordinator-save-search")
+        await page.get_by_label("Name der Suche").fill("Deutsch mit Kinderbetreuung")
+        await page.get_by_label("Neue und geänderte Angebote").check()
+        await pressed(page, "Speichern")
+        await expect(page.get_by_text("Die Suche ist gespeichert.")).to_be_visible()
+        await looked_at(page, "coordinator-searches-kept")
+        await page.get_by_role("link", name=re.compile("Löschen.*Kinderbetreuung")).click()
+        await looked_at(page, "coordinator-search-forget")
+        await pressed(page, "Löschen")
+        await expect(page.get_by_text("Noch keine Suche gespeichert")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+async def test_what_a_lead_does_with_a_persons_data(visitors: Visitors, language: str) -> None:
+    async with visitors.page("lead", language=language, expects_errors=True) as page:
+        await page.goto("/clients")
+        await page.locator("tbody a").first.click()
+        await page.wait_for_url("**/clients/*")
+        client = page.url
+        await page.goto(f"{client}/safekeeping")
+        for one in await page.locator("details > summary").all():
+            await one.click()
+        await looked_at(page, "lead-safekeeping")
+        await page.locator("#hold button[type=submit]").click()
+        await expect(page.locator("#errors")).to_be_visible()
+        await looked_at(page, "lead-safekeeping-errors")
+        await page.goto(f"{client}/erase")
+        await looked_at(page, "lead-erase")
+        await page.locator("main form button[type=submit]").click()
+        await expect(page.locator("#errors")).to_be_visible()
+        await page.goto("/approvals")
+        await looked_at(page, "lead-approvals")

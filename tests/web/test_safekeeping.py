@@ -170,6 +170,12 @@ async def test_people_and_referrals_are_handed_over(web: Web, town: Town) -> Non
     given["items"] = form_of(page, "/clients/reassign/referrals")["items"]
     page = await goal(web, await sent(web, path, "/clients/reassign/referrals", **given))
     assert "/clients/reassign/referrals" not in page.text
+    alone = await town.client()
+    change = f"/clients/{alone['id']}/change"
+    await goal(web, await sent(web, change, change, responsibleId="", deputyId=""))
+    of_nobody = form_of(await web.get("/clients/reassign?from=nobody"), "/clients/reassign/clients")
+    assert [one.rpartition(".")[0] for one in of_nobody["items"]].count(alone["id"]) == 1
+    assert person["id"] not in str(of_nobody["items"])
     await web.sign_in(colleague)
     assert f"/clients/{person['id']}" in (await web.get("/clients", responsibleId=new)).text
     stale = await web.get(f"/clients/reassign?from={new}")

@@ -25,7 +25,7 @@ BREAKDOWNS: Final = {
 @page(
     "/gaps",
     roles=COORDINATION,
-    entry=Entry(N_("Gaps"), N_("Needs that nobody met, and searches that found nothing"), 32),
+    entry=Entry(N_("Gaps"), N_("Needs that nobody met, and searches that found nothing"), 30),
 )
 async def gaps(visit: Visit) -> Answer:
     """Show both reports; period, quarter and table stand in the address."""

@@ -14,6 +14,12 @@ from graphapi.web.visiting import Answer, Visit
 MOST: Final = 100
 """People, or referrals, that are handed over at once: as many as the schema takes."""
 
+NOBODY: Final = "nobody"
+"""In the address, for people without anybody responsible."""
+
+PAGES: Final = 5
+"""Pages of people that are looked through for them."""
+
 
 @page("/clients/reassign", roles=ORGANISATIONS)
 async def reassigning(visit: Visit) -> Answer:
@@ -21,19 +27,35 @@ async def reassigning(visit: Visit) -> Answer:
     colleagues = await colleagues_of(visit)
     asked = visit.form.get("from") or visit.query.get("from")
     oneself = global_id("Member", visit.actor.member_id) if visit.actor.member_id else ""
-    chosen = asked if asked in colleagues else oneself
-    people = await visit.find("find-clients", filter={"responsibleId": chosen}, first=MOST)
+    chosen = asked if asked in {*colleagues, NOBODY} else oneself
+    people, more_people = await _people(visit, chosen)
     open_ = VIEWS["open"][1]["states"] + VIEWS["drafts"][1]["states"]
     sent = await visit.find("browse-sent-referrals", filter={"states": open_}, first=MOST)
     return visit.page(
         "coordinator/reassign.html",
         chosen=chosen,
         colleagues=colleagues,
-        people=[one for one in people["nodes"] if one["responsibleId"] == chosen and one["name"]],
-        more_people=people["pageInfo"]["hasNextPage"],
+        nobody=NOBODY,
+        people=people,
+        more_people=more_people,
         more_referrals=sent["pageInfo"]["hasNextPage"],
         referrals=[one for one in sent["nodes"] if one["senderMemberId"] == chosen],
     )
+
+
+async def _people(visit: Visit, chosen: str) -> tuple[list[dict[str, Any]], bool]:
+    """Return for whom somebody, or nobody, is responsible, and whether there are more."""
+    wanted = {} if chosen == NOBODY else {"responsibleId": chosen}
+    responsible = None if chosen == NOBODY else chosen
+    found: list[dict[str, Any]] = []
+    after = None
+    for _ in range(PAGES):
+        listed = await visit.find("find-clients", filter=wanted, first=MOST, after=after)
+        found += [one for one in listed["nodes"] if one["responsibleId"] == responsible and one["name"]]
+        after = listed["pageInfo"]["endCursor"]
+        if len(found) >= MOST or not listed["pageInfo"]["hasNextPage"]:
+            break
+    return found[:MOST], len(found) > MOST or listed["pageInfo"]["hasNextPage"]
 
 
 @action("/clients/reassign/{what:str}", roles=ORGANISATIONS)
