@@ -12,7 +12,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from litestar.datastructures import Cookie
 
@@ -110,7 +110,10 @@ def own_path(given: str | None, otherwise: str = "/") -> str:
     if given.startswith(("//", "/\\")) or any(ord(c) <= 32 or c == "\\" or ord(c) == 127 for c in given):
         return otherwise
     parts = urlsplit(given)
-    return otherwise if parts.scheme or parts.netloc else given
+    if parts.scheme or parts.netloc:
+        return otherwise
+    # what a header cannot carry is written as addresses write it
+    return "".join(c if ord(c) < 127 else quote(c, errors="replace") for c in given)
 
 
 def sealed(key: bytes, text: str) -> str:
