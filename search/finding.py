@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from search.engine import (
     first_answer,
 )
 from search.follower import read_vocabulary
+from search.instead import WithoutFilter, instead
 from search.matching import Judgement, Situation, judge
 from search.policy import may_be_found, may_search
 from search.queries import kilometres
@@ -117,6 +119,39 @@ async def search_services(
         facets=result.facets,
         relaxed=result.relaxed,
         degraded=result.degraded,
+    )
+
+
+class Offered(msgspec.Struct, frozen=True, kw_only=True):
+    """What is offered where nothing was found (see ``search.instead``), with the services themselves."""
+
+    spellings: tuple[str, ...]
+    filters: tuple[WithoutFilter, ...]
+    topics: tuple[FacetCount, ...]
+    entry_points: tuple[ServiceDocument, ...]
+
+
+async def offer_instead(
+    engines: Sequence[Engine], reader: asyncpg.Pool, actor: Actor, query: SearchQuery
+) -> Offered:
+    """Return what to offer for a search that found nothing; everything offered finds something.
+
+    Some twenty searches at most, and one statement. A situation stays with the engine in this process. Raises
+    as ``search_services`` does.
+    """
+    if not may_search(actor):
+        raise NotAllowed("search")
+    query = checked(msgspec.structs.replace(query, after=None))
+    asked = [in_process(engines)] if query.situation is not None else engines
+    vocabulary = await kept_vocabulary(reader)
+    found = await asyncio.to_thread(instead, partial(first_answer, asked), query, vocabulary)
+    async with reaching_the_database():
+        documents = await _documents(reader, found.entry_points)
+    return Offered(
+        spellings=found.spellings,
+        filters=found.filters,
+        topics=found.topics,
+        entry_points=tuple(documents[id_] for id_ in found.entry_points if id_ in documents),
     )
 
 

@@ -205,8 +205,11 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         Rule.PUBLIC,
         "ServiceSearchConnection",
-        "edges nodes pageInfo totalCount fittingCount facets relaxed degraded",
+        "edges nodes pageInfo totalCount fittingCount facets relaxed degraded instead",
     ),
+    Entry(Rule.PUBLIC, "SearchInstead", "spellings filters topics entryPoints"),
+    Entry(Rule.PUBLIC, "SearchWithoutFilter", "filter count"),
+    Entry(Rule.PUBLIC, "TopicOffered", "code count"),
     Entry(Rule.PUBLIC, "ServiceHit", "cursor node answer reasons highlights distanceKm"),
     Entry(
         Rule.PUBLIC,

@@ -130,6 +130,31 @@ async def test_pages(searching: tuple[Api, Maker, Follower]) -> None:
     assert page["pageInfo"]["hasNextPage"] is False
 
 
+INSTEAD = """query($input: SearchServicesInput!) {
+  searchServices(input: $input) {
+    totalCount
+    instead { spellings filters { filter count } topics { code count } entryPoints { id title { text } } }
+  }
+}"""
+
+
+async def test_what_finds_nothing_offers_something(searching: tuple[Api, Maker, Follower]) -> None:
+    """The filter that excluded everything, by its name; and nothing where something was found."""
+    api, make, follower = searching
+    world = await make.world()
+    await make.service(world.partner, "Schweißkurs", **course(100, childcare=False))
+    await follower.catch_up()
+
+    async def asked(**given: Any) -> Any:
+        return (await api(INSTEAD, {"input": given})).data["searchServices"]
+
+    nothing = await asked(text="Schweißkurs", filters={"course": {"childcare": True}})
+    assert nothing["totalCount"] == 0
+    assert nothing["instead"]["filters"] == [{"filter": "course", "count": 1}]
+    assert nothing["instead"]["entryPoints"] == []  # nobody offers any here
+    assert (await asked(text="Schweißkurs"))["instead"] is None
+
+
 async def test_what_is_hidden_is_not_found(searching: tuple[Api, Maker, Follower]) -> None:
     api, make, follower = searching
     world = await make.world()

@@ -40,6 +40,15 @@ async def test_what_was_searched_for_is_found_and_leads_to_the_entry(web: Web, c
     assert f'type="application/ld+json" href="/services/{course}.jsonld"' in entry.text
 
 
+async def test_what_finds_nothing_offers_something(web: Web, course: str) -> None:
+    """The filter that excluded everything, as a link to the same search without it."""
+    page = await web.get("/search", text="Zwiebelkuchenkurs", childcare="true", language="de")
+    assert "Ohne einen Filter gibt es etwas" in page.text
+    assert 'href="/search?text=Zwiebelkuchenkurs' in page.text
+    found = await web.get("/search", text="Zwiebelkuchenkurs", language="de")
+    assert "Ohne einen Filter gibt es etwas" not in found.text
+
+
 @pytest.mark.parametrize("role", [None, "staff", "stranger"])
 async def test_everybody_reads_entries(
     web: Web, world: World, database: Database, course: str, role: Any

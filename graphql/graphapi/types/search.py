@@ -29,7 +29,7 @@ from graphapi.types.texts import LanguageArgument, Text, choose
 from graphapi.types.unmet import count_unmet
 from graphapi.types.words import describe, label, tongue
 from search.engine import Facet, SearchQuery
-from search.finding import FoundService, search_services
+from search.finding import FoundService, offer_instead, search_services
 from search.matching import Criterion, Reason
 
 describe(Facet, "What hits can be counted by.")
@@ -230,6 +230,40 @@ class FacetCounts:
     values: list[FacetValue] = strawberry.field(description="The counts, most frequent first.")
 
 
+@strawberry.type(description="How many services the same search finds without one filter.")
+class SearchWithoutFilter:
+    """How many services the same search finds without one filter."""
+
+    filter: str = strawberry.field(
+        description="The filter as the input names it, `onlyFitting`, or `filters` for all of them together."
+    )
+    count: int = strawberry.field(description="How many services are found without it.")
+
+
+@strawberry.type(description="A topic that services have.")
+class TopicOffered:
+    """A topic that services have."""
+
+    code: str = strawberry.field(description="The topic's code.")
+    count: int = strawberry.field(description="How many services within the other filters have it.")
+
+
+@strawberry.type(description="What is offered where nothing was found; all of it finds something.")
+class SearchInstead:
+    """What is offered where nothing was found."""
+
+    spellings: list[str] = strawberry.field(description="What may have been meant, spelt so that it finds.")
+    filters: list[SearchWithoutFilter] = strawberry.field(
+        description="Filters that exclude everything, each by itself; `filters`: only together."
+    )
+    topics: list[TopicOffered] = strawberry.field(
+        description="Broader or related topics, else the commonest; six at most."
+    )
+    entry_points: list[Service] = strawberry.field(
+        description="Services that sort out what somebody needs; three at most."
+    )
+
+
 @strawberry.type(description="A page of what was found.")
 class ServiceSearchConnection:
     """A page of what was found."""
@@ -242,6 +276,23 @@ class ServiceSearchConnection:
     facets: list[FacetCounts] = strawberry.field(description="The counts that were asked for.")
     relaxed: bool = strawberry.field(description="True: no service has all the words, these have some.")
     degraded: bool = strawberry.field(description="True: the first search engine did not answer.")
+    query: strawberry.Private[SearchQuery]
+
+    @strawberry.field(description="What is offered where nothing was found; null: something was.")
+    async def instead(self, info: Info) -> SearchInstead | None:
+        """Offer something only where it is asked for, and nothing was found."""
+        if self.total_count:
+            return None
+        context = info.context
+        found = await offer_instead(
+            context.services.engines, context.database.reader, context.actor, self.query
+        )
+        return SearchInstead(
+            spellings=list(found.spellings),
+            filters=[SearchWithoutFilter(filter=one.filter, count=one.count) for one in found.filters],
+            topics=[TopicOffered(code=one.value, count=one.count) for one in found.topics],
+            entry_points=list(found.entry_points),  # type: ignore[arg-type]
+        )
 
 
 @strawberry.type
@@ -280,6 +331,7 @@ class SearchQueries:
             ],
             relaxed=found.relaxed,
             degraded=found.degraded,
+            query=query,
         )
 
 

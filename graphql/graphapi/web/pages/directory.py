@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 from graphapi.formats import handout
@@ -128,6 +129,7 @@ async def search(visit: Visit) -> Answer:
         levels=[(one, labels.label("CefrLevel", one, visit.language)) for one in LEVELS],
         level=level or "",
         active=_active(visit, groups, level),
+        offered=_offered(visit, found["instead"], topics),
         on_map=on_map,
         uuid=_uuid,
     )
@@ -189,6 +191,49 @@ def _group(
     ]
     shown = max(SHOWN_VALUES, len(chosen))
     return {"name": name, "legend": legend, "first": options[:shown], "more": options[shown:]}
+
+
+_IN_ADDRESS: Final[Mapping[str, tuple[str, ...]]] = {
+    "topics": ("topics",),
+    "languages": ("languages",),
+    "kinds": ("kinds",),
+    "partnerKinds": ("partnerKinds",),
+    "course": ("level", "childcare", "womenOnly"),
+    "openCapacityOn": ("open",),
+}
+"""The filters of a search, and what says them in this page's address."""
+
+
+def _offered(
+    visit: Visit, instead: dict[str, Any] | None, topics: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return links to what is offered where nothing was found: texts with addresses, and services."""
+    if instead is None:
+        return None
+    words = {
+        "topics": visit.gettext("Topic"),
+        "languages": visit.gettext("Language"),
+        "kinds": visit.gettext("What is done"),
+        "partnerKinds": visit.gettext("Who offers it"),
+        "course": visit.gettext("Course"),
+        "openCapacityOn": visit.gettext("with free places"),
+        "filters": visit.gettext("All filters"),
+    }
+    filters = []
+    every = tuple(name for names in _IN_ADDRESS.values() for name in names)
+    for one in instead["filters"]:
+        names = _IN_ADDRESS.get(one["filter"], every)
+        address = visit.address_with(**dict.fromkeys((*names, "after")))
+        filters.append((words.get(one["filter"], one["filter"]), one["count"], address))
+    return {
+        "spellings": [(text, visit.address_with(text=text, after=None)) for text in instead["spellings"]],
+        "filters": filters,
+        "topics": [
+            (topics.get(one["code"], one["code"]), one["count"], f"/search?topics={quote(one['code'])}")
+            for one in instead["topics"]
+        ],
+        "services": instead["entryPoints"],
+    }
 
 
 def _active(visit: Visit, groups: list[dict[str, Any]], level: str | None) -> list[tuple[str, str]]:
