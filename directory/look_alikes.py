@@ -162,6 +162,8 @@ class Pair(Value, frozen=True, kw_only=True):
 
 
 _SET: Final = 1_000
+_READ: Final = 1_000
+"""Pairs whose documents are read at once: with thirty candidates each, a set's would be tens of megabytes."""
 _COMMON: Final = 100
 """A key that more entries of a municipality share tells nothing."""
 _FEWER: Final = 30
@@ -227,13 +229,19 @@ async def pairs_among(database: Database, kind: DocumentKind, ids: Sequence[UUID
             )
             # a pair of two given ones comes twice, or in two chunks: it is looked at once
             pairs = [(one, other) for one, other in found if other not in given or one < other]
-            wanted = list({id_ for pair in pairs for id_ in pair})
-            rows = await session.execute(
-                text(f"SELECT id, public FROM {table} WHERE id = ANY (CAST(:ids AS uuid[]))"),  # noqa: S608
-                {"ids": wanted},
-            )
-            known = {id_: _traits_of(public) for id_, public in rows}
-        for one, other in pairs:
-            judged = score(known[one], known[other])
-            if judged.points >= POSSIBLE:
-                yield Pair(kind=kind, first=one, second=other, points=judged.points, reasons=judged.reasons)
+        for at in range(0, len(pairs), _READ):
+            part = pairs[at : at + _READ]
+            async with database.view(SYSTEM) as session:
+                rows = await session.execute(
+                    text(f"SELECT id, public FROM {table} WHERE id = ANY (CAST(:ids AS uuid[]))"),  # noqa: S608
+                    {"ids": list({id_ for pair in part for id_ in pair})},
+                )
+                known = {id_: _traits_of(public) for id_, public in rows}
+            for one, other in part:
+                if one not in known or other not in known:
+                    continue  # it ended in the meantime
+                judged = score(known[one], known[other])
+                if judged.points >= POSSIBLE:
+                    yield Pair(
+                        kind=kind, first=one, second=other, points=judged.points, reasons=judged.reasons
+                    )
