@@ -427,6 +427,34 @@ async def test_what_is_said_beside_the_times_of_a_place_is_kept(staff: Web, town
     assert [one for one in await places() if one["name"] == "Haus am Fluss"] == []
 
 
+async def test_an_earlier_version_is_shown_whole_and_brought_back(staff: Web, town: Town) -> None:
+    read = "query ($id: ID!) { service(id: $id) { version state website } }"
+    key = await town.new_service()
+
+    async def now() -> Any:
+        return (await town.ask(read, {"id": key}, who="staff")).data["service"]
+
+    before = await now()
+    changed = {"title.de": SCRIPT, "website": "https://neu.example.org"}
+    path = f"/entry/services/{key}"
+    assert (await send(staff, path, path, changed)).status_code == 303
+    assert (await now())["website"] == "https://neu.example.org"
+
+    latest = await staff.get(f"/entry/history/{key}/{(await now())['version']}")
+    assert "This is how the entry is now." in text_of(latest)
+    assert SCRIPT not in latest.text
+    old = f"/entry/history/{key}/{before['version']}"
+    assert f'href="{old}"' in (await staff.get(f"/entry/history/{key}")).text
+    form = {"kind": "Service", "reason": "war besser"}
+    assert (await posted(staff, old, {**form, "kind": "Place"})).status_code == 404
+    stale = await send(staff, old, old, {**form, "expectedVersion": str(before["version"])})
+    assert stale.status_code == 409, text_of(stale)
+    assert (await send(staff, old, old, form, step="again")).status_code == 303
+    assert (await now())["website"] == before["website"]
+    assert (await now())["state"] == before["state"]
+    assert (await staff.get("/entry/history/nonsense/1")).status_code == 404
+
+
 async def test_room_and_texts_of_a_service(staff: Web, town: Town) -> None:
     service = await town.new_service()
     path = f"/entry/services/{service}"

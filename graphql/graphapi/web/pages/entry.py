@@ -337,6 +337,11 @@ FIELDS: Final[dict[str, str]] = {
 """What the history calls the fields of an entry; others say nothing to people and are left out."""
 
 
+def said_in_words(visit: Visit, path: str, given: str | None) -> tuple[str, str]:
+    """Return what the history calls a field, and what it said there; empty where that says nothing."""
+    return _field(visit, path), _plain(visit, path, given)
+
+
 def _field(visit: Visit, path: str) -> str:
     """Return the words for a field of an entry; behind a dot stands a language or a part of it."""
     name, _, part = path.partition(".")
@@ -395,7 +400,7 @@ async def history(visit: Visit, key: str) -> Answer:
             for one in version["changes"]
             if (words := _field(visit, one["field"]))
         ]
-    return visit.page("partner/history.html", found=found)
+    return visit.page("partner/history.html", found=found, entry=key)
 
 
 @page("/entry/translations", roles=ORGANISATIONS)
