@@ -118,7 +118,7 @@ def _check_prolog(begin: bytes, where: str) -> None:
         raise ImportRefused(Refusal.INVALID, where)
 
 
-def _workbook_rows(path: Path) -> Iterator[list[str]]:
+def _workbook_rows(path: Path, left: list[str]) -> Iterator[list[str]]:
     from openpyxl import load_workbook  # costs every process that starts a fifth of a second
 
     check_workbook(path)
@@ -127,7 +127,8 @@ def _workbook_rows(path: Path) -> Iterator[list[str]]:
             warnings.simplefilter("ignore")  # about styles and extensions, which nobody reads here
             book = load_workbook(path, read_only=True, data_only=False, keep_links=False)
             try:
-                sheet = book.worksheets[0]
+                sheet, *others = book.worksheets
+                left += [f"{path.name}: {other.title[:100]}" for other in others if _says_something(other)]
                 sheet.reset_dimensions()  # programs say wrong ones, and the rest would be left out unsaid
                 for number, row in enumerate(sheet.iter_rows(), start=1):
                     if len(row) > MOST_COLUMNS and any(cell.value is not None for cell in row[MOST_COLUMNS:]):
@@ -146,6 +147,13 @@ def _workbook_rows(path: Path) -> Iterator[list[str]]:
         raise
     except Exception as error:  # the library raises whatever its parsers raise
         raise ImportRefused(Refusal.UNREADABLE, path.name) from error
+
+
+def _says_something(sheet: Any) -> bool:
+    """Whether a sheet has a cell that is not empty where somebody would begin to write."""
+    sheet.reset_dimensions()
+    begin = itertools.islice(sheet.iter_rows(), MOST_ABOVE)
+    return any(cell.value is not None for row in begin for cell in row)
 
 
 def _cell_text(value: Any) -> str:
@@ -212,9 +220,18 @@ def _encoding(path: Path) -> str:
     return "cp1252"
 
 
-def sheet_rows(path: Path, told: Any = lambda read: None) -> Iterator[tuple[int, list[str]]]:
-    """Yield (row number, cells) of a spreadsheet; raises ImportRefused for what is none."""
-    rows = _workbook_rows(path) if path.suffix.lower() == ".xlsx" else _csv_rows(path, told)
+def sheet_rows(
+    path: Path, told: Any = lambda read: None, left: list[str] | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield (row number, cells) of a spreadsheet; raises ImportRefused for what is none.
+
+    ``left`` is told with the first row which other sheets of a workbook say something: they are not read.
+    """
+    rows = (
+        _workbook_rows(path, [] if left is None else left)
+        if path.suffix.lower() == ".xlsx"
+        else _csv_rows(path, told)
+    )
     for number, row in enumerate(rows, start=1):
         if number > MOST_ROWS:
             raise ImportRefused(Refusal.TOO_LARGE, f"{path.name}: rows")
@@ -274,7 +291,8 @@ class SheetSource(StagedRows):
 
     def _rows(self) -> Iterator[StagedRow]:
         size = self._path.stat().st_size
-        rows = sheet_rows(self._path, lambda read: self._told(Phase.READ, min(read, size), size))
+        left: list[str] = []
+        rows = sheet_rows(self._path, lambda read: self._told(Phase.READ, min(read, size), size), left)
         heading = _heading(rows)
         keys = [sheets.column_of(cell) for cell in heading]
         if not any(keys):
@@ -284,11 +302,12 @@ class SheetSource(StagedRows):
             if needed not in keys:
                 wanted = next(column.de for column in sheets.COLUMNS if column.key == needed)
                 raise ImportRefused(Refusal.COLUMN_MISSING, f"{self._path.name}: {wanted}")
-        self._report.ignored_files = [
+        left += [
             f"{self._path.name}: {cell[:100]}"
             for cell, key in zip(heading, keys, strict=True)
             if cell and not key
-        ][:100]
+        ]
+        self._report.ignored_files = left[:100]
         headings = {key: cell for key, cell in zip(keys, heading, strict=True) if key}
         services: dict[bytes, int] = {}
         for number, cells in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.table import Table
 from sqlalchemy import select
@@ -66,8 +67,16 @@ async def import_network(
     return report
 
 
+_NAMED: Final = 20
+"""How many columns, sheets or files that were not read are named."""
+
+
 def sentences_of(report: ImportReport, *, published: bool) -> Iterator[str]:
-    """Say where the entries stand now, and what to type when that is not what was meant."""
+    """Say what was not read, where the entries stand now, and what to type when that was not meant."""
+    if report.ignored_files:
+        some = "; ".join(report.ignored_files[:_NAMED])
+        more = len(report.ignored_files) - _NAMED
+        yield f"Not read, because nothing is known of them: {some}{f' and {more} more' if more > 0 else ''}."
     name = report.municipality_name
     said = name.get("en") or name.get("de") or next(iter(name.values()), "")
     yield f"The entries stand under: {said} ({report.municipality_key})."

@@ -351,6 +351,19 @@ async def test_a_workbook_is_read_whole_whatever_size_it_says_it_has(
     assert (await services(empty_database))["Kurs B1"].capacity.places == 5
 
 
+async def test_sheets_that_are_not_read_are_named(empty_database: Database, tmp_path: Path) -> None:
+    """The first one is read; an empty one, as programs add them, is not worth a word."""
+    await add_town(empty_database)
+    path = as_xlsx(tmp_path / "angebote.xlsx")
+    book = load_workbook(path)
+    book.create_sheet("Tabelle2")
+    book.create_sheet("Weitere Angebote").append(["Partner", "Angebot (de)"])
+    book.save(path)
+    report = await take(empty_database, path)
+    assert report.ignored_files == ["angebote.xlsx: Weitere Angebote", "angebote.xlsx: Lieblingsfarbe"]
+    assert (report.partners.new, report.services.new) == (2, 2)
+
+
 def test_a_row_further_down_than_any_sheet_goes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

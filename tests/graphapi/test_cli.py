@@ -181,7 +181,7 @@ def test_where_there_are_several_municipalities_the_refusal_is_a_line_to_type(
         path = tmp_path / f"{ars}.json"
         path.write_text(json.dumps({"format": "spurwechsel-network/1", "source": ars, "municipality": town}))
         assert spurwechsel("import", str(path)).returncode == 0
-    (tmp_path / "new list.csv").write_text("Partner;Angebot (de)\nVerein;Rat und Tat\n")
+    (tmp_path / "new list.csv").write_text("Partner;Angebot (de);Farbe\nVerein;Rat und Tat;rot\n")
     refused = spurwechsel("import", "new list.csv")
     assert refused.returncode == 1
     said, example = refused.stderr.strip().splitlines()[-2:]
@@ -192,6 +192,7 @@ def test_where_there_are_several_municipalities_the_refusal_is_a_line_to_type(
     assert done.returncode == 0, done.stderr
     assert "stand under: Kreis 120640000000 (120640000000)" in done.stdout
     assert "import the same again with --publish" in done.stdout
+    assert "Not read, because nothing is known of them: new list.csv: Farbe." in done.stdout
 
 
 def test_a_revoked_token_is_nobodys(spurwechsel: Run, tmp_path: Path, variables: dict[str, str]) -> None:
