@@ -179,6 +179,7 @@ TABLE: Final = (
     Step("find-by-id", None, given(id=service("clearing"))),
     Step("who-am-i", "coordinator", nothing, keep="me"),
     Step("search-services", None, given(input={"text": "Sprachmitlung", "facets": ["KIND"]}), retry=True),
+    Step("list-found-services", None, given(input={"text": "Sprachmittlung"}, map=True), retry=True),
     Step(
         "find-fitting-services",
         None,
