@@ -31,6 +31,12 @@ search-quality: $(VENV)/.installed-test ## Measure what search finds (PAGES=, QU
 	  $(if $(QUESTIONS),--questions "$(QUESTIONS)") $(if $(ENGINE),--engine $(ENGINE)) \
 	  $(if $(PART),--part $(PART)) $(if $(JSON),--json) $(ARGS)
 
+page-weights: $(VENV)/.installed-test $(VENV)/.assets ## Print what each page of the demo weighs, and its time to the first byte
+	@PYTHONPATH=.:graphql $(BIN)/python tests/web/pace.py weights $(ARGS)
+
+page-pace: $(VENV)/.installed-test ## Measure the search page at size beside a load of GraphQL (SIZE=100000)
+	@PYTHONPATH=.:graphql $(BIN)/python tests/web/pace.py pace --size $(or $(SIZE),100000) $(ARGS)
+
 smoke: $(VENV)/.installed-test ## Start the demo, run every document in graphql/operations, stop it
 	$(BIN)/python -m pytest -m smoke $(ARGS)
 
@@ -77,4 +83,4 @@ $(VENV)/.installed-lint: $(VENV)/.installed-test
 $(VENV)/.assets: $(VENV)/.installed graphql/graphapi/web/assets/package-lock.json
 	@$(BIN)/spurwechsel assets && touch $@ || echo "The pages will be plainly styled."
 
-.PHONY: help demo test slow torture search-quality search-scale smoke browser check schema constraints clean
+.PHONY: help demo test slow torture search-quality search-scale page-weights page-pace smoke browser check schema constraints clean
