@@ -121,10 +121,14 @@ class RuleSetQueries:
 
     @strawberry.field(
         graphql_type=RuleSet | None,
-        description="The project's rule for its own support, as in force on a day in one's municipality.",
+        description="The project's rule for its own support, as in force on a day in one's municipality."
+        " Without a token it is the project's own, whatever a municipality decided for itself (`own`).",
     )
     async def support_rules(self, info: Info, on: Day = None) -> Any:
-        """Return the version in force."""
+        """Return the version in force.
+
+        Who is nobody's has no municipality: of them the project's rule holds (``rule_sets.in_force``).
+        """
         return await info.context.people.rule_set_in_force(on or info.context.today)
 
     @strawberry.field(
