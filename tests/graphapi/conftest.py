@@ -42,9 +42,10 @@ def served(database: Database, keys: KeyStore | None = None, *, limits: Limits |
 @pytest.fixture(scope="session")
 async def api(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a tenth of each request was its line
-    transport = httpx.ASGITransport(served(database, keys))  # type: ignore[arg-type]
+    app = served(database, keys)
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        yield Api(http)
+        yield Api(http, app)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
