@@ -6,11 +6,13 @@ import re
 from datetime import timedelta
 from html import unescape
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from directory.actors import Role
 from directory.database import Database
+from graphapi.relay import global_id
 from graphapi.web.pages.inbox import BESIDE, DOING
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
@@ -452,7 +454,7 @@ async def test_an_earlier_version_is_shown_whole_and_brought_back(staff: Web, to
     assert (await send(staff, old, old, form, step="again")).status_code == 303
     assert (await now())["website"] == before["website"]
     assert (await now())["state"] == before["state"]
-    assert (await staff.get("/entry/history/nonsense/1")).status_code == 404
+    assert (await staff.get(f"/entry/history/{global_id('Service', uuid4())}/1")).status_code == 404
 
 
 async def test_room_and_texts_of_a_service(staff: Web, town: Town) -> None:
