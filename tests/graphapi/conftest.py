@@ -45,7 +45,7 @@ async def api(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
     app = served(database, keys)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
-        yield Api(http, app)  # type: ignore[arg-type]
+        yield Api(http, app)
 
 
 @pytest.fixture(scope="session")
