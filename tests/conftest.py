@@ -13,6 +13,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import uvloop
+from hypothesis import HealthCheck, settings
 
 from directory.database import Database
 from graphapi.embedded import APP, KEYS, OWNER, READER, Access, Cluster, Profile
@@ -28,6 +30,14 @@ ROOM_FOR_CLUSTER = 3_000_000_000
 
 # What is imported and collected stays to the end: looking for garbage in it again and again finds none.
 gc.disable()
+
+# The loop that the server runs on. Python 3.14 no longer likes to be told of it in this way.
+if sys.version_info < (3, 14):
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+# How long one example takes says more about who else uses the machine than about what is tested.
+settings.register_profile("tests", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 # Else each process compiles anew all that it imports: every worker all tests, and what the tests start.
 sys.dont_write_bytecode = False
