@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
-from directory.actors import Role
+from directory.actors import SYSTEM, Role
 from directory.database import Database
+from referrals.models import DeletionCount, DeletionRun
 from referrals.personal_data.retention import BY_KEY
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
@@ -99,6 +101,29 @@ async def test_a_hold_stops_erasing_until_it_is_lifted(web: Web, town: Town) -> 
     left = [(await web.get(f"{client}{to}")) for to in ("", "/change", "/match", "/erase", "/kept")]
     assert {page.status_code for page in left} == {409}
     assert "erased" in left[0].text
+
+
+async def test_leads_read_proofs_of_deletion_in_words_and_numbers(web: Web, town: Town) -> None:
+    async with town.database.work(SYSTEM) as work:
+        run = DeletionRun(id=uuid4(), rules="2026-11", started_at=work.now, ended_at=work.now)
+        acting = text("SELECT set_config('app.deletion_run', :run, true)")
+        await work.session.execute(acting, {"run": str(run.id)})
+        work.session.add(run)
+        await work.session.flush()
+        work.session.add(
+            DeletionCount(
+                run_id=run.id, retention_class="package", municipality_id=town.world.municipality,
+                deleted=7, held=2, oldest_due=work.now, newest_due=work.now,
+            )
+        )  # fmt: skip
+    await web.sign_in(await member(town, Role.COORDINATOR))
+    assert (await web.get("/deletions")).status_code == 403
+    assert "/deletions" not in (await web.get("/clients")).text
+    await web.sign_in(await member(town, Role.LEAD))
+    assert 'href="/deletions"' in (await web.get("/clients")).text
+    page = await web.get("/deletions")
+    assert BY_KEY["package"].what["en"] in page.text
+    assert ">7<" in page.text and ">2<" in page.text
 
 
 async def test_whoever_has_an_open_referral_is_not_erased(web: Web, town: Town) -> None:

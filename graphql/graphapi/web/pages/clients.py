@@ -79,6 +79,7 @@ async def _listed(visit: Visit, wanted: dict[str, Any], after: str | None) -> An
         topics=await topics_of(visit),
         colleagues=await colleagues_of(visit),
         by_name="name" in wanted,
+        leads=visit.actor.role is Role.LEAD,
     )
 
 
