@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import secrets
 from collections.abc import AsyncIterator
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -39,10 +39,16 @@ def served(database: Database, keys: KeyStore | None = None, *, limits: Limits |
     return application(Services(database=database, limits=limits or MANY, keys=keys))
 
 
+@cache
+def served_once(database: Database, keys: KeyStore) -> Litestar:
+    """Return one application for all that import ``api``: it keeps the documents that it has judged."""
+    return served(database, keys)
+
+
 @pytest.fixture(scope="session")
 async def api(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a tenth of each request was its line
-    app = served(database, keys)
+    app = served_once(database, keys)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         yield Api(http, app)
