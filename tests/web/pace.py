@@ -215,30 +215,35 @@ async def pace(size: int, number: int, every: float) -> None:
         while (await made.ready(60)).json()["search"]["local"]["behind"]:  # noqa: ASYNC110 - another process
             await asyncio.sleep(1)
         print(f"ready after {time.perf_counter() - begun:.0f} s", flush=True)
-        await pages(made.address, asked(40), [], [])
-        for what, beside in (("alone", 0), ("beside 2 loads", 2)):
-            stop = asyncio.Event()
-            loads = [asyncio.create_task(loading(made.address, every, stop)) for _ in range(beside)]
-            workers = made.server.children()
-            before, at = used(workers), time.perf_counter()
-            times: list[float] = []
-            sizes: list[int] = []
-            wanted = asked(number)
-            await asyncio.gather(
-                pages(made.address, wanted[::2], times, sizes),
-                pages(made.address, wanted[1::2], times, sizes),
-            )
-            seconds, cpu = time.perf_counter() - at, used(workers) - before
-            stop.set()
-            asked_beside = sum(await asyncio.gather(*loads))
-            print(
-                f"{what}: first byte p50 {part(times, 0.5):.1f}, p95 {part(times, 0.95):.1f},"
-                f" p99 {part(times, 0.99):.1f} ms; {len(times) / seconds:.1f} pages/s,"
-                f" {asked_beside / seconds:.1f} GraphQL searches/s;"
-                f" cpu {cpu / len(times) * 1e3:.1f} ms per page;"
-                f" {sum(sizes) / len(sizes) / 1e3:.1f} kB; load of the machine {os.getloadavg()[0]:.1f}",
-                flush=True,
-            )
+        await measured(made, number, every)
+
+
+async def measured(made: Installation, number: int, every: float) -> None:
+    """Print the figures of a server that is ready."""
+    await pages(made.address, asked(40), [], [])
+    for what, beside in (("alone", 0), ("beside 2 loads", 2)):
+        stop = asyncio.Event()
+        loads = [asyncio.create_task(loading(made.address, every, stop)) for _ in range(beside)]
+        workers = made.server.children()
+        before, at = used(workers), time.perf_counter()
+        times: list[float] = []
+        sizes: list[int] = []
+        wanted = asked(number)
+        await asyncio.gather(
+            pages(made.address, wanted[::2], times, sizes),
+            pages(made.address, wanted[1::2], times, sizes),
+        )
+        seconds, cpu = time.perf_counter() - at, used(workers) - before
+        stop.set()
+        asked_beside = sum(await asyncio.gather(*loads))
+        print(
+            f"{what}: first byte p50 {part(times, 0.5):.1f}, p95 {part(times, 0.95):.1f},"
+            f" p99 {part(times, 0.99):.1f} ms; {len(times) / seconds:.1f} pages/s,"
+            f" {asked_beside / seconds:.1f} GraphQL searches/s;"
+            f" cpu {cpu / len(times) * 1e3:.1f} ms per page;"
+            f" {sum(sizes) / len(sizes) / 1e3:.1f} kB; load of the machine {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
 
 
 def main() -> None:

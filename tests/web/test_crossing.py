@@ -159,9 +159,8 @@ async def test_cookies_are_for_this_site_and_no_script(
         address_key=bytes(32),
     )
     scheme = "https" if secure else "http"
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(application(services)), base_url=f"{scheme}://test"
-    ) as http:  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(application(services))  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url=f"{scheme}://test") as http:
         there = Web(http, database)
         found: list[str] = []
         for path in ("/sign-in", "/?language=en", "/card?language=ar", "/answer?language=en"):
