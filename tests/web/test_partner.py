@@ -489,6 +489,60 @@ async def test_room_and_texts_of_a_service(staff: Web, town: Town) -> None:
     assert "source_language" not in history.text
 
 
+async def test_a_new_service_is_a_draft_and_says_what_it_is_about(staff: Web, town: Town) -> None:
+    path = "/entry/new-service"
+    refused = await send(staff, path, path, {"title.de": "", "title.en": SCRIPT})
+    assert refused.status_code == 422
+    assert 'id="error-title.de"' in refused.text
+    assert 'id="error-kind"' in refused.text
+    assert SCRIPT not in refused.text
+    form = {"kind": "COUNSELLING", "title.de": f"Beratung {SCRIPT}", "description.de": "Ohne Termin."}
+    made = await send(staff, path, path, form, step="again")
+    assert made.status_code == 303, text_of(made)
+    own = made.headers["location"]
+    assert SCRIPT not in (await staff.get(own)).text
+    key = own.split("/")[3]
+
+    query = """query ($id: ID!) { service(id: $id) { version state kind responsibility topics { code }
+        languages { language variety interpreted } } }"""
+
+    async def now() -> Any:
+        return (await town.ask(query, {"id": key}, who="staff")).data["service"]
+
+    before = await now()
+    assert before["state"] == "DRAFT"
+    await town.done(
+        "staff",
+        "changeService",
+        id=key,
+        expectedVersion=before["version"],
+        languages=[{"language": "ar", "variety": "Levantinisch"}, {"language": "ti", "interpreted": True}],
+    )
+    about = {
+        "kind": "QUALIFICATION",
+        "topics": town.topic,
+        "languages": "ar",
+        "interpreted": "fa",
+        "responsibility": "BY_RESIDENCE",
+    }
+    wrong = await send(staff, own, own, {**about, "topics": "no-such-topic"}, step="topic")
+    assert wrong.status_code == 422
+    assert (await now())["topics"] == []
+    done = await send(staff, own, own, about, step="again")
+    assert done.status_code == 303, text_of(done)
+    after = await now()
+    assert (after["kind"], after["responsibility"]) == ("QUALIFICATION", "BY_RESIDENCE")
+    assert after["topics"] == [{"code": town.topic}]
+    assert sorted(after["languages"], key=lambda one: str(one["language"])) == [
+        {"language": "ar", "variety": "Levantinisch", "interpreted": False},
+        {"language": "fa", "variety": None, "interpreted": True},
+    ]
+    page = await staff.get(own)
+    assert SCRIPT not in page.text
+    late = {**about, "expectedVersion": str(before["version"]), "once": "form-too-late"}
+    assert (await staff.post(own, late, number=number_of(page))).status_code == 409
+
+
 async def test_what_others_say_is_decided_with_a_reason(staff: Web, town: Town) -> None:
     assert (await staff.get("/entry/requests")).status_code == 200
     suggested = await town.do(
