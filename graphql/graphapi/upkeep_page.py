@@ -19,6 +19,7 @@ from directory import upkeep_links
 from directory.actors import ANONYMOUS
 from directory.building import title_of
 from directory.corrections import Suggestion, proposed_value
+from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.hours import format_hours
 from directory.problems import InvalidInput, NotFound, Problem, StaleVersion
@@ -333,7 +334,7 @@ class _Visit(Visit):
         """Return everything that the page shows and asks."""
         made = [
             tag("p", self.w("intro"), class_="kern-body"),
-            listed([(self.w("until"), self.day(page.expires_at.date()))]),
+            listed([(self.w("until"), self.day(local_day(page.expires_at)))]),
         ]
         due = [one for one in page.entries if one.due or one.hidden]
         if len(due) > 1:
@@ -373,7 +374,7 @@ class _Visit(Visit):
         assured = known.assured_at
         rows: list[tuple[str, str | None]] = [
             (self.w("state"), label(known.state, self.language)),
-            (self.w("assured"), self.w("never") if assured is None else self.day(assured.date())),
+            (self.w("assured"), self.w("never") if assured is None else self.day(local_day(assured))),
             (self.w("check"), ", ".join(label(kind, self.language) for kind in known.kinds) or None),
             (self.w("hide_on"), None if known.hide_on is None else self.day(known.hide_on)),
             (self.w("description"), entry.description.get(_written_in(entry))),

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -173,6 +173,18 @@ class TestLooking:
             assert shown in page.text
         assert "interner Vermerk" not in page.text
         assert set(page.forms) == {"RIGHT", "CHANGE"}
+
+    async def test_days_are_those_of_the_clock_on_the_wall(self, holder: Holder) -> None:
+        late = datetime(2026, 6, 1, 22, 30, tzinfo=UTC)
+        async with holder.database.work(SYSTEM) as work:
+            await work.session.execute(
+                update(Partner)
+                .where(Partner.id == holder.partner)
+                .values(assured_at=late, assured_kinds=None)
+            )
+            work.touch_document(DocumentKind.PARTNER, holder.partner)
+
+        assert "02.06.2026" in (await holder.get()).text
 
     async def test_what_somebody_wrote_stays_text_and_nothing_runs(self, holder: Holder) -> None:
         page = await holder.get()
