@@ -12,7 +12,7 @@ import pytest
 
 from directory.actors import Role
 from directory.database import Database
-from graphapi.relay import global_id
+from graphapi.relay import global_id, read_id
 from graphapi.web.pages.inbox import BESIDE, DOING
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
@@ -541,6 +541,22 @@ async def test_a_new_service_is_a_draft_and_says_what_it_is_about(staff: Web, to
     assert SCRIPT not in page.text
     late = {**about, "expectedVersion": str(before["version"]), "once": "form-too-late"}
     assert (await staff.post(own, late, number=number_of(page))).status_code == 409
+
+
+async def test_a_merged_service_leads_to_the_other_for_good(staff: Web, town: Town) -> None:
+    kept, merged = await town.new_service(), await town.new_service()
+    await town.done(
+        "lead",
+        "mergeServices",
+        survivorId=kept,
+        expectedVersion=2,
+        mergedId=merged,
+        mergedExpectedVersion=2,
+        reason="doppelt",
+    )
+    led = await staff.get(f"/service/{read_id(merged, 'Service')}")
+    assert (led.status_code, led.headers["location"]) == (301, f"/service/{read_id(kept, 'Service')}")
+    assert led.headers["cache-control"] == "no-store"
 
 
 async def test_what_others_say_is_decided_with_a_reason(staff: Web, town: Town) -> None:

@@ -291,8 +291,13 @@ async def service(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the ad
     _read_in(visit)
     found = await visit.find("read-service", id=_asked("Service", id))
     if _uuid(found["id"]) != str(UUID(id)):
-        return visit.go(f"/service/{_uuid(found['id'])}")
+        return _moved(f"/service/{_uuid(found['id'])}")
     return _service(visit, found)
+
+
+def _moved(path: str) -> Answer:
+    """Lead to what an entry was merged into, for good (301); nobody keeps it, as a merging can be undone."""
+    return Answer(status=301, headers={"location": path}, personal=True)
 
 
 def _service(visit: Visit, found: dict[str, Any]) -> Answer:
@@ -315,7 +320,7 @@ async def partner(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the ad
     _read_in(visit)
     found = await visit.find("read-partner", id=_asked("Partner", id), services=50)
     if _uuid(found["id"]) != str(UUID(id)):
-        return visit.go(f"/partner/{_uuid(found['id'])}")
+        return _moved(f"/partner/{_uuid(found['id'])}")
     return _partner(visit, found)
 
 
