@@ -113,7 +113,7 @@ def is_question(text: str) -> bool:
 
 def share_of_each(name: Sequence[str]) -> float:
     """Return what each word of another name counts: two common words are not twice a rare one."""
-    return len(name) ** -0.5
+    return float(len(name) ** -0.5)
 
 
 def weight_of_others(unit: Unit, *, there: bool) -> float:

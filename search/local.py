@@ -81,7 +81,7 @@ class Snapshot:
         self._rule_sets: RuleSets | None = None
         self._runs: Runs | None = None
         self._space: Space | None = None
-        self._former = before and (before._space or before._former)
+        self._former: Space | None = None if before is None else before._space or before._former
         """The meanings of the last state that was asked for them."""
 
     def space(self) -> Space:
