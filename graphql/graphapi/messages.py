@@ -189,8 +189,8 @@ REASONS: Final[Mapping[str, Sentence]] = {
     "municipality-key": {
         "de": "„{field}“ hat acht Ziffern und ist damit ein Gemeindeschlüssel (AGS). Gebraucht wird der"
         " Regionalschlüssel (ARS): zwölf Ziffern für die Gemeinde, fünf für den Kreis (die ersten fünf).",
-        "en": "“{field}” has eight digits, so it is a municipality key (AGS). Needed is the regional key (ARS)"
-        ": twelve digits for the municipality, five for the district (the first five).",
+        "en": "“{field}” has eight digits, so it is a municipality key (AGS). Needed is the regional key"
+        " (ARS): twelve digits for the municipality, five for the district (the first five).",
     },
     "territory-key": {
         "de": "„{field}“ ist kein amtlicher Regionalschlüssel (2 bis 12 Ziffern).",
