@@ -476,12 +476,14 @@ async def answer_revocation(
     """Say what was done with the data after the consent ended: deleted, or what is kept, why, until when.
 
     GDPR Art. 7(3), 17(3). The state stays CONSENT_REVOKED. What is kept needs its legal basis and an end.
+    Where nothing was ever sent there is nothing to answer.
     """
     held = await hold(work, referral_id)
     permit(work, held, EventActor.RECIPIENT, answered)
     check_version(held.referral, expected_version, sender=answered is not None)
     referral = held.referral
-    if referral.state is not ReferralState.CONSENT_REVOKED or referral.revocation_answer is not None:
+    answerable = referral.state is ReferralState.CONSENT_REVOKED and referral.sent_at is not None
+    if not answerable or referral.revocation_answer is not None:
         if answered is None:
             raise TransitionNotAllowed(referral.state, allowed(referral.state, EventActor.RECIPIENT))
         shown = held.shown_state

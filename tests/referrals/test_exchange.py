@@ -22,11 +22,13 @@ from referrals import answering, exchange, inbox
 from referrals.clients import create_client
 from referrals.consent.consents import expire_due, withdraw_consent
 from referrals.inbox import Box
+from referrals.moving import Answered
 from referrals.personal_data.keystore import KeyStore
 from referrals.problems import ConsentMissing, DuplicateReferral, PackageClosed, TransitionNotAllowed
 from referrals.states import Move, answer_due_on, replay
 from referrals.values import ConsentEvidence, Kept, PurposeTerms
 from referrals.vocabulary import (
+    AnswerSource,
     CapacityReason,
     Channel,
     DataCategory,
@@ -478,6 +480,32 @@ async def test_after_a_withdrawal_the_recipient_says_once_what_it_did_with_the_d
         await desk.as_(
             town.provider.member,
             lambda w: answering.answer_revocation(w, sent.id, told.version, early),
+        )
+
+
+async def test_where_nothing_was_sent_no_recipient_says_what_it_did_with_the_data(
+    database: Database, keys: KeyStore, desk: Desk, town: Town, client_id: UUID
+) -> None:
+    drafted = await desk.draft(client_id, town.provider)
+    consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
+    await desk.as_(
+        town.coordinator, lambda w: exchange.await_consent(w, drafted.id, drafted.version, consent_id)
+    )
+    async with database.work(town.coordinator) as work:
+        await withdraw_consent(work, consent_id=consent_id, channel=Channel.PHONE)
+    revoked = await desk.view(town.coordinator, drafted.id)
+    assert revoked.state is ReferralState.CONSENT_REVOKED
+
+    with pytest.raises(TransitionNotAllowed):
+        await desk.as_(
+            town.coordinator,
+            lambda w: answering.answer_revocation(
+                w,
+                drafted.id,
+                revoked.version,
+                Kept(answer=RevocationAnswer.DELETED),
+                answered=Answered(source=AnswerSource.PHONE, on=local_day(w.now)),
+            ),
         )
 
 
