@@ -675,6 +675,23 @@ def message_for(problem: Problem, language: MessageLanguage) -> str:
     return fill(sentence, language, problem.values)
 
 
+def beside_field(message: str, field: str, language: MessageLanguage) -> str:
+    """Return a sentence as it stands beside the field it is about, which people know by another name.
+
+    >>> beside_field("“contactPoints.0.value” is not a phone number.", "contactPoints.0.value", "en")
+    'This is not a phone number.'
+    """
+    quoted, this, value_in = (
+        (f"„{field}“", "Diese Angabe", "Die Angabe in ")
+        if language == "de"
+        else (f"“{field}”", "This", "The value in ")
+    )
+    for begins in (quoted, value_in + quoted):
+        if message.startswith(begins):
+            return this + message.removeprefix(begins)
+    return message
+
+
 def refusal(code: str, language: MessageLanguage, **values: str) -> str:
     """Return the sentence for an error that concerns the request as a whole."""
     return fill(REFUSALS[code], language, values)

@@ -27,7 +27,7 @@ from directory.upkeep_links import EntryShown, UpkeepPage
 from directory.values import Capacity, ContactPoint
 from directory.vocabulary import CapacityState, ChangeField, ContactKind
 from graphapi.context import Services
-from graphapi.messages import message_for
+from graphapi.messages import beside_field, message_for
 from graphapi.pages import NOTHING, Markup, Visit, button, done, form_of, line, lines, listed, serve, tag
 from graphapi.throttle import presenting
 from graphapi.types.upkeep import UPKEEP
@@ -310,13 +310,16 @@ class _Visit(Visit):
             capacity = _capacity(form, shown)
         except InvalidInput as problem:
             name = "weeks" if problem.field == "waitingWeeks" else "capacity"
-            self.errors[f"{shown.entry.id}.{name}"] = message_for(problem, self.language)
+            self.errors[f"{shown.entry.id}.{name}"] = self._wrong(problem)
         for name, said in suggestions.items():
             try:
                 proposed_value(said)
             except InvalidInput as problem:
-                self.errors[f"{shown.entry.id}.{name}"] = message_for(problem, self.language)
+                self.errors[f"{shown.entry.id}.{name}"] = self._wrong(problem)
         return capacity, list(suggestions.values())
+
+    def _wrong(self, problem: InvalidInput) -> str:
+        return beside_field(message_for(problem, self.language), problem.field, self.language)
 
     def day(self, day: date) -> str:
         """Return a day as people of the page's language write it."""

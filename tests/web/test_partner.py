@@ -340,6 +340,7 @@ async def test_texts_and_contacts_are_changed_and_what_the_form_does_not_show_st
     refused = await send(staff, "/entry/change", "/entry/change", form)
     assert refused.status_code == 422
     assert 'id="error-contactPoints.1.value"' in refused.text, text_of(refused)
+    assert "contactPoints" not in text_of(refused)
     assert SCRIPT not in refused.text
     form["contactPoints.1.value"] = "kurse@example.org"
     done = await send(staff, "/entry/change", "/entry/change", form, step="again")
@@ -427,6 +428,15 @@ async def test_what_is_said_beside_the_times_of_a_place_is_kept(staff: Web, town
     gone = await send(staff, f"{path}?remove=1", f"{path}/remove", {}, step="gone")
     assert gone.status_code == 303, text_of(gone)
     assert [one for one in await places() if one["name"] == "Haus am Fluss"] == []
+
+
+async def test_what_is_refused_of_a_text_stands_at_its_language(staff: Web, town: Town) -> None:
+    path = f"/entry/services/{await town.new_service()}"
+    form = {"title.de": "Kurs", "title.en": "Course \u202e", "contactPoints.0.value": ""}
+    refused = await send(staff, path, path, form)
+    assert refused.status_code == 422
+    assert 'id="error-title.en"' in refused.text
+    assert "title.1.text" not in refused.text
 
 
 async def test_an_earlier_version_is_shown_whole_and_brought_back(staff: Web, town: Town) -> None:

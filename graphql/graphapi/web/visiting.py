@@ -17,7 +17,7 @@ from directory.actors import ANONYMOUS, Actor, Role
 from directory.database import Database
 from directory.days import local_day
 from directory.languages import direction
-from graphapi.messages import MessageLanguage
+from graphapi.messages import MessageLanguage, beside_field
 from graphapi.web import guarding
 from graphapi.web.options import Options
 from graphapi.web.running import Operations, Outcome, Refusal, Stopped
@@ -230,7 +230,8 @@ class Visit:
         if refusal is None:
             return Outcome(payload=found or {})
         self.refusal = refusal
-        self.refuse(refusal.field or "", refusal.message)
+        field = refusal.field or ""
+        self.refuse(field, beside_field(refusal.message, field, self.language))
         return Outcome(refusal=refusal)
 
     def refuse(self, field: str, message: str) -> None:

@@ -93,6 +93,7 @@ async def change(visit: Visit) -> Answer:
     }
     if entered.right and (await visit.change("change-partner", given)).done:
         return visit.go("/entry", said=visit.gettext("Your entry is changed."))
+    _refused_at(visit, "description")
     return await change_form(visit)
 
 
@@ -122,6 +123,16 @@ def _texts(visit: Visit, name: str, before: list[dict[str, Any]]) -> list[dict[s
         if (text := visit.form.get(f"{name}.{language}"))
     ]
     return [{"language": one["language"], "text": one["text"]} for one in (*entered, *kept)]
+
+
+def _refused_at(visit: Visit, *names: str) -> None:
+    """Bring what is refused of the n-th text to the field of its language, where it was entered."""
+    for name in names:
+        entered = [language for language in LANGUAGES if visit.form.get(f"{name}.{language}")]
+        for number, language in enumerate(entered):
+            message = visit.errors.pop(f"{name}.{number}.text", None)
+            if message is not None:
+                visit.refuse(f"{name}.{language}", message)
 
 
 def _contacts(entered: Entered, visit: Visit, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -266,6 +277,7 @@ async def change_service(visit: Visit, key: str) -> Answer:
     entered.text("title.de", required=True)
     if entered.right and (await visit.change("change-service", given)).done:
         return visit.go("/entry", said=visit.gettext("The service is changed."))
+    _refused_at(visit, "title", "description")
     return await service_form(visit, key)
 
 
