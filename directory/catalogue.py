@@ -455,7 +455,7 @@ def _assign(entry: Partner | Service | Location, values: Mapping[str, Any], now:
 
 def texts_of(entry: Partner | Service) -> dict[str, Mapping[str, str]]:
     """Return the texts of an entry that are translated: field to language to text."""
-    return {name: getattr(entry, name) for name in TEXT_FIELDS if hasattr(entry, name)}
+    return {name: getattr(entry, name) or {} for name in TEXT_FIELDS if hasattr(entry, name)}
 
 
 def _first_dates(values: Mapping[str, Any], now: datetime) -> TextDates:

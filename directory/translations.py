@@ -14,7 +14,7 @@ from typing import Final
 
 from directory.values import TextDates
 
-TEXT_FIELDS: Final = ("title", "description")
+TEXT_FIELDS: Final = ("title", "description", "application_process")
 """The fields of entries that are texts in several languages and have a source."""
 
 

@@ -133,10 +133,15 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "Service",
         "id version partner municipality kind kindLabel title titles description descriptions website "
         "topics sourceTerms languages eligibility area responsibility locations contactPoints capacity "
-        "course recognition interpreting referralFacts applicationProcess requiredDocuments state assuredAt "
-        "provenance updatedAt",
+        "course recognition interpreting referralFacts applicationProcess applicationProcessTexts "
+        "requiredDocuments state assuredAt provenance updatedAt",
     ),
-    Entry(Rule.PUBLIC, "RequiredDocument", "name url"),
+    Entry(Rule.PUBLIC, "RequiredDocument", "name nameTexts url"),
+    Entry(Rule.PUBLIC, "Phrase", "texts"),
+    Entry(Rule.MEMBER, "Query", "eligibilityPreview"),
+    Entry(Rule.MEMBER, "EligibilityPreview", "serviceId on people"),
+    Entry(Rule.MEMBER, "EligibilityChange", "before after changes"),
+    Entry(Rule.MEMBER, "RuleJudgement", "answer answerLabel rules criteria missing reason legalBasis"),
     Entry(Rule.OWN, "Service", "note"),
     Entry(Rule.MEMBER, "Query", "changeRequests structuralGaps referralTimes"),
     Entry(Rule.OWN, "ChangeRequest", "id"),
@@ -238,9 +243,10 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         Rule.PUBLIC,
         "ReferralFacts",
         "required accepted methods responseDays response nextSteps feedback feedbackDays feedbackDelay "
-        "intakeCriteria requirements",
+        "intakeCriteria requirements methodPhrases responseTexts nextStepPhrases feedbackPhrases "
+        "feedbackDelayTexts intakeCriteriaPhrases requirementPhrases",
     ),
-    Entry(Rule.PUBLIC, "RecognitionFacts", "occupations regulated competentBody"),
+    Entry(Rule.PUBLIC, "RecognitionFacts", "occupations regulated competentBody competentBodyTexts"),
     Entry(Rule.PUBLIC, "InterpretingFacts", "languages modes leadTimeHours"),
     Entry(Rule.PUBLIC, "InterpretedLanguage", "language variety"),
     Entry(Rule.PUBLIC, "Me", "role administers member partner municipality"),

@@ -50,7 +50,7 @@ SIZE_ARGUMENTS: Final = frozenset({"first", "last"})
 CODE_ARGUMENT: Final = "code"
 """The argument of every query that presents a one-time code."""
 
-PROFILE_FIELDS: Final = frozenset({"situation", "profile"})
+PROFILE_FIELDS: Final = frozenset({"situation", "profile", "profiles"})
 """Fields of questions that say something about a person."""
 
 WEIGHTS: Final = {("Referral", "export"): 1_000, ("Query", "appointmentCalendar"): 200}

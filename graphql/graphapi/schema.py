@@ -37,6 +37,7 @@ from graphapi.mutations.services import ServiceMutations
 from graphapi.types.answer_link import AnswerLinkQueries
 from graphapi.types.card import CardQueries
 from graphapi.types.consent_query import ConsentQueries
+from graphapi.types.eligibility_preview import EligibilityPreviewQueries
 from graphapi.types.exchange_query import ExchangeQueries
 from graphapi.types.follow_up import FollowUpQueries
 from graphapi.types.history import HistoryQueries
@@ -59,6 +60,7 @@ class Query(
     SearchQueries,
     SuggestionQueries,
     MatchQueries,
+    EligibilityPreviewQueries,
     UnmetQueries,
     SavedSearchQueries,
     ExchangeQueries,

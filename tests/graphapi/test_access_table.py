@@ -110,6 +110,8 @@ entryHistory           partner:PUBLISHED        in   no     no       no    yes  
 entryHistory           service:DRAFT            in   no     gone     gone  yes   yes       yes         yes
 entryVersion           service:DRAFT            in   no     gone     gone  yes   yes       yes         yes
 entryVersion           service:PUBLISHED        in   no     no       no    yes   yes       yes         yes
+eligibilityPreview     service:PUBLISHED        in   no     no       no    yes   yes       yes         yes
+eligibilityPreview     service:DRAFT            in   no     gone     gone  yes   yes       yes         yes
 possibleDuplicates     -                        in   no     yes      yes   yes   yes       yes         yes
 staleTranslations      -                        in   no     yes      yes   yes   yes       yes         yes
 confirmPartnerTranslation partner:TRANSLATED    in   no     no       no    ok    ok        ok          ok
@@ -726,6 +728,10 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
     if name == "entryVersion":
         asked = "entryVersion(id: $id, version: $v) { version }"
         return f"query($id: ID!, $v: Int!) {{ {asked} }}", {"id": thing["id"], "v": thing["version"]}
+    if name == "eligibilityPreview":
+        tried = {"serviceId": thing["id"], "rules": [{"answer": "FITS"}], "profiles": [{}]}
+        asked = "eligibilityPreview(input: $i) { __typename ... on Problem { code } }"
+        return f"query($i: EligibilityPreviewInput!) {{ {asked} }}", {"i": tried}
     if name == "possibleDuplicates":
         sought = {
             "kind": "PARTNER",

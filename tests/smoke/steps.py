@@ -295,6 +295,18 @@ TABLE: Final = (
         given(id=partner("sprachkurstraeger"), services={"partnerId": partner("sprachkurstraeger")}),
     ),
     Step("read-own-service", "course_provider", lambda seen: {"id": seen["service"]["id"]}),
+    Step(
+        "preview-eligibility",
+        "course_provider",
+        lambda seen: {
+            "input": {
+                "serviceId": seen["service"]["id"],
+                "rules": [{"answer": "FITS", "statuses": ["SECTION_104C"]}],
+                "profiles": [{"residenceStatus": "SECTION_104C"}, {}],
+            }
+        },
+        "EligibilityPreview",
+    ),
     Step("browse-stale-translations", "course_provider", nothing, "none"),
     # what is there already, what it was, and back to that
     Step(

@@ -24,7 +24,7 @@ from directory.vocabulary import (
     WorkPermission,
 )
 from graphapi.context import Info
-from graphapi.types.texts import LanguageArgument, Text, choose, every
+from graphapi.types.texts import LanguageArgument, Phrase, Text, choose, every
 from graphapi.types.words import label
 
 
@@ -190,6 +190,10 @@ def _competent_body(
     return choose(root.competent_body, language, info.context.languages)
 
 
+def _competent_bodies(root: Parent[values.RecognitionFacts]) -> list[Text]:
+    return every(root.competent_body)
+
+
 @strawberry.type(description="Which occupations a recognition service is competent for.")
 class RecognitionFacts:
     """Which occupations a recognition service is competent for."""
@@ -197,6 +201,9 @@ class RecognitionFacts:
     occupations: list[str] = strawberry.field(description="ESCO URIs; empty: not limited to any.")
     regulated: bool | None = strawberry.field(description="Whether these are regulated by law.")
     competent_body: Text | None = strawberry.field(resolver=_competent_body, description="Who decides.")
+    competent_body_texts: list[Text] = strawberry.field(
+        resolver=_competent_bodies, description="Who decides, in all its languages."
+    )
 
 
 @strawberry.type(description="A language that is interpreted.")
@@ -222,11 +229,18 @@ def _document_name(
     return choose(root.name, language, info.context.languages)
 
 
+def _document_names(root: Parent[values.RequiredDocument]) -> list[Text]:
+    return every(root.name)
+
+
 @strawberry.type(description="A paper that people are asked to bring (HSDS required_document).")
 class RequiredDocument:
     """A paper that people are asked to bring."""
 
     name: Text | None = strawberry.field(resolver=_document_name, description="What it is called.")
+    name_texts: list[Text] = strawberry.field(
+        resolver=_document_names, description="The same in all its languages."
+    )
     url: str | None = strawberry.field(description="Where a form of it is.")
 
 
@@ -243,6 +257,20 @@ def _texts_of(name: str) -> Callable[..., Any]:
     def read(root: Parent[values.ReferralFacts], info: Info, language: LanguageArgument = None) -> list[Text]:
         chosen = (choose(texts, language, info.context.languages) for texts in getattr(root, name))
         return [text for text in chosen if text is not None]
+
+    return read
+
+
+def _every_text_of(name: str) -> Callable[..., Any]:
+    def read(root: Parent[values.ReferralFacts]) -> list[Text]:
+        return every(getattr(root, name))
+
+    return read
+
+
+def _phrases_of(name: str) -> Callable[..., Any]:
+    def read(root: Parent[values.ReferralFacts]) -> list[Phrase]:
+        return [Phrase(texts=every(texts)) for texts in getattr(root, name)]
 
     return read
 
@@ -273,6 +301,27 @@ class ReferralFacts:
     )
     requirements: list[Text] = strawberry.field(
         resolver=_texts_of("requirements"), description="Papers and registrations it asks for."
+    )
+    method_phrases: list[Phrase] = strawberry.field(
+        resolver=_phrases_of("methods"), description="Ways of referring, each in all its languages."
+    )
+    response_texts: list[Text] = strawberry.field(
+        resolver=_every_text_of("response"), description="When it is answered, in all its languages."
+    )
+    next_step_phrases: list[Phrase] = strawberry.field(
+        resolver=_phrases_of("next_steps"), description="What happens then, each in all its languages."
+    )
+    feedback_phrases: list[Phrase] = strawberry.field(
+        resolver=_phrases_of("feedback"), description="How the sender hears of it, in all its languages."
+    )
+    feedback_delay_texts: list[Text] = strawberry.field(
+        resolver=_every_text_of("feedback_delay"), description="When the sender hears, in all its languages."
+    )
+    intake_criteria_phrases: list[Phrase] = strawberry.field(
+        resolver=_phrases_of("intake_criteria"), description="Whom it takes in, each in all its languages."
+    )
+    requirement_phrases: list[Phrase] = strawberry.field(
+        resolver=_phrases_of("requirements"), description="What it asks for, each in all its languages."
     )
 
 

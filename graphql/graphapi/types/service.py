@@ -60,7 +60,12 @@ def _descriptions(root: Parent[ServiceDocument]) -> list[Text]:
 def _application_process(
     root: Parent[ServiceDocument], info: Info, language: LanguageArgument = None
 ) -> Text | None:
-    return choose(root.application_process, language, info.context.languages)
+    found = choose(root.application_process, language, info.context.languages)
+    return None if found is None else translated(found, "application_process", root)
+
+
+def _application_processes(root: Parent[ServiceDocument]) -> list[Text]:
+    return [translated(text, "application_process", root) for text in every(root.application_process)]
 
 
 def _kind_label(root: Parent[ServiceDocument], info: Info) -> str | None:
@@ -117,6 +122,9 @@ class Service(Node):
     )
     application_process: Text | None = strawberry.field(
         resolver=_application_process, description="How to get it: the next steps of a person."
+    )
+    application_process_texts: list[Text] = strawberry.field(
+        resolver=_application_processes, description="How to get it, in all its languages."
     )
     required_documents: list[RequiredDocument] = strawberry.field(
         description="What people are asked to bring."

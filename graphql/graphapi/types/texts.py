@@ -36,6 +36,13 @@ class Text:
     )
 
 
+@strawberry.type(description="One thing said, in each language that it is said in.")
+class Phrase:
+    """One thing said in several languages, where several are said."""
+
+    texts: list[Text] = strawberry.field(description="It, once in each language.")
+
+
 @strawberry.input(description="A text in one language.")
 class TextInput:
     """A text in one language, as callers give it; lists of them become maps by language."""
