@@ -62,3 +62,16 @@ class UnmetSearch(Base):
     language: Mapped[str] = mapped_column(primary_key=True)
     outcome: Mapped[str] = mapped_column(primary_key=True)
     searches: Mapped[int]
+
+
+class UnmetMark(Base):
+    """That a search without a hit was counted in a month: a few bits of a keyed hash of who, and of the cell.
+
+    Swept when the month is over. So few bits that two searches share one now and then, which then count once.
+    """
+
+    __tablename__ = "unmet_mark"
+    __table_args__ = {"prefixes": ["UNLOGGED"]}
+
+    month: Mapped[date] = mapped_column(primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -5,8 +5,8 @@ names: by kind, by topic, by language, by topic and language; each with the dist
 where nothing was found, as NEARLY where only services with some of the words were. Only words that are the
 network's own are kept: codes of topics, kinds, known languages, keys of districts; what somebody typed helps
 to tell the topic and is forgotten. Nothing of a profile (``Situation``) is looked at. Who asked is forgotten
-too: so that one person who tries ten times counts once, a process keeps a keyed hash in its memory, under a
-key that is made at random for a month and thrown away with it.
+too: so that one person who tries ten times counts once, whichever processes of whichever hosts they reach, a
+few bits of a keyed hash of who and of the cell are kept until the month is over (``UnmetMark``).
 
 What leaves is a calendar quarter that is over, of the own district, above thresholds (DESIGN 7).
 """
@@ -16,12 +16,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 import msgspec
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import SYSTEM, Actor
@@ -30,7 +30,7 @@ from directory.models import Municipality
 from directory.problems import InvalidInput
 from search.engine import Filters, Vocabulary
 from search.lexicon import LANGUAGE_NAMES
-from search.models import UnmetSearch
+from search.models import UnmetMark, UnmetSearch
 from search.policy import must_plan
 from search.text import query_words, stem
 
@@ -43,6 +43,9 @@ MOST_VALUES: Final = 3
 MOST_CELLS: Final = 5_000
 MOST_REMEMBERED: Final = 200_000
 """What a process keeps in memory at most; beyond, nothing is counted until the next round, or month."""
+
+MARK_BITS: Final = 20
+"""A search is one of a million marks: of 10,000 searches counted in a month, a hundredth shares one."""
 
 FIRST_YEAR: Final = 2020
 
@@ -140,59 +143,79 @@ def cells_of(
 
 
 class Tally:
-    """Counts in memory until they are written; one per process, for its event loop."""
+    """Counts in memory until they are written; one per process, for its event loop.
 
-    def __init__(self) -> None:
-        self._counts: dict[Cell, int] = {}
+    ``key`` hashes who searched: secret, and the same in every process, so that a person counts once between
+    them all. What was not written when a process is killed is not counted.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = secrets.token_bytes(32) if key is None else key
+        self._counts: dict[Cell, list[int]] = {}
         self._month = date.min
-        self._key = b""
-        self._counted: set[bytes] = set()
+        self._counted: set[int] = set()
+
+    def _mark(self, cell: Cell, who: str) -> int:
+        told = msgspec.json.encode([who, cell])
+        digest = hashlib.blake2b(told, key=self._key, person=b"unmet", digest_size=4).digest()
+        return int.from_bytes(digest) >> (32 - MARK_BITS)
 
     def note(self, cells: Sequence[Cell], who: str) -> None:
         """Count a search of somebody; what they searched before in this month is not counted again."""
         for cell in cells:
             if cell.month != self._month:
-                self._month, self._key = cell.month, secrets.token_bytes(32)
+                self._month = cell.month
                 self._counted.clear()
-            told = msgspec.json.encode([who, cell])
-            mark = hashlib.blake2b(told, key=self._key, digest_size=12).digest()
+            mark = self._mark(cell, who)
             if mark in self._counted or len(self._counted) >= MOST_REMEMBERED:
                 continue
             if cell not in self._counts and len(self._counts) >= MOST_CELLS:
                 continue
             self._counted.add(mark)
-            self._counts[cell] = self._counts.get(cell, 0) + 1
+            self._counts.setdefault(cell, []).append(mark)
 
     async def write(self, database: Database) -> int:
-        """Add what was counted to the table, in one statement; return how many cells. Raises Unavailable.
+        """Add what no process has counted yet to the table, in one statement; return how many cells.
 
-        What could not be written is kept for the next time.
+        What could not be written is kept for the next time. Raises Unavailable.
         """
         counts, self._counts = self._counts, {}
         if not counts:
             return 0
         rows = [
-            {**msgspec.to_builtins(cell), "searches": searches}
-            for cell, searches in sorted(counts.items())  # in order: two processes never wait for each other
+            {**msgspec.to_builtins(cell), "bucket": mark} for cell, marks in counts.items() for mark in marks
         ]
         try:
             async with database.work(SYSTEM) as work:
                 await work.session.execute(_ADD, {"rows": msgspec.json.encode(rows).decode()})
         except BaseException:
-            for cell, searches in counts.items():
-                self._counts[cell] = self._counts.get(cell, 0) + searches
+            for cell, marks in counts.items():
+                self._counts.setdefault(cell, []).extend(marks)
             raise
-        return len(rows)
+        return len(counts)
 
 
+# Marks and cells both in order, the marks first: two processes never wait for each other in a circle.
 _ADD: Final = text(
-    "INSERT INTO unmet_search (month, district, breakdown, kind, topic, language, outcome, searches)"
-    " SELECT v.month, v.district, v.breakdown, v.kind, v.topic, v.language, v.outcome, v.searches"
-    " FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(month date, district text, breakdown text,"
-    "  kind text, topic text, language text, outcome text, searches integer)"
+    "WITH told AS (SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS v(month date, district text,"
+    "  breakdown text, kind text, topic text, language text, outcome text, bucket integer)),"
+    " fresh AS (INSERT INTO unmet_mark (month, bucket)"
+    "  SELECT DISTINCT month, bucket FROM told ORDER BY month, bucket"
+    "  ON CONFLICT DO NOTHING RETURNING month, bucket)"
+    " INSERT INTO unmet_search AS u"
+    "  (month, district, breakdown, kind, topic, language, outcome, searches)"
+    " SELECT month, district, breakdown, kind, topic, language, outcome, count(*)"
+    " FROM told JOIN fresh USING (month, bucket) GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7"
     " ON CONFLICT (month, district, breakdown, kind, topic, language, outcome)"
-    " DO UPDATE SET searches = unmet_search.searches + excluded.searches"
+    " DO UPDATE SET searches = u.searches + excluded.searches"
 )
+
+
+async def sweep_marks(session: AsyncSession, today: date) -> int:
+    """Delete the marks of months that are over, a day later, when no process has any left to write; count."""
+    over = (today - timedelta(days=1)).replace(day=1)
+    gone = await session.scalars(delete(UnmetMark).where(UnmetMark.month < over).returning(UnmetMark.bucket))
+    return len(gone.all())
 
 
 # --- what leaves

@@ -52,6 +52,7 @@ from graphapi.watching import Watchers
 from graphapi.web.options import Options, SignOn, Tiles
 from graphapi.web.site import Site
 from search.follower import Follower
+from search.unmet import Tally
 
 FOLLOW_AGAIN_SECONDS: Final = 5.0
 COUNT_SECONDS: Final = 60.0
@@ -68,6 +69,12 @@ def address_key(settings: Settings) -> bytes:
     """Return the key that client addresses are hashed with: of the master key, so alike in all processes."""
     master = base64.b64decode(master_key_text(settings))
     return hmac.digest(master, b"spurwechsel client addresses", "sha256")
+
+
+def unmet_key(settings: Settings) -> bytes:
+    """Return the key that tells who was counted as finding nothing: of the master key, alike everywhere."""
+    master = base64.b64decode(master_key_text(settings))
+    return hmac.digest(master, b"spurwechsel searches without a hit", "sha256")
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -159,6 +166,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         keys=key_store(settings, settings.keys_database_url.get_secret_value()),
         engines=tuple(one.engine for one in kept),
         address_key=address_key(settings),
+        unmet=Tally(unmet_key(settings)),
         trusted_proxies=networks(settings.trusted_proxies),
         public_url=settings.public_url,
         web=web_options(settings),

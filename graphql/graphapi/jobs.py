@@ -44,6 +44,7 @@ from referrals.upkeep import JOB as LEARN
 from referrals.upkeep import learn_from_decline
 from search.saving import look_at_searches
 from search.suggesting import InProcess
+from search.unmet import sweep_marks
 
 log = structlog.get_logger()
 
@@ -157,6 +158,11 @@ def register(
     async def _sweep_code_attempts(schedule: Schedule) -> None:
         async with database.view(SYSTEM) as session:
             await sweep(session, database.clock())
+
+    @queue.schedule("sweep_unmet_marks", "19 2 * * *")
+    async def _sweep_unmet_marks(schedule: Schedule) -> None:
+        async with database.view(SYSTEM) as session:
+            await sweep_marks(session, database.clock().date())
 
     if engine is not None:
         index = engine

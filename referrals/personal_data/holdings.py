@@ -623,6 +623,7 @@ WITHOUT_PERSONS: Final = frozenset(
         "service_location",
         "service_topic",
         "topic",
+        "unmet_mark",
         "unmet_search",
         "upkeep",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -18,7 +19,7 @@ from directory.models import Audit
 from directory.problems import InvalidInput, NotAllowed, NotSignedIn
 from directory.vocabulary import ResidenceStatus, ServiceKind
 from search.engine import Filters, ResidenceFilter
-from search.models import UnmetSearch
+from search.models import UnmetMark, UnmetSearch
 from search.unmet import (
     LEAST_SEARCHES,
     Cell,
@@ -30,6 +31,7 @@ from search.unmet import (
     disclosed,
     district_of,
     quarter,
+    sweep_marks,
     topics_meant,
     unmet_searches,
 )
@@ -122,6 +124,49 @@ async def test_a_person_counts_once_in_a_month_whatever_they_try(empty_database:
     await tally.write(empty_database)
     assert await counted(empty_database) == {"a": 3, "b": 1}
     assert "lea" not in repr(vars(tally))
+
+
+async def test_processes_count_a_person_once_between_them_and_lose_nobody(empty_database: Database) -> None:
+    """Two workers, written at once, and one that began anew in the month: nobody lifts a cell by trying."""
+    key = b"the same in every process"
+    workers = [Tally(key), Tally(key)]
+    for number in range(60):
+        for worker in workers if number % 3 == 0 else [workers[number % 2]]:
+            worker.note([cell(topic) for topic in "abc"], f"member {number}")
+    await asyncio.gather(*(worker.write(empty_database) for worker in workers))
+    assert await counted(empty_database) == {"a": 60, "b": 60, "c": 60}
+
+    restarted = Tally(key)
+    restarted.note([cell(topic) for topic in "ad"], "member 0")
+    await restarted.write(empty_database)
+    assert await counted(empty_database) == {"a": 60, "b": 60, "c": 60, "d": 1}
+
+
+async def test_a_mark_tells_nobody_without_the_key_and_goes_with_its_month(empty_database: Database) -> None:
+    """It is 20 bits that another key makes otherwise; the next month counts anew."""
+
+    async def marks() -> list[tuple[date, int]]:
+        async with empty_database.view(SYSTEM) as session:
+            rows = await session.execute(select(UnmetMark.month, UnmetMark.bucket).order_by(UnmetMark.month))
+            return [(row[0], row[1]) for row in rows]
+
+    may = date(2026, 5, 1)
+    for month in (MONTH, may):
+        tally = Tally(b"one")
+        tally.note([cell(month=month)], "lea")
+        await tally.write(empty_database)
+    other = Tally(b"two")
+    other.note([cell()], "lea")
+    await other.write(empty_database)
+    found = await marks()
+    assert [month for month, _ in found] == [MONTH, MONTH, may]
+    assert len({bucket for _, bucket in found}) == 3
+    assert all(0 <= bucket < 2**20 for _, bucket in found)
+
+    async with empty_database.view(SYSTEM) as session:
+        assert await sweep_marks(session, may) == 0  # a process may still have some of April to write
+        assert await sweep_marks(session, date(2026, 5, 2)) == 2
+    assert [month for month, _ in await marks()] == [may]
 
 
 async def test_what_cannot_be_written_is_kept(empty_database: Database) -> None:
