@@ -30,6 +30,7 @@ from graphapi.endpoint import wants_page as wants_html
 from graphapi.messages import message_language, preferred_languages
 from graphapi.web import guarding
 from graphapi.web.assets import Assets
+from graphapi.web.conflicting import Conflict, conflict_of, settled
 from graphapi.web.rendering import Pages
 from graphapi.web.routes import ROUTES, Route, load_pages, navigation
 from graphapi.web.running import Operations, Stopped
@@ -161,7 +162,7 @@ class Site:
         if route.method == "POST":
             if not guarding.of_this_site(visit.headers):
                 raise Stopped(403, "FOREIGN_FORM")
-            visit.form = await self._form(request)
+            visit.form = settled(await self._form(request))
             if not visit.proves(visit.form.get("number") or visit.headers.get("x-form-number", "")):
                 raise Stopped(403, "FOREIGN_FORM")
         if visit.actor.role not in route.roles:
@@ -228,6 +229,16 @@ class Site:
             "today": visit.today,
         }
         return self.pages.render(template, visit.language, {**shared, **values})
+
+    def conflict(self, visit: Visit, template: str, values: dict[str, Any]) -> Conflict | None:
+        """Return what differs between the form that was sent and the same page as it is now, if it has it."""
+        sent, errors = visit.form, visit.errors
+        visit.form, visit.errors = Fields([]), {}
+        try:
+            page = self.render(visit, template, values)
+        finally:
+            visit.form, visit.errors = sent, errors
+        return conflict_of(page, visit.path, sent)
 
     def problem(self, visit: Visit, stopped: Stopped) -> Answer:
         """Return the page that says what is wrong and what to do next; who must sign in is led there."""

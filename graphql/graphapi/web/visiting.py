@@ -33,7 +33,8 @@ LONGEST_TOKEN: Final = 2_600
 """Characters of an ID token that still fit into a cookie (4,096 bytes) once sealed."""
 
 MOST_FIELDS: Final = 500
-_CONFLICTS: Final = frozenset({"STALE_VERSION", "IDEMPOTENCY_CONFLICT", "TRANSITION_NOT_ALLOWED"})
+_STALE: Final = "STALE_VERSION"
+_CONFLICTS: Final = frozenset({_STALE, "IDEMPOTENCY_CONFLICT", "TRANSITION_NOT_ALLOWED"})
 
 
 class Fields:
@@ -273,6 +274,10 @@ class Visit:
         values["said"] = said
         if in_language:
             values |= {"language": in_language, "direction_of_page": direction(in_language)}
+        elif chosen is template and self.refusal is not None and self.refusal.code == _STALE:
+            conflict = self._site.conflict(self, template, values)
+            if conflict is not None:
+                chosen, values = "conflict.html", {"said": said, "conflict": conflict}
         body = self._site.render(self, chosen, values)
         vary = "Accept-Language, Cookie, HX-Request"
         return Answer(status=status, body=body, personal=personal or self.personal, headers={"vary": vary})
