@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+import msgspec
+
 from search.expansion import WITHIN_PHRASE, Unit, weight_of_others
 from search.text import QueryWord, stems_of
 
@@ -54,6 +56,9 @@ NEIGHBOUR: Final = 0.4
 KEPT: Final = 2_000
 """How many read texts are remembered."""
 
+READING: Final = 1
+"""Number of what ``read`` returns for a text; an index keeps readings, and is rebuilt for others."""
+
 _SENTENCE: Final = re.compile(r"(?<=[.!?:;])\s+")
 
 Texts = tuple[tuple[str, str], ...]
@@ -71,8 +76,7 @@ class Reading(NamedTuple):
 HEADS: Final = 1
 
 
-@lru_cache(maxsize=KEPT)
-def read(title: Texts, heads: Texts, description: Texts) -> Reading:
+def read_once(title: Texts, heads: Texts, description: Texts) -> Reading:
     """Return what stands where; ``heads``: topics and the partner's name, which stand beside the title."""
     where: dict[str, int] = {}
     titles = []
@@ -92,6 +96,42 @@ def read(title: Texts, heads: Texts, description: Texts) -> Reading:
                     where[base] = where.get(base, 0) | bit
         number += PASSAGE  # no passage goes from one language into another
     return Reading(where, tuple(titles), number)
+
+
+read: Final = lru_cache(maxsize=KEPT)(read_once)
+"""The same, remembered for texts that are read again and again."""
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    """A reading as an index keeps it; places of more than 63 bits are bytes, the lowest first."""
+
+    where: dict[str, int | bytes]
+    titles: tuple[tuple[tuple[str, ...], ...], ...]
+    sentences: int
+
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(_Packed).decode
+_MOST_BITS: Final = 63
+
+
+def packed(reading: Reading) -> bytes:
+    """Return a reading as an index keeps it, so that no search has to take texts apart."""
+    where: dict[str, int | bytes] = {
+        base: mask if mask.bit_length() <= _MOST_BITS else mask.to_bytes(mask.bit_length() // 8 + 1, "little")
+        for base, mask in reading.where.items()
+    }
+    return _pack(_Packed(where, reading.titles, reading.sentences))
+
+
+def unpacked(kept: bytes) -> Reading:
+    """Return the reading that was packed."""
+    found = _unpack(kept)
+    where = {
+        base: mask if isinstance(mask, int) else int.from_bytes(mask, "little")
+        for base, mask in found.where.items()
+    }
+    return Reading(where, found.titles, found.sentences)
 
 
 class Wish(NamedTuple):

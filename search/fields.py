@@ -20,13 +20,14 @@ from directory.eligibility import LEVELS, territory
 from directory.values import CourseRun, EligibilityRule, TerritoryKey
 from directory.vocabulary import CapacityState, Responsibility, label
 from search.beginnings import beginnings, partner_key, title_key
+from search.closely import READING, packed, read_once
 from search.days import LAST_DAY, day_number
 from search.engine import Vocabulary
 from search.lexicon import LANGUAGE_NAMES
 from search.meaning import NUMBERS
 from search.text import NORMALISER, forms
 
-INDEX_SHAPE: Final = 7
+INDEX_SHAPE: Final = 8
 """Number of the fields below and their meaning; an index of another shape is rebuilt."""
 
 SECTIONS: Final = {
@@ -47,6 +48,7 @@ def _schema() -> Schema:
     builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("meta", tokenizer_name="raw", index_option="basic")
     builder.add_bytes_field("stored", stored=True)
+    builder.add_bytes_field("reading", stored=True)
     builder.add_integer_field("version", fast=True)
     builder.add_integer_field("rank", fast=True, indexed=True)
     for section in SECTIONS:
@@ -88,7 +90,7 @@ MEANING_FIELDS: Final = tuple(f"meaning_{number}" for number in range(NUMBERS))
 """The numbers of a service's vector, where the index is made with a model of meanings."""
 
 SCHEMA: Final = _schema()
-SHAPE: Final = f"{INDEX_SHAPE}.{NORMALISER}.{DOCUMENT_SHAPE}"
+SHAPE: Final = f"{INDEX_SHAPE}.{READING}.{NORMALISER}.{DOCUMENT_SHAPE}"
 
 
 class StoredTexts(msgspec.Struct, array_like=True):
@@ -228,6 +230,9 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary, meaning: Sequence
         dict(service.description),
     )
     made.add_bytes("stored", encoder.encode(stored))
+    heads = (("", stored.partner), *stored.topics.items())
+    reading = read_once(tuple(stored.title.items()), heads, tuple(stored.description.items()))
+    made.add_bytes("reading", packed(reading))
     if service.kind is not None:
         add("kind", service.kind)
     add("partner_kind", service.partner.kind)

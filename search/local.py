@@ -7,7 +7,6 @@ import shutil
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -18,7 +17,7 @@ from tantivy import DocAddress, Document, Index, Occur, Order, Query, Searcher
 from directory.documents import ServiceDocument
 from directory.eligibility import Profile
 from directory.vocabulary import Answer, CapacityState, ResidenceStatus
-from search.closely import KEPT, MOST_READ, Reading, closeness, read, wishes
+from search.closely import MOST_READ, closeness, unpacked, wishes
 from search.days import day_number
 from search.engine import (
     DEEPEST,
@@ -424,14 +423,6 @@ def _write_position(writer: Any, position: Position, refused: Mapping[UUID, str]
     writer.add_document(document)
 
 
-@lru_cache(maxsize=KEPT)
-def read_texts(stored: bytes) -> Reading:
-    """Return what stands where in a service's stored texts."""
-    texts = texts_decoder.decode(stored)
-    heads = (("", texts.partner), *texts.topics.items())
-    return read(tuple(texts.title.items()), heads, tuple(texts.description.items()))
-
-
 Hits: TypeAlias = Sequence[tuple[float, DocAddress]]
 
 
@@ -468,6 +459,7 @@ class _Search:
         self.wishes = wishes(self.words, self.searcher.num_docs, self._having) if self.words else []
         self.wrong = misfits(query.situation, snapshot) if query.situation is not None else []
         self.after: Mark | None = mark(query) if query.after is not None else None
+        self._documents: dict[tuple[int, int], Document] = {}
 
     def _having(self, base: str) -> int:
         """Return how many services have a stem, by the section that most have it in."""
@@ -496,7 +488,7 @@ class _Search:
         seen = self.after.seen if self.after is not None else 0
         hits = []
         for number, hit in enumerate(found, seen + 1):
-            document = self.searcher.doc(hit.address)
+            document = self._document(hit.address)
             id_ = UUID(document.get_first("id"))
             hits.append(
                 SearchHit(
@@ -641,8 +633,16 @@ class _Search:
 
     def _closeness(self, address: DocAddress) -> float:
         """Return what a hit counts besides its score for how closely its texts meet the search."""
-        stored = self.searcher.doc(address).get_first("stored")
-        return closeness(self.wishes, read_texts(bytes(stored))) if stored is not None else 0.0
+        kept = self._document(address).get_first("reading")
+        return closeness(self.wishes, unpacked(bytes(kept))) if kept is not None else 0.0
+
+    def _document(self, address: DocAddress) -> Document:
+        """Return what is stored of a hit; who is read closely is often shown too."""
+        place = address.segment_ord, address.doc
+        known = self._documents.get(place)
+        if known is None:
+            known = self._documents[place] = self.searcher.doc(address)
+        return known
 
     def _highlights(self, document: Document) -> tuple[Highlight, ...]:
         stored = document.get_first("stored")

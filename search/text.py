@@ -339,9 +339,21 @@ def _word_forms(word: str, rules: str) -> tuple[str, tuple[str, ...], tuple[str,
 def stems_of(text: str, language: str) -> Iterator[tuple[str, ...]]:
     """Return for each word of a text that is no stop word its stem, with the stems of its parts."""
     rules = "en" if language.split("-")[0] == "en" else "de"
+    if "-" not in text and not _LONE_LETTER.search(text):
+        for written in _WORD.findall(text):
+            if stems := _stems_written(written, rules):
+                yield stems
+        return
     for word in words_of(text):
         if word not in _STOP:
             yield _word_forms(word, rules)[1]
+
+
+@lru_cache(maxsize=WORDS_KEPT)
+def _stems_written(written: str, rules: str) -> tuple[str, ...]:
+    """Return the stems of a word as it is written; none of a stop word."""
+    word = fold(written)
+    return () if not word or word in _STOP else _word_forms(word, rules)[1]
 
 
 def _forms(language: str, text: str) -> Forms:

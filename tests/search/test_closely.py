@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.closely import PASSAGE, closeness, read, wishes
+from search.closely import PASSAGE, READING, closeness, packed, read, read_once, unpacked, wishes
 from search.expansion import units
 
 
@@ -72,3 +74,21 @@ def test_words_that_no_service_has_count_nothing() -> None:
     """Nothing is divided by nothing where the index knows none of the words."""
     reading = read((("de", "Kurs"),), (), ())
     assert closeness(wishes(units("qqqqq"), 0, lambda _: 0), reading) == 0.0
+
+
+@given(
+    st.text(max_size=80), st.lists(st.sampled_from(["Miete.", "Schulden!", "Deutsch lernen:"]), max_size=150)
+)
+def test_an_index_keeps_readings_as_they_are(title: str, sentences: list[str]) -> None:
+    """What comes out of an index is what was read, however many sentences there are."""
+    reading = read_once(
+        (("de", title),), (("", "Verein"),), (("de", " ".join(sentences)), ("en", "Rent. Debt."))
+    )
+    assert unpacked(packed(reading)) == reading
+
+
+def test_other_readings_have_another_number() -> None:
+    """Indexes keep readings: who changes what is read raises READING, so that they are built anew."""
+    text = (("de", "Haus und Garten. Nach § 104 c: mit Kind!"), ("en", "The garden."))
+    reading = packed(read_once((("de", "Haus am Park"),), (("", "Verein"), ("de", "Arzt")), text))
+    assert (READING, hashlib.sha256(reading).hexdigest()[:12]) == (1, "82cc66662ca2")
