@@ -7,6 +7,7 @@ that row-level security applies. Nothing session-level (SET, LISTEN, advisory lo
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from pgqueuer.queries import Queries
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from directory import feed
@@ -46,6 +48,7 @@ class Unavailable(Exception):
 OUT_OF_REACH: Final = (
     OSError,
     TimeoutError,
+    PoolTimeout,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.CannotConnectNowError,
@@ -54,6 +57,12 @@ OUT_OF_REACH: Final = (
     asyncpg.TooManyConnectionsError,
 )
 """What the driver raises when the server is gone, starting, stopping or full."""
+
+FIRST_ANSWER: Final = 10.0
+"""Seconds for the first statement of a transaction, a place in the pool and connecting included.
+
+It reads no table: a server that does not answer it is frozen or full, and nobody is made to wait longer.
+"""
 
 _NOT_STORABLE: Final = frozenset({"22021", "22P05"})
 """SQLSTATEs of a text with NUL: only what a caller typed can hold one, so it is theirs to mend."""
@@ -288,7 +297,7 @@ class Database:
             app_url.replace("postgresql://", "postgresql+asyncpg://"),
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=10,
+            pool_timeout=FIRST_ANSWER,
             pool_pre_ping=False,
             pool_use_lifo=True,  # the connection used last has the statements of today prepared and planned
             hide_parameters=True,  # an error that is logged must not repeat what is known about a person
@@ -363,14 +372,13 @@ _WHO_ACTS: Final = text(
 
 
 async def _say_who_acts(session: AsyncSession, actor: Actor, now: datetime) -> None:
-    await session.execute(
-        _WHO_ACTS,
-        {
-            "role": actor.role.value,
-            "member": str(actor.member_id or ""),
-            "partner": str(actor.partner_id or ""),
-            "municipality": str(actor.municipality_id or ""),
-            "administers": "true" if actor.administers else "",
-            "now": now.isoformat(),
-        },
-    )
+    said = {
+        "role": actor.role.value,
+        "member": str(actor.member_id or ""),
+        "partner": str(actor.partner_id or ""),
+        "municipality": str(actor.municipality_id or ""),
+        "administers": "true" if actor.administers else "",
+        "now": now.isoformat(),
+    }
+    async with asyncio.timeout(FIRST_ANSWER):
+        await session.execute(_WHO_ACTS, said)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -178,3 +180,37 @@ async def test_without_a_server_everything_says_unavailable(tmp_path: Path) -> N
         async with gone.work(SYSTEM):
             pass
     await gone.stop()
+
+
+@pytest.mark.slow  # SQLAlchemy waits two seconds for a goodbye
+async def test_a_frozen_server_says_unavailable_before_people_give_up(
+    app_url: str, reader_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the connection and never answers; the next transaction gets another connection."""
+    monkeypatch.setattr(database_module, "FIRST_ANSWER", 0.1)
+    database = Database(app_url, reader_url, pool_size=1)
+    await database.start()
+    async with database.view(SYSTEM) as session:
+        frozen = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unavailable):
+            async with database.view(SYSTEM):
+                pass
+        async with database.view(SYSTEM) as session:
+            assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    await database.stop()
+
+
+async def test_who_finds_no_free_connection_is_told_that_too(
+    app_url: str, reader_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "FIRST_ANSWER", 0.1)
+    database = Database(app_url, reader_url, pool_size=1)
+    async with database.view(SYSTEM):
+        with pytest.raises(Unavailable):
+            async with database.view(SYSTEM):
+                pass
+    await database.stop()
