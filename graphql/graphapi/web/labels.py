@@ -14,6 +14,7 @@ from typing import Final
 import directory.actors
 import directory.vocabulary
 import referrals.vocabulary
+import search.matching
 from graphapi.messages import MessageLanguage
 from graphapi.types.words import label as word
 from graphapi.types.words import tongue as tongue
@@ -71,6 +72,22 @@ OWN: Final[dict[tuple[str, str], tuple[str, str]]] = {
     ("Role", "OTHER_MUNICIPALITY"): ("andere Kommune", "other municipality"),
     ("Role", "ANONYMOUS"): ("ohne Anmeldung", "not signed in"),
     ("Role", "SYSTEM"): ("das System", "the system"),
+    ("Criterion", "ELIGIBILITY"): ("Für wen es ist", "Who it is for"),
+    ("Criterion", "PLACE_OF_RESIDENCE"): ("Wohnort", "Place of residence"),
+    ("Criterion", "LANGUAGE"): ("Sprache", "Language"),
+    ("Criterion", "LEVEL"): ("Sprachniveau", "Language level"),
+    ("Criterion", "COURSE_START"): ("Kursbeginn", "Start of the course"),
+    ("Criterion", "COURSE_END"): ("Kursende", "End of the course"),
+    ("Criterion", "CHILDCARE"): ("Kinderbetreuung", "Childcare"),
+    ("Criterion", "WOMEN_ONLY"): ("Nur für Frauen", "Women only"),
+    ("Criterion", "ACCESS"): ("Zugang", "Way in"),
+    ("Criterion", "OCCUPATION"): ("Beruf", "Occupation"),
+    ("Criterion", "CAPACITY"): ("Freie Plätze", "Free places"),
+    ("Criterion", "STATUS_DEADLINE"): ("Rechtzeitiger Beginn", "Beginning in time"),
+    ("Criterion", "DISTANCE"): ("Entfernung", "Distance"),
+    ("Criterion", "FRESHNESS"): ("Aktueller Eintrag", "Entry up to date"),
+    ("Criterion", "RESPONSE_TIME"): ("Antwortzeit", "Time to answer"),
+    ("Criterion", "ACCEPTANCE"): ("Zusagen", "Acceptance"),
 }
 """German and English words of values that the vocabularies have none for."""
 
@@ -78,7 +95,7 @@ OWN: Final[dict[tuple[str, str], tuple[str, str]]] = {
 @cache
 def enum_of(name: str) -> type[StrEnum]:
     """Return the enum of a name in the schema; raises LookupError when there is none."""
-    for module in (directory.vocabulary, referrals.vocabulary, directory.actors):
+    for module in (directory.vocabulary, referrals.vocabulary, directory.actors, search.matching):
         found = getattr(module, name, None)
         if isinstance(found, type) and issubclass(found, StrEnum):
             return found

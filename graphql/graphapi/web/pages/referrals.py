@@ -47,6 +47,13 @@ VIEWS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 }  # fmt: skip
 """What one can look at on the board; in the address as ``show``."""
 
+SEVERAL: Final[dict[str, tuple[str, str]]] = {
+    "open": ("cancel", N_("Take several back")),
+    "drafts": ("send", N_("Send several drafts")),
+    "reported": ("close", N_("Close several")),
+}
+"""What is offered under a view for several at once: the page and its name."""
+
 MOVED: Final[dict[str, str]] = {
     "DRAFT": N_("Draft begun"), "AWAIT_CONSENT": N_("Consent asked for"), "SEND": N_("Referral sent"),
     "ABANDON": N_("Draft given up"), "ACKNOWLEDGE": N_("Receipt confirmed, package opened"),
@@ -183,7 +190,7 @@ async def board(visit: Visit) -> Answer:
     show = visit.query.get("show") if visit.query.get("show") in VIEWS else "open"
     after = visit.query.given("after")
     found = await visit.find("browse-sent-referrals", filter=VIEWS[show][1], first=PAGE, after=after)
-    return visit.page("coordinator/board.html", found=found, show=show, views=VIEWS)
+    return visit.page("coordinator/board.html", found=found, show=show, views=VIEWS, several=SEVERAL)
 
 
 @page("/referrals/{id:str}", roles=ORGANISATIONS)
