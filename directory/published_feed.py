@@ -155,6 +155,20 @@ def read_cursor(given: str) -> PartCursor:
         raise InvalidInput("cursor", "cursor") from None
 
 
+async def gone(database: Database, kind: DocumentKind, id_: UUID) -> bool:
+    """Return whether an entry was published once and has ended: its tombstone is in the feed for everybody.
+
+    What is hidden, what never was published, and what does not exist are not told apart.
+    """
+    async with reaching_the_database():
+        found: bool = await database.reader.fetchval(
+            "SELECT EXISTS (SELECT FROM change WHERE kind = $1 AND id = $2 AND tombstone AND shown)",
+            kind.value,
+            id_,
+        )
+    return found
+
+
 async def published_changes(
     database: Database,
     cursor: PartCursor | None = None,

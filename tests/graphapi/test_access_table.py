@@ -114,6 +114,9 @@ eligibilityPreview     service:PUBLISHED        in   no     no       no    yes  
 eligibilityPreview     service:DRAFT            in   no     gone     gone  yes   yes       yes         yes
 possibleDuplicates     -                        in   no     yes      yes   yes   yes       yes         yes
 staleTranslations      -                        in   no     yes      yes   yes   yes       yes         yes
+duplicatePairs         -                        in   no     yes      no    no    yes       yes         yes
+entryEnded             partner:PUBLISHED        yes  yes    yes      yes   yes   yes       yes         yes
+entryEnded             partner:DRAFT            yes  yes    yes      yes   yes   yes       yes         yes
 confirmPartnerTranslation partner:TRANSLATED    in   no     no       no    ok    ok        ok          ok
 confirmServiceTranslation service:TRANSLATED    in   no     no       no    ok    ok        ok          ok
 restorePartner         partner:TRANSLATED       in   no     no       no    ok    ok        ok          ok
@@ -688,6 +691,7 @@ READS: dict[str, str] = {
     "noticesNotArrived": "{ noticesNotArrived(first: 100) { kind } }",
     "changeRequests": "{ changeRequests(first: 100) { nodes { id } } }",
     "staleTranslations": "{ staleTranslations(first: 100) { nodes { entryId } } }",
+    "duplicatePairs": "{ duplicatePairs(kind: PARTNER) { points } }",
     "structuralGaps": '{ structuralGaps(since: "2020-01-01T00:00:00Z") { code } }',
     "referralTimes": '{ referralTimes(since: "2020-01-01T00:00:00Z") { sent } }',
 }
@@ -725,6 +729,8 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
         )
     if name == "entryHistory":
         return "query($id: ID!) { entryHistory(id: $id) { nodes { version } } }", {"id": thing["id"]}
+    if name == "entryEnded":
+        return "query($id: ID!) { entryEnded(id: $id) }", {"id": thing["id"]}
     if name == "entryVersion":
         asked = "entryVersion(id: $id, version: $v) { version }"
         return f"query($id: ID!, $v: Int!) {{ {asked} }}", {"id": thing["id"], "v": thing["version"]}

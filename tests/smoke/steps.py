@@ -383,11 +383,18 @@ TABLE: Final = (
         lambda seen: {
             "municipalityId": seen["me"]["municipality"]["id"],
             "kind": "FREE_PROVIDER",
-            "name": "Probeeintrag e. V.",
+            "name": f"{seen['partner']['name']} e. V.",
         },
         "PartnerSaved",
         "again",
     ),
+    Step("browse-kept-partners", "coordinator", given(filter={"states": ["DRAFT", "PUBLISHED", "HIDDEN"]})),
+    Step(
+        "read-kept-partner",
+        "coordinator",
+        lambda seen: {"id": seen["again"]["id"], "services": {"partnerId": seen["again"]["id"]}},
+    ),
+    Step("find-duplicate-pairs", "coordinator", given(kind="PARTNER")),
     Step(
         "merge-partners",
         "lead",
@@ -403,6 +410,7 @@ TABLE: Final = (
     ),
     Step("hide-partner", "coordinator", of("partner"), "PartnerSaved", "partner"),
     Step("delete-partner", "coordinator", of("partner", reason="Probe"), "EntryDeleted"),
+    Step("has-entry-ended", None, lambda seen: {"id": seen["partner"]["id"]}),
     # who administers an organisation keeps its members
     Step(
         "add-member",

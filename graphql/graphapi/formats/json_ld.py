@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, TypeAlias
+from uuid import UUID
 
 import msgspec
 
@@ -43,6 +44,15 @@ COURSE_MODES: Final[Mapping[CourseFormat, str]] = {
 
 
 SPDX: Final = "https://spdx.org/licenses/"
+
+
+def address(public_url: str | None, kind: str, id_: UUID) -> str:
+    """Return where an entry (``kind``: partners, services) is read, or its name as a URN.
+
+    The latter when nobody has said where that is. The id is that of the entry that was found: who asked with
+    an old one learns the one that holds.
+    """
+    return f"{public_url}/{kind}/{id_}" if public_url else f"urn:uuid:{id_}"
 
 
 def of_partner(partner: PartnerDocument, address: str) -> dict[str, Json]:

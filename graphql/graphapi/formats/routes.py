@@ -52,11 +52,7 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     database = services.database
 
     def address(kind: str, id_: UUID) -> str:
-        """Return where an entry is read, or its name as a URN when nobody has said where that is.
-
-        The id is that of the entry that was found: who asked with an old one learns the one that holds.
-        """
-        return f"{services.public_url}/{kind}/{id_}" if services.public_url else f"urn:uuid:{id_}"
+        return json_ld.address(services.public_url, kind, id_)
 
     async def partner(id_: UUID) -> PartnerDocument:
         return await _published(sources.partner(database, ANONYMOUS, id_))

@@ -12,9 +12,13 @@ from strawberry import Parent
 
 from directory import actors
 from directory.documents import DocumentKind, PartnerDocument
+from directory.duplicate_pairs import MOST as MOST_PAIRS
+from directory.duplicate_pairs import DuplicatePair as Pair
+from directory.duplicate_pairs import duplicate_pairs
 from directory.history import FieldChange, VersionView, differences, entry_history, entry_version
 from directory.look_alikes import LookAlike, Sought, look_alikes_of, possible_duplicates
 from directory.problems import InvalidInput
+from directory.published_feed import gone
 from directory.translating import StaleEntry, stale_translations
 from directory.vocabulary import Likeness
 from graphapi.context import Info
@@ -134,7 +138,7 @@ def _title(root: Parent[LookAlike], info: Info) -> Text:
     return found if found is not None else Text(text="", language="und")
 
 
-def _reason_labels(root: Parent[LookAlike], info: Info) -> list[str]:
+def _reason_labels(root: Parent[LookAlike | Pair], info: Info) -> list[str]:
     return [label(reason, info.context.language) for reason in root.reasons]
 
 
@@ -162,6 +166,26 @@ class PossibleDuplicate:
     def is_type_of(cls, value: object, info: Any) -> bool:
         """Tell look-alikes from other values: behind the type stands the domain's."""
         return isinstance(value, LookAlike | cls)
+
+
+@strawberry.type(description="Two entries of one municipality that may be the same.")
+class DuplicatePair:
+    """Two entries that may be the same."""
+
+    entry: Node = strawberry.field(graphql_type=Node, description="One of them.")
+    other: Node = strawberry.field(graphql_type=Node, description="The other one.")
+    points: int = strawberry.field(description="How alike they are, 60 to 100.")
+    reasons: list[Likeness] = strawberry.field(
+        resolver=lambda root: list(root.reasons), graphql_type=list[Likeness], description="Why."
+    )
+    reason_labels: list[str] = strawberry.field(
+        resolver=_reason_labels, graphql_type=list[str], description="Why, for people."
+    )
+
+    @classmethod
+    def is_type_of(cls, value: object, info: Any) -> bool:
+        """Tell pairs from other values: behind the type stands the domain's."""
+        return isinstance(value, Pair | cls)
 
 
 def look_alikes_in(payload: str) -> Any:
@@ -325,6 +349,30 @@ class HistoryQueries:
             street=entry.street,
         )
         return await possible_duplicates(info.context.database, info.context.actor, entry.kind, sought)
+
+    @strawberry.field(
+        graphql_type=list[DuplicatePair],
+        description="Coordination: pairs of entries of your municipality that may be the same, in any state, "
+        "the most alike first; of very many those that have most in common are compared.",
+    )
+    async def duplicate_pairs(
+        self,
+        info: Info,
+        kind: Annotated[DocumentKind, strawberry.argument(description="Partners or services.")],
+        first: Annotated[int, strawberry.argument(description="How many, 1 to 100.")] = MOST_PAIRS,
+    ) -> object:
+        """Return pairs that may be the same."""
+        return await duplicate_pairs(info.context.database, info.context.actor, kind, first=first)
+
+    @strawberry.field(
+        description="Whether this entry was published once and has left the directory for good (deleted, or "
+        "merged into another). False for what is hidden, what never was published, and what does not exist: "
+        "these are not told apart.",
+    )
+    async def entry_ended(self, info: Info, id: EntryId) -> bool:
+        """Tell whether an entry is gone."""
+        kind, key = entry_of(id)
+        return await gone(info.context.database, kind, key)
 
     @strawberry.field(
         graphql_type=Connection[StaleTranslations],

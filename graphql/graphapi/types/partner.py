@@ -12,6 +12,7 @@ from directory.documents import PartnerDocument, licence_of
 from directory.values import PartnerSummary
 from directory.vocabulary import DataProtectionLaw, PartnerKind, PublicationState
 from graphapi.context import Info
+from graphapi.formats import json_ld
 from graphapi.relay import global_id
 from graphapi.types.facts import LanguageOffered, Provenance
 from graphapi.types.freshness import Freshness, freshness_of
@@ -55,6 +56,14 @@ def _list_of(name: str) -> Any:
         return () if whole is None else getattr(whole, name)
 
     return resolve
+
+
+async def _json_ld(root: Parent[Known], info: Info) -> str | None:
+    whole = await _whole(root, info)
+    if whole is None:
+        return None
+    here = json_ld.address(info.context.services.public_url, "partners", whole.id)
+    return json_ld.encode(json_ld.of_partner(whole, here)).decode()
 
 
 async def _description(root: Parent[Known], info: Info, language: LanguageArgument = None) -> Text | None:
@@ -202,6 +211,11 @@ class Partner(Node):
         graphql_type=Connection[Service],
         resolver=_services,
         description="What it offers, in the order of the alphabet; `services(filter:)` pages through all.",
+    )
+    json_ld: str | None = strawberry.field(
+        resolver=_json_ld,
+        graphql_type=str | None,
+        description="The entry in the words of schema.org, as JSON-LD 1.1.",
     )
     note: str | None = strawberry.field(
         graphql_type=str | None,

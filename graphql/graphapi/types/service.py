@@ -11,6 +11,7 @@ from strawberry import Parent
 from directory.documents import ServiceDocument, licence_of
 from directory.vocabulary import PublicationState, Responsibility, ServiceKind
 from graphapi.context import Info
+from graphapi.formats import json_ld
 from graphapi.relay import global_id
 from graphapi.types.facts import (
     Capacity,
@@ -74,6 +75,13 @@ def _kind_label(root: Parent[ServiceDocument], info: Info) -> str | None:
 
 def _note(root: Parent[ServiceDocument], info: Info) -> Any:
     return info.context.loaders.service_note.load(root.id)
+
+
+def _json_ld(root: Parent[ServiceDocument], info: Info) -> str:
+    public_url = info.context.services.public_url
+    here = json_ld.address(public_url, "services", root.id)
+    keeper = json_ld.address(public_url, "partners", root.partner.id)
+    return json_ld.encode(json_ld.of_service(root, here, keeper)).decode()
 
 
 def _freshness(root: Parent[ServiceDocument], info: Info) -> Any:
@@ -149,6 +157,9 @@ class Service(Node):
         description="Language that its texts are translated from (BCP 47)."
     )
     updated_at: datetime = strawberry.field(description="When it last changed.")
+    json_ld: str = strawberry.field(
+        resolver=_json_ld, description="The entry in the words of schema.org, as JSON-LD 1.1."
+    )
     note: str | None = strawberry.field(
         graphql_type=str | None,
         resolver=_note,
