@@ -19,6 +19,9 @@ from directory.problems import InvalidInput
 from directory.published_feed import PAGE, FeedFilter, RebuildNeeded, published_changes, read_cursor
 from directory.vocabulary import PartnerKind, ServiceKind
 from graphapi.context import Services
+from graphapi.hsds.answers import sentence
+from graphapi.hsds.parameters import Refused
+from graphapi.messages import message_for, message_language, preferred_languages
 
 HEADERS = {"access-control-allow-origin": "*", "cache-control": "public, no-cache"}
 
@@ -27,6 +30,13 @@ MOST_VALUES: Final = 50
 PARAMETERS: Final = frozenset(
     {"cursor", "modified_after", "limit", "municipality", "partner", "partner_kind", "kind", "topic"}
 )
+
+RETRY_AFTER_SECONDS: Final = 5
+REBUILD: Final = {
+    "de": "Dieses Lesezeichen gehört zu einem anderen Bestand oder Teil. Verwerfen Sie Ihre Kopie und "
+    "beginnen Sie ohne Lesezeichen.",
+    "en": "This cursor is of another feed or part. Drop your copy and begin without a cursor.",
+}
 
 Several: TypeAlias = Annotated[list[str] | None, QueryParameter(max_items=MOST_VALUES)]
 
@@ -104,9 +114,11 @@ def feed_of(services: Services) -> HTTPRouteHandler:
         may come several times, and any of its values will do. What has left the part comes as a tombstone.
         410: the cursor is of another feed or part; begin anew without one. An unchanged page is a 304.
         """
+        language = message_language(preferred_languages(request.headers.get("accept-language")))
         for name in request.query_params:
             if name not in PARAMETERS:  # a part that is misspelt would be the whole directory
-                return _refused(400, "unknown-field", f"There is no parameter {name[:40]!r}.")
+                wrong = Refused(400, "unknown-parameter", known=", ".join(sorted(PARAMETERS)))
+                return _refused(400, "unknown-field", sentence(wrong, language), parameter=name[:40])
         try:
             part = FeedFilter(
                 municipalities=await _towns(services.database, municipality),
@@ -123,16 +135,18 @@ def feed_of(services: Services) -> HTTPRouteHandler:
                 limit=_count(limit),
             )
         except InvalidInput as problem:
-            return _refused(400, problem.reason, f"The parameter {problem.field} cannot be read.")
+            detail = message_for(problem, language)
+            return _refused(400, problem.reason, detail, parameter=problem.field)
         except RebuildNeeded as needed:
             return _refused(
                 410,
                 "rebuild",
-                "This cursor is of another feed or part. Drop your copy and begin without a cursor.",
+                REBUILD[language],
                 feed=str(needed.feed),
             )
         except Unavailable:
-            return _refused(503, "unavailable", "Try again in a moment.")
+            again = Refused(503, "unavailable", seconds=RETRY_AFTER_SECONDS)
+            return _refused(503, "unavailable", sentence(again, language))
         content = msgspec.json.encode(page)
         etag = f'"{sha256(content).hexdigest()[:32]}"'
         headers = {**HEADERS, "etag": etag}

@@ -266,6 +266,13 @@ async def test_what_cannot_be_read_says_so(
     answer = await http.get("/feed", params=asked)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+    german, english = [
+        (await http.get("/feed", params=asked, headers={"accept-language": one})).json()
+        for one in ("de", "en")
+    ]
+    assert german["detail"] != english["detail"]
+    if status == 400:
+        assert german["parameter"] in asked
 
 
 async def test_a_cursor_ahead_of_the_feed_is_of_another_life(

@@ -645,16 +645,33 @@ async def test_no_cell_of_a_list_is_a_formula(api: Api, make: Maker, world: Worl
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "parameter", "code", "says"),
     [
-        {"kind": "NONSENSE"}, {"municipality": "12"}, {"partner": "x"}, {"childcare": "maybe"},
-        {"tema": "job"}, {"text": "x" * 301}, {"latitude": "51.7"}, {"radius_km": "5"},
-        {"partner": [str(UUID(int=1)), str(UUID(int=2))]}, {"topic": [f"t{n}" for n in range(51)]},
+        ({"kind": "NONSENSE"}, "kind", "one-of", "einer von diesen sein: COMPETENCE_POOLING, "),
+        ({"municipality": "12"}, "municipality", "regional-key", "zwölf Ziffern"),
+        ({"partner": "x"}, "partner", "uuid", "UUID"),
+        ({"childcare": "maybe"}, "childcare", "one-of", "true, false"),
+        ({"tema": "job"}, "tema", "unknown-parameter", "topic"),
+        ({"text": "x" * 301}, "text", "too-long", "zu lang"),
+        ({"starts_after": "morgen"}, "starts_after", "day", "2026-11-22"),
+        ({"cost_at_most": "1,5"}, "cost_at_most", "not-a-number", "Zahl"),
+        ({"language": ["de", "?"]}, "language", "language-tag", "BCP 47"),
+        ({"latitude": "51.7"}, "latitude", "needs", "longitude, radius_km"),
+        ({"radius_km": "5"}, "radius_km", "needs", "latitude, longitude"),
+        ({"partner": [str(UUID(int=1)), str(UUID(int=2))]}, "partner", "doubled", "zu oft"),
+        ({"topic": [f"t{n}" for n in range(51)]}, "topic", "doubled", "zu oft"),
+        ({"latitude": "91", "longitude": "14", "radius_km": "5"}, "latitude", "out-of-range", "90"),
     ],
-)  # fmt: skip
-async def test_a_wrong_filter_is_refused(api: Api, wrong: dict[str, Any]) -> None:
+)
+async def test_a_wrong_filter_is_refused(
+    api: Api, wrong: dict[str, Any], parameter: str, code: str, says: str
+) -> None:
     """By its name, and never overheard: who misspells one would get a list that is not what it seems."""
-    answer = await api.http.get("/services.csv", params=wrong)
-    assert answer.status_code == 400
-    assert any(name in answer.text for name in (*wrong, "latitude", "longitude"))
+    answer = await api.http.get("/services.csv", params=wrong, headers={"accept-language": "de"})
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    said = answer.json()
+    assert (said["parameter"], said["code"]) == (parameter, code)
+    assert says in said["detail"]
+    english = await api.http.get("/services.csv", params=wrong, headers={"accept-language": "en"})
+    assert english.json()["detail"] != said["detail"]
     assert (await api.http.get("/partners.xlsx", params={"names": "x"})).status_code == 400

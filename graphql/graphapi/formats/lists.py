@@ -2,14 +2,15 @@
 
 The columns are those that ``spurwechsel import`` reads back. No cell is a formula, whatever it begins with.
 The filters are those of the GraphQL lists and searches. A list is whole or refused: one that would be cut off
-answers 413 and says what to do.
+answers 413. Refusals are problems (RFC 9457), in the reader's language.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
@@ -18,7 +19,6 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from directory import sources
@@ -40,12 +40,20 @@ from directory.vocabulary import (
     ServiceKind,
 )
 from graphapi.context import Services
+from graphapi.hsds.answers import PROBLEM_TYPE, problem
+from graphapi.hsds.parameters import Refused
+from graphapi.messages import MessageLanguage, message_for, message_language, preferred_languages
 from search import engine as search
 from search.engine import DEEPEST, SearchUnavailable
 from search.finding import search_services
 
 MOST_ROWS: Final = 5_000
 """Rows of a list at most; whoever needs the whole directory follows ``/feed`` or ``/hsds/``."""
+
+MOST_VALUES: Final = 50
+"""How many values of one filter are taken at most."""
+
+RETRY_AFTER_SECONDS: Final = 5
 
 TYPES: Final = {
     "csv": "text/csv",
@@ -57,7 +65,7 @@ Territory: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9]{12}$")]
 Word: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
 Code: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 T = TypeVar("T")
-Few: TypeAlias = Annotated[tuple[T, ...], msgspec.Meta(max_length=50)]
+Few: TypeAlias = tuple[T, ...]
 
 
 class PartnersAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,32 +122,59 @@ class ServicesAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         )
 
     def near(self) -> search.Near | None:
-        """Return the circle; raises InvalidInput for half of one."""
+        """Return the circle; raises Refused for a part of one."""
         given = {"latitude": self.latitude, "longitude": self.longitude, "radius_km": self.radius_km}
         missing = [name for name, value in given.items() if value is None]
         if len(missing) == len(given):
             return None
         if missing:
-            raise InvalidInput(missing[0], "required")
+            named = next(name for name in given if name not in missing)
+            raise Refused(400, "needs", named, other=", ".join(missing))
         return search.Near(**given)  # type: ignore[arg-type]
 
 
 A = TypeVar("A", PartnersAsked, ServicesAsked)
 
 
+_FORMS: Final = {"municipality": "regional-key", "language": "language-tag"}
+"""Why a text cannot be taken that has a form of its own, by parameter; other texts are too long."""
+
+
 def _read(request: Request[Any, Any, State], shape: type[A]) -> A:
-    """Return the filters of a request; whatever is unknown or malformed is a 400 that names it."""
+    """Return the filters of a request; raises Refused (400), which names what is unknown or malformed."""
     fields = {field.name: field for field in msgspec.structs.fields(shape)}
     given: dict[str, Any] = {}
     for name, values in request.query_params.dict().items():
-        several = name in fields and fields[name].default == ()
-        if not several and len(values) > 1:
-            raise HTTPException(status_code=400, detail=f"{name}: given more than once")
-        given[name] = values if several else values[0]
-    try:
-        return msgspec.convert(given, shape, strict=False)
-    except msgspec.ValidationError as error:
-        raise HTTPException(status_code=400, detail=str(error)) from None
+        if name not in fields:
+            raise Refused(400, "unknown-parameter", name[:60], known=", ".join(sorted(fields)))
+        several = fields[name].default == ()
+        if len(values) > (MOST_VALUES if several else 1):
+            raise Refused(400, "doubled", name)
+        try:
+            given[name] = msgspec.convert(values if several else values[0], fields[name].type, strict=False)
+        except msgspec.ValidationError:
+            raise _not_taken(name, fields[name].type) from None
+    return shape(**given)
+
+
+def _not_taken(name: str, shape: Any) -> Refused:
+    """Say what a parameter of this type wants; what was sent is not repeated."""
+    wants = msgspec.inspect.type_info(shape)
+    if isinstance(wants, msgspec.inspect.VarTupleType):
+        wants = wants.item_type
+    if isinstance(wants, msgspec.inspect.UnionType):
+        wants = next(one for one in wants.types if not isinstance(one, msgspec.inspect.NoneType))
+    if isinstance(wants, msgspec.inspect.EnumType):
+        return Refused(400, "one-of", name, values=", ".join(one.value for one in wants.cls))
+    if isinstance(wants, msgspec.inspect.BoolType):
+        return Refused(400, "one-of", name, values="true, false")
+    if isinstance(wants, msgspec.inspect.UUIDType):
+        return Refused(400, "uuid", name)
+    if isinstance(wants, msgspec.inspect.DateType):
+        return Refused(400, "day", name)
+    if isinstance(wants, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        return Refused(400, "not-a-number", name)
+    return Refused(400, _FORMS.get(name, "too-long"), name)
 
 
 def routes(services: Services) -> list[HTTPRouteHandler]:
@@ -147,14 +182,25 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     database = services.database
     one = asyncio.Semaphore(1)
 
-    async def answered(request: Request[Any, Any, State], name: str, rows: Any) -> Response[bytes]:
+    async def answered(
+        request: Request[Any, Any, State], name: str, rows: Callable[[], Awaitable[list[Row]]]
+    ) -> Response[bytes]:
         suffix = request.url.path.rpartition(".")[2]
+        language = message_language(preferred_languages(request.headers.get("accept-language")))
         try:
-            found = await rows
+            found = await rows()
         except (Unavailable, SearchUnavailable):
-            raise HTTPException(status_code=503, detail="Try again in a moment.") from None
-        except InvalidInput as problem:
-            raise HTTPException(status_code=400, detail=f"{problem.field}: {problem.reason}") from None
+            return _refusal(Refused(503, "unavailable", seconds=RETRY_AFTER_SECONDS), language)
+        except InvalidInput as wrong:
+            named = _parameter(wrong.field)
+            again = InvalidInput(named, wrong.reason, **wrong.details)
+            said = {
+                "title": "Bad Request", "status": 400, "detail": message_for(again, language),
+                "code": wrong.reason, "parameter": named,
+            }  # fmt: skip
+            return _as_problem(400, msgspec.json.encode(said))
+        except Refused as refused:
+            return _refusal(refused, language)
         async with one:
             content = await asyncio.to_thread(_written, found, suffix)
         headers = {
@@ -166,20 +212,44 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     @get(["/services.csv", "/services.xlsx"])
     async def service_list(request: Request[Any, Any, State]) -> Response[bytes]:
         """Give the published services that the filters choose (``ServicesAsked``)."""
-        return await answered(request, "services", _services(services, _read(request, ServicesAsked)))
+        return await answered(request, "services", lambda: _services(services, _read(request, ServicesAsked)))
 
     @get(["/partners.csv", "/partners.xlsx"])
     async def partner_list(request: Request[Any, Any, State]) -> Response[bytes]:
         """Give the published partners that the filters choose (``PartnersAsked``), without their services."""
-        return await answered(request, "partners", _partners(database, _read(request, PartnersAsked)))
+        return await answered(request, "partners", lambda: _partners(database, _read(request, PartnersAsked)))
 
     return [service_list, partner_list]
 
 
-def _too_many(most: int) -> HTTPException:
-    return HTTPException(
-        status_code=413, detail=f"More than {most} rows: narrow the filter, or follow /feed or /hsds/."
-    )
+_NAMED: Final = {"kinds": "kind", "topics": "topic", "languages": "language", "partner_kinds": "partner_kind",
+                 "open_capacity_on": "room_on", "name_prefix": "name"}  # fmt: skip
+"""What a parameter is called where it is looked into, if not alike."""
+
+
+def _parameter(field: str) -> str:
+    """Return the parameter that a problem of a list or search is about.
+
+    >>> _parameter("filters.near.radiusKm"), _parameter("namePrefix"), _parameter("text")
+    ('radius_km', 'name', 'text')
+    """
+    name = re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", field.rpartition(".")[2])
+    return _NAMED.get(name, name)
+
+
+def _refusal(refused: Refused, language: MessageLanguage) -> Response[bytes]:
+    return _as_problem(refused.status, problem(refused, language))
+
+
+def _as_problem(status: int, body: bytes) -> Response[bytes]:
+    headers = {"cache-control": "no-store"}
+    if status == 503:
+        headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+    return Response(body, status_code=status, headers=headers, media_type=PROBLEM_TYPE)
+
+
+def _too_many(most: int) -> Refused:
+    return Refused(413, "too-many-rows", maximum=most)
 
 
 async def _town(database: Database, ars: str) -> UUID | None:

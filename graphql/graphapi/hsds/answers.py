@@ -1,4 +1,4 @@
-"""What the HSDS face says when it does not give data: problems (RFC 9457), in German and English. Pure."""
+"""What HSDS and lists answer when they do not give data: problems (RFC 9457), German and English. Pure."""
 
 from __future__ import annotations
 
@@ -48,6 +48,29 @@ REASONS: Final[Mapping[str, Mapping[str, str]]] = {
     "moment": {
         "de": "Der Wert muss ein Zeitpunkt nach RFC 3339 sein, z. B. 2026-11-22T18:00:00Z.",
         "en": "The value must be a moment after RFC 3339, e.g. 2026-11-22T18:00:00Z.",
+    },
+    "day": {
+        "de": "Der Wert muss ein Tag sein, z. B. 2026-11-22.",
+        "en": "The value must be a day, e.g. 2026-11-22.",
+    },
+    "not-a-number": {
+        "de": "Der Wert muss eine Zahl sein, mit Punkt statt Komma.",
+        "en": "The value must be a number.",
+    },
+    "regional-key": {
+        "de": "Der Wert muss der amtliche Regionalschlüssel (ARS) einer Gemeinde oder eines Kreises "
+        "mit zwölf Ziffern sein, z. B. 120520000000.",
+        "en": "The value must be the official regional key (ARS) of a municipality or district, twelve "
+        "digits, e.g. 120520000000.",
+    },
+    "language-tag": {
+        "de": "Der Wert muss eine Sprache sein (BCP 47), z. B. de oder ti.",
+        "en": "The value must be a language (BCP 47), e.g. de or ti.",
+    },
+    "too-many-rows": {
+        "de": "Das sind mehr als {maximum} Zeilen. Bitte die Filter enger fassen, oder /feed oder /hsds/ "
+        "lesen.",
+        "en": "That is more than {maximum} rows. Narrow the filters, or follow /feed or /hsds/.",
     },
     "not-together": {
         "de": "Dieser Parameter geht nicht zusammen mit: {other}.",
@@ -111,10 +134,16 @@ _TITLES: Final = {
     404: "Not Found",
     405: "Method Not Allowed",
     410: "Gone",
+    413: "Content Too Large",
     414: "URI Too Long",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
+
+
+def sentence(refused: Refused, language: MessageLanguage) -> str:
+    """Return what is wrong, for people."""
+    return REASONS[refused.reason][language].format(**refused.values)
 
 
 def problem(refused: Refused, language: MessageLanguage) -> bytes:
@@ -122,7 +151,7 @@ def problem(refused: Refused, language: MessageLanguage) -> bytes:
     detail: dict[str, Any] = {
         "title": _TITLES[refused.status],
         "status": refused.status,
-        "detail": REASONS[refused.reason][language].format(**refused.values),
+        "detail": sentence(refused, language),
         "code": refused.reason,
     }
     if refused.parameter is not None:
