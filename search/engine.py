@@ -27,6 +27,7 @@ from directory.vocabulary import (
     ServiceKind,
 )
 from search.matching import Situation
+from search.meaning import Model
 from search.text import MAXIMUM_CHARACTERS, MAXIMUM_WORDS, query_words
 
 LARGEST_PAGE: Final = 100
@@ -231,7 +232,12 @@ class Rebuild(Protocol):
 
 
 class FollowingEngine(Engine, Protocol):
-    """An engine that a follower keeps up. One process at a time may write: whoever leads."""
+    """An engine that a follower keeps up. One process at a time may write: whoever leads.
+
+    ``meaning``: the model by which it also finds; its index is of the model, and made anew for another one.
+    """
+
+    meaning: Model | None
 
     def lead(self) -> bool:
         """Try to become, or stay, the one that writes; never waits, so it needs no thread."""

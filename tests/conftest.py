@@ -43,6 +43,9 @@ settings.load_profile("tests")
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Tests go by words: the model of meanings takes 150 MB in each process. Its own tests load it.
+os.environ["SEARCH_MEANING"] = "false"
+
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Start the cluster in the controller (or the only process); its workers attach to it."""

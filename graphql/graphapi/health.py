@@ -30,7 +30,8 @@ log: Final = structlog.get_logger("health")
 class SearchLag(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How far a search index is behind: changes not yet searchable, age of the oldest in seconds.
 
-    ``set_aside``: how many services could not be indexed; the log names each.
+    ``set_aside``: how many services could not be indexed; the log names each. ``meaning``: searches also
+    find by meaning, see SEARCH_MEANING.
     """
 
     searchable: bool
@@ -38,6 +39,7 @@ class SearchLag(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     seconds: float
     set_aside: int
     trouble: str | None
+    meaning: bool
 
 
 class ClockState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -139,4 +141,5 @@ def _lag(lag: Lag) -> SearchLag:
         seconds=round(lag.seconds, 1),
         set_aside=len(lag.set_aside),
         trouble=lag.trouble,
+        meaning=lag.meaning,
     )

@@ -19,7 +19,7 @@ from search.engine import FollowingEngine, SearchUnavailable
 from search.follower import Follower, Verification
 from search.leading import DatabaseLock
 from search.local import LocalEngine
-from search.meaning import model
+from search.meaning import model_if
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a command waits for the process that writes to step aside: it may be rebuilding."""
@@ -41,7 +41,7 @@ class KeptEngine(NamedTuple):
 def engines_of(settings: Settings, reader_url: str) -> list[KeptEngine]:
     """Return the engines in the order they are asked: Meilisearch where it is set, then the local."""
     kept: list[KeptEngine] = []
-    meaning = model() if settings.search_meaning else None
+    meaning = model_if(settings.search_meaning)
     if settings.meili_url is not None:
         from search.meili.engine import (
             MeiliEngine,
@@ -56,7 +56,7 @@ def engines_of(settings: Settings, reader_url: str) -> list[KeptEngine]:
 
 def local_engine(settings: Settings) -> LocalEngine:
     """Return this host's engine with the index that its server keeps up: made by the same model."""
-    return LocalEngine(settings.data / "search", model() if settings.search_meaning else None)
+    return LocalEngine(settings.data / "search", model_if(settings.search_meaning))
 
 
 search_cli = typer.Typer(no_args_is_help=True, help="Look after the search indexes.")
@@ -84,10 +84,12 @@ def verify(
         "Unwanted",
         "Repaired",
         "Set aside",
+        "By meaning",
     )
     for name, (result, aside) in found.items():
         numbers = (result.checked, len(result.missing), len(result.outdated), len(result.unwanted))
-        table.add_row(name, *map(str, numbers), "yes" if result.repaired else "no", str(aside))
+        said = ("yes" if result.repaired else "no", str(aside), "yes" if result.meaning else "no")
+        table.add_row(name, *map(str, numbers), *said)
     if found:
         Console().print(table)
     _tell(away, "was not compared")

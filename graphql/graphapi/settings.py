@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from directory import contacts
 from directory.problems import InvalidInput
 from graphapi.addresses import networks
-from search.meaning import installed as meaning_installed
+from search.meaning import trouble as meaning_trouble
 
 
 class Environment(StrEnum):
@@ -225,13 +225,14 @@ class Settings(BaseSettings):
         ),
     ] = None
     search_meaning: Annotated[
-        bool,
+        bool | None,
         Field(
             validation_alias="SEARCH_MEANING",
-            description="Whether searches also find by meaning (`true`), with a model that runs in "
-            "the process: 150 MB, and 20 ms for each service that is indexed. Needs the extra `meaning`.",
+            description="Whether searches also find by meaning, with a model that runs in the process "
+            "(150 MB, about 10 ms for each service that is indexed): unset, where the extra `meaning` is "
+            "installed; `true`, or the program does not start; `false`, never.",
         ),
-    ] = False
+    ] = None
     check_links: Annotated[
         bool,
         Field(
@@ -461,8 +462,8 @@ class Settings(BaseSettings):
             and self.meili_key is None
         ):
             raise ValueError("MEILI_KEY must be set when MEILI_URL is, in production")
-        if self.search_meaning and not meaning_installed():
-            raise ValueError("SEARCH_MEANING needs the extra: pip install 'spurwechsel[meaning]'")
+        if self.search_meaning and (trouble := meaning_trouble()) is not None:
+            raise ValueError(f"SEARCH_MEANING is true, but {trouble}")
         if self.database_url is not None and self.database_reader_url is None:
             raise ValueError("DATABASE_READER_URL must be set when DATABASE_URL is")
         if self.database_url is not None and self.keys_database_url is None:

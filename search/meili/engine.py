@@ -29,7 +29,7 @@ from search.engine import (
     SearchUnavailable,
     Vocabulary,
 )
-from search.meaning import DIMENSIONS, Model, text_of
+from search.meaning import DIMENSIONS, Model
 from search.meili.fields import SHAPE, settings, settings_fingerprint, to_documents
 from search.meili.filters import SERVICES, is_one
 from search.meili.searching import EMBEDDER, Search
@@ -311,7 +311,7 @@ class _Writer:
 
     def _add_meanings(self, services: Sequence[ServiceDocument], made: Made) -> None:
         if self._meaning is not None and services:
-            vectors = self._meaning.vectors([text_of(service) for service in services])
+            vectors = self._meaning.of_services(services)
             for service, vector in zip(services, vectors, strict=True):
                 made[str(service.id)][0][VECTORS] = {EMBEDDER: [round(float(one), 4) for one in vector]}
 

@@ -238,6 +238,7 @@ def test_the_search_index_is_built_compared_and_repaired(
     assert "Building the index of local" in built.stderr
     assert (same.returncode, again.returncode) == (0, 0), again.stderr
     assert nowhere.returncode == 2
+    assert "meaning" in same.stdout
 
 
 @pytest.mark.parametrize("command", ["verify", "rebuild"])

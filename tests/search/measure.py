@@ -1,5 +1,6 @@
 """Measures what search finds: R@1, R@5, R@10, MRR, and how long a search takes, for each engine.
 
+What searches are like by default, with the model of meanings, comes before what words alone find.
 ``make search-quality``, with PAGES= and QUESTIONS= for other files of the same form (JSON lines: pages with
 id, title, text; questions with page, question_de and perhaps question_en), ENGINE=local or meilisearch for
 one engine only, PART=tune or check for half of the pages' questions, JSON=1 for figures as JSON.
@@ -67,6 +68,7 @@ class Figures(msgspec.Struct, frozen=True):
 
     engine: str
     meaning: bool
+    default: bool
     language: str
     part: str
     questions: int
@@ -137,7 +139,8 @@ def measure(
 
     return Figures(
         engine=engine.name,
-        meaning=False,
+        meaning=engine.meaning is not None,
+        default=(engine.meaning is not None) == installed(),
         language=language,
         part=part,
         questions=len(ranks),
@@ -207,10 +210,11 @@ def read_questions(file: Path) -> list[Question]:
 def line(figures: Figures) -> str:
     """Return figures as a line to read."""
     by = "+meaning" if figures.meaning else "words"
+    default = "  (default)" if figures.default else ""
     return (
         f"{figures.engine:<12} {by:<8} {figures.language}  {figures.part:<5} {figures.questions:>5} asked  "
         f"R@1 {figures.r_at_1:.3f}  R@5 {figures.r_at_5:.3f}  R@10 {figures.r_at_10:.3f}  "
-        f"MRR {figures.mrr:.3f}  p50 {figures.p50_ms:.1f} ms  p99 {figures.p99_ms:.1f} ms"
+        f"MRR {figures.mrr:.3f}  p50 {figures.p50_ms:.1f} ms  p99 {figures.p99_ms:.1f} ms{default}"
     )
 
 
@@ -234,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pages, questions = read_pages(asked.pages), read_questions(asked.questions)
     found: list[Figures] = []
     for name in [asked.engine] if asked.engine is not None else names:
-        for meaning in (False, True) if installed() else (False,):
+        for meaning in (True, False) if installed() else (False,):
             with (
                 tempfile.TemporaryDirectory() as folder,
                 opened(name, Path(folder), meaning=meaning) as engine,
@@ -242,8 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 fill(engine, pages)
                 for language in LANGUAGES:
                     if any(question.text(language) for question in questions):
-                        figures = measure(engine, questions, language=language, part=asked.part)
-                        found.append(msgspec.structs.replace(figures, meaning=meaning))
+                        found.append(measure(engine, questions, language=language, part=asked.part))
                         if not asked.json:
                             print(line(found[-1]), flush=True)
     if asked.json:

@@ -38,6 +38,37 @@ def test_vectors_survive_being_packed() -> None:
     assert float(numpy.dot(vector, kept)) > 0.98
 
 
+def test_the_title_counts_besides_the_text() -> None:
+    """A long text that goes on about something else does not drown what a service is called."""
+    long = " ".join(["Kaputte Räder reparieren wir mittwochs in der Werkstatt."] * 20)
+    swim = replace(SWIM, description={"de": long})
+    encoder = model()
+    wanted = encoder.question("schwimmen lernen")
+
+    (service_vector,) = encoder.of_services([swim])
+    (text_alone,) = encoder.vectors([f"Schwimmkurs im Hallenbad. {long}"])
+
+    assert abs(float(service_vector @ service_vector) - 1) < 1e-5
+    assert float(service_vector @ wanted) > float(text_alone @ wanted) + 0.02
+
+
+def test_an_index_made_with_the_model_is_none_without_it(tmp_path: Path) -> None:
+    """What was indexed the other way is not read, so it is built anew, whichever way it is changed."""
+    for before, after in ((model(), None), (None, model())):
+        folder = tmp_path / str(before is None)
+        first = LocalEngine(folder, before)
+        fill(first, [SWIM])
+        first.resign()
+        then = LocalEngine(folder, after)
+
+        assert first.position() is not None
+        assert then.position() is None
+        fill(then, [SWIM])
+        assert then.position() is not None
+        assert ids(find(then, "Schwimmkurs")) == [SWIM.id]
+        then.resign()
+
+
 def test_a_state_takes_over_what_has_not_changed() -> None:
     """From the state before, wherever it stands now; only what is new or changed is read."""
     import numpy

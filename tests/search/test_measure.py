@@ -36,7 +36,7 @@ def test_it_prints_figures_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     found = msgspec.json.decode(capsys.readouterr().out, type=list[Figures])
     assert [(one.engine, one.meaning, one.language, one.questions) for one in found] == [
         ("local", meaning, language, questions)
-        for meaning in ((False, True) if installed() else (False,))
+        for meaning in ((True, False) if installed() else (False,))
         for language, questions in (("de", 4), ("en", 2))
     ]
 
