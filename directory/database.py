@@ -285,13 +285,29 @@ async def enqueue(connection: asyncpg.Connection, jobs: Sequence[tuple[str, byte
     )
 
 
-class Database:
-    """The service's connections; ``clock`` gives the moment of each work, so that tests can set it."""
+PATIENCE: Final = 30.0
+"""Seconds that a statement of the service may take."""
 
-    def __init__(self, app_url: str, reader_url: str, *, clock: Clock = utc_now, pool_size: int = 8) -> None:
+
+class Database:
+    """The service's connections; ``clock`` gives the moment of each work, so that tests can set it.
+
+    ``patience``: seconds that a statement may take; None where nobody waits for a page, as with imports.
+    """
+
+    def __init__(
+        self,
+        app_url: str,
+        reader_url: str,
+        *,
+        clock: Clock = utc_now,
+        pool_size: int = 8,
+        patience: float | None = PATIENCE,
+    ) -> None:
         self._reader_url = reader_url.replace("postgresql+asyncpg://", "postgresql://")
         self._pool_size = pool_size
         self._reader: asyncpg.Pool | None = None
+        self._patience = patience
         self.clock = clock
         self.engine: AsyncEngine = create_async_engine(
             app_url.replace("postgresql://", "postgresql+asyncpg://"),
@@ -301,7 +317,7 @@ class Database:
             pool_pre_ping=False,
             pool_use_lifo=True,  # the connection used last has the statements of today prepared and planned
             hide_parameters=True,  # an error that is logged must not repeat what is known about a person
-            connect_args={"timeout": 5, "command_timeout": 30},
+            connect_args={"timeout": 5, "command_timeout": patience},
         )
 
     async def start(self) -> None:
@@ -312,7 +328,7 @@ class Database:
             max_size=self._pool_size,
             reset=_no_reset,
             timeout=5,
-            command_timeout=30,
+            command_timeout=self._patience,
         )
         await self._reader
 

@@ -7,7 +7,7 @@ the directory.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -162,7 +162,8 @@ class Pair(Value, frozen=True, kw_only=True):
 
 
 _SET: Final = 1_000
-_READ: Final = 1_000
+"""New entries whose candidates are found by one statement, which reads the keys of the whole directory."""
+_READ: Final = 300
 """Pairs whose documents are read at once: with thirty candidates each, a set's would be tens of megabytes."""
 _COMMON: Final = 100
 """A key that more entries of a municipality share tells nothing."""
@@ -197,45 +198,56 @@ def _traits_of(public: str) -> Traits:
 
 
 # Keys are joined with keys: an index of arrays that has just been filled is slow to ask a thousand times.
+# They are unnested once, before any join: of tables that have just been filled the planner knows nothing.
 _PAIRS: Final = """
-WITH every AS (
-  SELECT d.id, d.municipality_id, k.key,
-    count(*) OVER (PARTITION BY d.municipality_id, k.key) AS shared
-  FROM {table} d, unnest(d.likeness) AS k(key)
-  WHERE d.municipality_id IN (SELECT o.municipality_id FROM {table} o
-    WHERE o.id = ANY (CAST(:ids AS uuid[])))
-), rare AS (SELECT id, municipality_id, key FROM every WHERE shared BETWEEN 2 AND :common),
-pairs AS (
+WITH asked AS (
+  SELECT d.id, d.municipality_id, k.key FROM {table} d, unnest(d.likeness) AS k(key)
+  WHERE d.id = ANY (CAST(:ids AS uuid[]))
+), said AS MATERIALIZED (
+  SELECT d.id, d.municipality_id, k.key FROM {table} d, unnest(d.likeness) AS k(key)
+), every AS (
+  SELECT id, municipality_id, key FROM said
+  WHERE (municipality_id, key) IN (SELECT municipality_id, key FROM asked)
+), rare AS (
+  SELECT municipality_id, key FROM every GROUP BY municipality_id, key
+  HAVING count(*) BETWEEN 2 AND :common
+), pairs AS (
   SELECT a.id AS one, b.id AS other, row_number() OVER (PARTITION BY a.id ORDER BY count(*) DESC, b.id) AS n
-  FROM rare a JOIN rare b ON b.key = a.key AND b.municipality_id = a.municipality_id AND b.id <> a.id
-  WHERE a.id = ANY (CAST(:ids AS uuid[])) GROUP BY a.id, b.id
+  FROM asked a JOIN rare r ON r.key = a.key AND r.municipality_id = a.municipality_id
+  JOIN every b ON b.key = a.key AND b.municipality_id = a.municipality_id AND b.id <> a.id
+  GROUP BY a.id, b.id
 )
-SELECT one, other FROM pairs WHERE n <= :most ORDER BY one, other"""
+SELECT one, other FROM pairs LEFT JOIN ({chosen}) AS c(id) ON c.id = other
+WHERE n <= :most AND (one < other OR c.id IS NULL) ORDER BY one, other"""
 
 
-async def pairs_among(database: Database, kind: DocumentKind, ids: Sequence[UUID]) -> AsyncIterator[Pair]:
+async def pairs_among(
+    database: Database, kind: DocumentKind, chosen: str, given: Mapping[str, object]
+) -> AsyncIterator[Pair]:
     """Yield each pair of these entries with any entry of the municipality that may be the same, once.
 
-    For the import, which sees everything; chunk by chunk, so that memory does not grow. A key that very many
-    share (a service called "Beratung" a hundred times) makes no candidates.
+    ``chosen``: a SELECT of ids with the parameters ``given``, so that nobody holds them all. For the import,
+    which sees everything; chunk by chunk, so that memory does not grow. A key that very many share (a service
+    called "Beratung" a hundred times) makes no candidates.
     """
     table = "partner_document" if kind is DocumentKind.PARTNER else "service_document"
-    given = set(ids)
-    for begin in range(0, len(ids), _SET):
-        some = list(ids[begin : begin + _SET])
+    # a pair of two chosen ones comes twice, or in two chunks: it is looked at once
+    paired = text(_PAIRS.format(table=table, chosen=chosen))
+    following = text(f"SELECT id FROM ({chosen}) AS c(id) WHERE id > :after ORDER BY id LIMIT :many")  # noqa: S608
+    documents = text(f"SELECT id, public FROM {table} WHERE id = ANY (CAST(:ids AS uuid[]))")  # noqa: S608
+    after = UUID(int=0)
+    while True:
         async with database.view(SYSTEM) as session:
-            found = await session.execute(
-                text(_PAIRS.format(table=table)), {"ids": some, "common": _COMMON, "most": _FEWER}
-            )
-            # a pair of two given ones comes twice, or in two chunks: it is looked at once
-            pairs = [(one, other) for one, other in found if other not in given or one < other]
+            some = list(await session.scalars(following, {**given, "after": after, "many": _SET}))
+            if not some:
+                return
+            found = await session.execute(paired, {**given, "ids": some, "common": _COMMON, "most": _FEWER})
+            pairs = [(one, other) for one, other in found]
+        after = some[-1]
         for at in range(0, len(pairs), _READ):
             part = pairs[at : at + _READ]
             async with database.view(SYSTEM) as session:
-                rows = await session.execute(
-                    text(f"SELECT id, public FROM {table} WHERE id = ANY (CAST(:ids AS uuid[]))"),  # noqa: S608
-                    {"ids": list({id_ for pair in part for id_ in pair})},
-                )
+                rows = await session.execute(documents, {"ids": list({id_ for pair in part for id_ in pair})})
                 known = {id_: _traits_of(public) for id_, public in rows}
             for one, other in part:
                 if one not in known or other not in known:

@@ -298,19 +298,18 @@ async def _begin(database: Database, report: ImportReport, marked: bytes) -> Non
         )
 
 
+_NEW: Final = (
+    "SELECT id FROM import_staging WHERE run_id = :run AND kind = :kind"
+    " AND base_version = 0 AND row IS NOT NULL"
+)
+"""What a run has brought: what is staged still says what is new."""
+
+
 async def _point_out_duplicates(database: Database, report: ImportReport) -> None:
-    """Look whether what is new may be there twice: what is staged still says what is new."""
+    """Look whether what is new may be there twice."""
     for kind in DocumentKind:
-        async with database.view(SYSTEM) as session:
-            found = await session.scalars(
-                text(
-                    "SELECT id FROM import_staging WHERE run_id = :run AND kind = :kind"
-                    " AND base_version = 0 AND row IS NOT NULL ORDER BY id"
-                ),
-                {"run": report.run, "kind": kind.value},
-            )
-            new = list(found)
-        async for pair in pairs_among(database, kind, new):
+        given = {"run": report.run, "kind": kind.value}
+        async for pair in pairs_among(database, kind, _NEW, given):
             report.duplicates.note(pair)
 
 

@@ -166,14 +166,16 @@ class Takeover:
     async def _lock(self) -> None:
         # Partners of staged services too: who changes one meanwhile rewrites its services' documents, and
         # must then see the ones that come with this transaction.
+        # They are counted, because nobody here needs to hold the ids of a whole directory.
         await self._do(
-            "SELECT p.id FROM partner p WHERE p.id IN (SELECT partner_id FROM import_staging"
-            " WHERE run_id = :run AND row IS NOT NULL) ORDER BY p.id FOR NO KEY UPDATE OF p"
+            "SELECT count(*) FROM (SELECT p.id FROM partner p WHERE p.id IN (SELECT partner_id"
+            " FROM import_staging WHERE run_id = :run AND row IS NOT NULL)"
+            " ORDER BY p.id FOR NO KEY UPDATE OF p) AS locked"
         )
         await self._do(
-            "SELECT t.id FROM service t WHERE t.id IN (SELECT id FROM import_staging"
+            "SELECT count(*) FROM (SELECT t.id FROM service t WHERE t.id IN (SELECT id FROM import_staging"
             " WHERE run_id = :run AND kind = 'SERVICE' AND row IS NOT NULL)"
-            " ORDER BY t.id FOR NO KEY UPDATE OF t"
+            " ORDER BY t.id FOR NO KEY UPDATE OF t) AS locked"
         )
 
     async def _find_gone(self) -> None:

@@ -428,7 +428,8 @@ def _with_keys(act: Callable[[Database, KeyStore], Awaitable[T]]) -> T:
     settings = read_settings()
 
     async def opened(addresses: Addresses) -> T:
-        database = Database(addresses.app, addresses.reader, pool_size=4)
+        # taking over a large directory is a few large statements, and a busy machine is no broken one
+        database = Database(addresses.app, addresses.reader, pool_size=4, patience=None)
         keys = key_store(settings, addresses.keys)
         await database.start()
         try:

@@ -47,6 +47,24 @@ async def deeds_of(database: Database, actor: Actor) -> int:
         )
 
 
+@pytest.mark.parametrize(("patience", "waits"), [(0.1, False), (None, True)])
+async def test_whoever_has_patience_waits_for_a_long_statement(
+    database: Database, patience: float | None, waits: bool
+) -> None:
+    """A page gives up in the end; taking over a large directory on a busy machine must not."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    patient = Database(url, url, patience=patience)
+    try:
+        async with patient.view(SYSTEM) as session:
+            await session.execute(text("SELECT pg_sleep(0.4)"))
+        waited = True
+    except Unavailable:
+        waited = False
+    finally:
+        await patient.stop()
+    assert waited is waits
+
+
 async def test_a_key_does_a_thing_once(database: Database) -> None:
     """The same key answers with the same id; another key, actor or operation is another thing."""
     actor, other = somebody(), somebody()

@@ -165,7 +165,8 @@ async def test_contacts_are_compared_in_one_form(database: Database, town: Town)
 async def test_pairs_among_many_are_named_once(database: Database, town: Town) -> None:
     ids = [(await town.partner(name)).id for name in ("Brücke e.V.", "Bruecke", "Ganz was anderes")]
 
-    pairs = [pair async for pair in pairs_among(database, DocumentKind.PARTNER, ids)]
+    chosen = "SELECT unnest(CAST(:chosen AS uuid[]))"
+    pairs = [pair async for pair in pairs_among(database, DocumentKind.PARTNER, chosen, {"chosen": ids})]
 
     assert [{pair.first, pair.second} for pair in pairs] == [set(ids[:2])]
 
