@@ -1,8 +1,8 @@
 """The ASGI endpoint at /graphql: GraphQL over HTTP, with limits, sign-in, masking and logging around it.
 
 Speaks the GraphQL-over-HTTP specification (media types, status codes). The order is fixed: media types,
-body, document and limits, actor, cost, then the answer. Whatever answers (the executor now, prepared plans
-later, DESIGN 3.4) comes after all of these and before the one encoder; see ``_answer``.
+body, document and limits, actor, cost, then the answer. Whatever answers (a prepared plan, else the executor;
+DESIGN 3.4) comes after all of these and before the one encoder; see ``_answer``.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from graphapi.messages import (
     reason_code,
     refusal,
 )
+from graphapi.prepared import Prepared
 from search.engine import SearchUnavailable
 
 Authenticate: TypeAlias = Callable[[str], Awaitable[Actor | None]]
@@ -148,6 +149,7 @@ class GraphQLEndpoint:
         self._page = page
         self._page_headers = tuple(page_headers)
         self.documents: Final = Documents(schema._schema, services.limits)
+        self._prepared = Prepared(schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -328,13 +330,17 @@ class GraphQLEndpoint:
     async def _answer(
         self, asked: _Asked, request: Request, context: Context, media_type: str, noted: dict[str, Any]
     ) -> tuple[int, bytes]:
-        """Run the operation and encode the answer; a prepared way forks here and ends in the same encoder."""
-        result = await self._schema.execute(
-            request.query,
-            variable_values=request.variables,
-            context_value=context,
-            operation_name=request.operation_name,
-        )
+        """Run the operation and encode the answer; the prepared way forks here, and the encoder is the same."""
+        result: Any = None
+        if context.operation is not None:
+            result = await self._prepared.answer(context.operation, request.variables, context)
+        if result is None:
+            result = await self._schema.execute(
+                request.query,
+                variable_values=request.variables,
+                context_value=context,
+                operation_name=request.operation_name,
+            )
         if not isinstance(result, ExecutionResult):
             raise TypeError("incremental delivery is not enabled")
         errors = [self._shown(asked, error, noted) for error in result.errors or ()]

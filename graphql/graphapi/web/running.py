@@ -28,6 +28,7 @@ from graphapi.context import Context, Services
 from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.limits import Documents, Refused, Unreadable
 from graphapi.messages import MessageLanguage, message_for
+from graphapi.prepared import Prepared
 
 _PACKAGED: Final = Path(__file__).parents[1] / "operations"
 _IN_THE_REPOSITORY: Final = Path(__file__).parents[2] / "operations"
@@ -95,6 +96,7 @@ class Operations:
         self._schema = schema
         self._services = services
         self._documents = Documents(schema._schema, services.limits, keep_bytes=8_000_000)
+        self._prepared = Prepared(schema)
         problem = schema._schema.get_type("Problem")
         self._problems = {
             name
@@ -146,7 +148,9 @@ class Operations:
             operation=operation,
             address=address,
         )
-        result = await self._schema.execute(source, variable_values=variables, context_value=context)
+        result: Any = await self._prepared.answer(operation, variables, context)
+        if result is None:
+            result = await self._schema.execute(source, variable_values=variables, context_value=context)
         if not isinstance(result, ExecutionResult):
             raise TypeError("incremental delivery is not enabled")
         for error in result.errors or ():
