@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
@@ -28,6 +29,7 @@ from search.local import LocalEngine
 from tests.conftest import TEMPLATE
 from tests.graphapi.conftest import MANY
 from tests.graphapi.conftest import world as world
+from tests.web import structure
 from tests.web.browsing import CHROMIUM, Demo, Visitors
 
 
@@ -127,12 +129,32 @@ async def served(
     engine.resign()
 
 
+SAME: Final = 3
+"""So many answers alike (address without ids, status, language) have their structure checked."""
+_checked: Final = Counter[tuple[str, ...]]()
+
+
+async def looked_over(response: httpx.Response) -> None:
+    """Check the structure of every page that a test opens, in whatever state it is."""
+    if not response.headers.get("content-type", "").startswith("text/html"):
+        return
+    request = response.request
+    path = re.sub(r"/[^/]{20,}", "/*", request.url.path)
+    alike = (request.method, path, str(response.status_code), request.headers.get("accept-language", ""))
+    _checked[alike] += 1
+    if _checked[alike] <= SAME:
+        await response.aread()
+        wrong = structure.wrong_in(response.text)
+        assert not wrong, f"{request.method} {request.url.path} ({response.status_code}): {wrong}"
+
+
 @pytest.fixture
 async def web(served: tuple[Litestar, Follower], database: Database) -> AsyncIterator[Web]:
     """A browser's worth of cookies of its own."""
     app, follower = served
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+    hooks = {"response": [looked_over]}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", event_hooks=hooks) as http:
         yield Web(http, database, follower)
 
 

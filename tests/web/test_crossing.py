@@ -253,6 +253,8 @@ async def test_every_answer_forbids_frames_and_says_who_may_keep_it(
         assert not shared, "whoever is signed in leaves nothing in a browser"
     else:
         assert shared <= {
+            "/support",
+            "/ranking",
             "/",
             "/search",
             "/search/suggestions",

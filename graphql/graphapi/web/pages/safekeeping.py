@@ -99,6 +99,5 @@ async def erase(visit: Visit, id: str) -> Answer:  # noqa: A002
         entered.refuse("sure", visit.gettext("Please confirm."))
     if entered.right and (await visit.change("erase-client", {"id": id})).done:
         return visit.go("/clients", said=visit.gettext("The person was erased."))
-    if "clientId" in visit.errors:
-        visit.errors = {"": visit.errors["clientId"]}
+    visit.errors = {name if name == "sure" else "": text for name, text in visit.errors.items()}
     return await erasing(visit, id)

@@ -71,9 +71,7 @@ SENDING: Final[dict[str, Several]] = {
         "SEND",
         (),
         N_("Send several drafts"),
-        N_(
-            "Drafts for which a consent was asked. They are sent where the person has agreed, else stay drafts."
-        ),
+        N_("Drafts for which a consent was asked. They are sent where the person agreed, else stay drafts."),
         N_("Send"),
         (("capacityReason", N_("Reason, where the service has no free places"), "CapacityReason", False),),
     ),
@@ -159,6 +157,8 @@ async def _shown(
     chosen = visit.form.get("service") or visit.query.get("service")
     if chosen in services:
         found = [one for one in found if one["service"] and one["service"]["id"] == chosen]
+    if not found and visit.errors:
+        visit.errors = {"": next(iter(visit.errors.values()))}
     return visit.page(
         "coordinator/several.html",
         base=base,
