@@ -51,7 +51,7 @@ IN_EVERYDAY: Final = 0.4
 PART_NAME_WEIGHT: Final = 0.3
 """What the names count of what a part of an unknown compound is called ("Bildungsberatungsstellen")."""
 
-WITHIN_PHRASE: Final = 0.4
+WITHIN_PHRASE: Final = 0.25
 """What a word counts that names a thing only with function words around it."""
 
 MOST_OTHERS: Final = 12

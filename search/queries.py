@@ -329,7 +329,7 @@ def compile_words(
         named = [_named(other, weight) for other in others]
         strict.append(Query.disjunction_max_query([whole, *named]))
         relaxed.append(Query.disjunction_max_query([either(loose), *named]))
-    words = [word for unit in units for word in unit.words]
+    words = wanted_in_titles(units)
     nearest = [
         Query.const_score_query(Query.term_query(SCHEMA, "rank", one.rank), one.points)
         for one in near
@@ -407,9 +407,19 @@ def _inexact(word: str, *, typos: int, weight: float) -> list[Query]:
     ]
 
 
+def wanted_in_titles(units: Sequence[Unit]) -> list[QueryWord]:
+    """Return the words that a title, or a partner's name, may have all of; none unless that tells something.
+
+    Of a long search it does not, nor where a word means what it does by those around it: "darf ich arbeiten"
+    is not meant by every title with "Arbeit".
+    """
+    words = [word for unit in units for word in unit.words]
+    return words if len(words) <= SHORT_SEARCH and not any(unit.words and unit.hint for unit in units) else []
+
+
 def _complete(words: Sequence[QueryWord]) -> list[Query]:
     """Return what has all the words in its title, or in its partner's name."""
-    if len(words) > SHORT_SEARCH:
+    if not words:
         return []
     return [
         Query.const_score_query(

@@ -59,7 +59,7 @@ from search.queries import (
     EXACT_BONUS,
     INEXACT,
     PART_WEIGHT,
-    SHORT_SEARCH,
+    wanted_in_titles,
 )
 from search.text import QueryWord, Wanted, distance, fragment, pieces_within, typos_allowed
 
@@ -284,6 +284,7 @@ class Search:
         self.question = is_question(query.text)
         self.loosely = False
         self.meant: list[Meant] = []
+        self.titled: list[QueryWord] = []
         self.needed: list[str] = []
         self.wrong: list[str] = []
         self.levels: list[int] = []
@@ -383,6 +384,7 @@ class Search:
         made = [self._unit(unit, state, there) for unit in self.asked]
         self.units = [unit for unit in made if unit.words or unit.others]
         self.meant = [meant for unit in self.units for meant in unit.words]
+        self.titled = wanted_in_titles(self.asked)
         if needs_known(query.filters, query.situation) or Facet.RESIDENCE_STATUS in query.facets:
             self.judged = self.states.judged(state)
         self.needed = [SERVICES, *conditions(query.filters, self.judged)]
@@ -632,9 +634,9 @@ class Search:
         found = sorted((sign for unit in self.units for sign in unit.signs()), reverse=True)[:MOST_RARE]
         signs = [(counts, sign) for counts, sign, _ in found]
         signs += [(TITLE_PICKED * counts, titled) for counts, _, titled in found[:MOST_TITLED]]
-        if found and len(self.meant) <= SHORT_SEARCH:
+        if found and self.titled:
             for section, bonus in COMPLETE.items():
-                complete = [is_any(f"{section}_stems", meant.word.stems) for meant in self.meant]
+                complete = [is_any(f"{section}_stems", word.stems) for word in self.titled]
                 signs.append((bonus, every(complete)))
         return levels(signs)
 
@@ -642,10 +644,10 @@ class Search:
         score = sum(unit.score(hit) for unit in self.units if self.loosely or unit.words or unit.phrase)
         if self.loosely:
             score += self.near.get(hit["id"], 0.0)
-        if len(self.meant) <= SHORT_SEARCH:
+        if self.titled:
             for section, bonus in COMPLETE.items():
                 there = set(hit[f"{section}_stems"])
-                if all(not there.isdisjoint(meant.word.stems) for meant in self.meant):
+                if all(not there.isdisjoint(word.stems) for word in self.titled):
                     score += bonus
         return max(round(score, 6), LEAST_SCORE)
 
