@@ -29,6 +29,7 @@ LINK: Final = f"javascript:{MARK}()//https://example.org/"
 TEXTS: Final = frozenset(
     {"text", "search", "textarea", "email", "url", "tel", "number", "date", "datetime-local"}
 )
+DATA: Final = "application/ld+json"
 _HERE: Final = frozenset({"", "http", "https", "mailto", "tel"})
 _ADDRESSES: Final = frozenset({"href", "src", "action", "formaction", "hx-get", "hx-post", "data", "poster"})
 _NEVER: Final = frozenset({"base", "embed", "iframe", "object", "style", MARK})
@@ -141,7 +142,7 @@ class Parsed(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.elements.append((tag, given))
-        if tag == "script":
+        if tag == "script" and given.get("type") != DATA:
             self._in_script = True
         if tag == "form":
             action = urljoin(self.path, given.get("action") or self.path)
@@ -197,7 +198,8 @@ def strange(parsed: Parsed) -> list[str]:
                 found.append(f"<{tag} {name}>")
             if name in _ADDRESSES and urlsplit(value.strip()).scheme.lower() not in _HERE:
                 found.append(f"<{tag} {name}={value[:40]}>")
-        if tag == "script" and not given.get("src", "").startswith("/assets/"):
+        data = tag == "script" and given.get("type") == DATA  # no browser runs it
+        if tag == "script" and not data and not given.get("src", "").startswith("/assets/"):
             found.append("<script>")
         if tag == "meta" and given.get("http-equiv"):
             found.append("<meta http-equiv>")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
-from directory import catalogue
+from directory import catalogue, ending
 from directory.actors import SYSTEM, Role
 from directory.database import Database
+from directory.models import Partner, Service
 from graphapi.app import application
 from graphapi.context import Services
+from graphapi.mutations.ending import GUARD
 from graphapi.web.options import Options, Tiles
 from graphapi.web.pages import directory as pages
-from tests.graphapi.conftest import MANY, World, make_member, make_service
+from tests.graphapi.conftest import MANY, World, make_member, make_partner, make_service
 from tests.web.conftest import Web, number_of
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -168,6 +172,90 @@ async def test_a_text_in_another_language_says_so(
     )
     page = (await web.get(f"/service/{made}", language=reader)).text
     assert ("another language only" in page or "nur in einer anderen Sprache" in page) is said
+
+
+# --- For machines, and when an entry has gone -----------------------------------------------------------
+
+BLOCK = re.compile(r'<script type="application/ld\+json">(.*?)</script>', re.DOTALL)
+ENDS = 'Kurs </script><!-- <script>alert(1)</script> --> & "x" عربي'
+
+
+def data_of(page: httpx.Response) -> list[dict[str, Any]]:
+    """Return the data that a page carries for machines."""
+    return [json.loads(one) for one in BLOCK.findall(page.text)]
+
+
+async def test_entries_carry_their_data_and_no_text_of_theirs_ends_the_block(
+    web: Web, world: World, database: Database
+) -> None:
+    made = await make_service(database, world.partner, ENDS, description={"de": ENDS, "ar": ENDS})
+    page = await web.get(f"/service/{made}")
+    (data,) = data_of(page)
+    assert data["identifier"] == str(made)
+    assert {"@value": ENDS, "@language": "de"} in data["name"]
+    assert data == (await web.http.get(f"/services/{made}.jsonld")).json()
+    inside = BLOCK.findall(page.text)[0]
+    assert not set("<>&") & set(inside)
+    assert page.text.count("<script") == page.text.count("</script>")
+    (partner,) = data_of(await web.get(f"/partner/{world.partner}"))
+    assert partner == (await web.http.get(f"/partners/{world.partner}.jsonld")).json()
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+
+
+async def test_what_is_not_public_carries_no_data(web: Web, world: World, database: Database) -> None:
+    draft = await make_service(database, world.partner, "Entwurf", published=False)
+    await web.sign_in(world.staff_member)
+    page = await web.get(f"/service/{draft}")
+    assert page.status_code == 200
+    assert not data_of(page)
+
+
+async def end(database: Database, kind: str, id_: UUID) -> None:
+    """Delete an entry as it is."""
+    async with database.work(SYSTEM) as work:
+        model, act = {
+            "service": (Service, ending.delete_service),
+            "partner": (Partner, ending.delete_partner),
+        }[kind]
+        entry = await work.session.get(model, id_)
+        assert entry is not None
+        await act(work, id_, expected_version=entry.version, guard=GUARD, reason="aufgelöst")
+
+
+@pytest.mark.parametrize("language", ["de", "en"])
+async def test_what_was_public_and_has_ended_says_so_and_leads_on(
+    web: Web, world: World, database: Database, language: str
+) -> None:
+    partner = await make_partner(database, world.municipality, "Verein, der sich auflöst")
+    service = await make_service(database, partner, "Kurs, der endet")
+    with_it = await make_service(database, partner, "Kurs, der mit ihm endet")
+    await end(database, "service", service)
+    await end(database, "partner", partner)
+    said = {"de": "Diesen Eintrag gibt es nicht mehr", "en": "This entry is no longer there"}[language]
+    for path in (f"/service/{service}", f"/service/{with_it}", f"/partner/{partner}"):
+        page = await web.get(path, language=language)
+        assert page.status_code == 410, path
+        assert said in page.text
+        assert 'action="/search"' in page.text
+        assert "auflöst" not in page.text and "Kurs, der" not in page.text
+        assert 'name="robots" content="noindex"' in page.text
+
+
+async def test_that_something_unpublished_was_there_is_told_to_nobody(
+    web: Web, world: World, database: Database
+) -> None:
+    never = await make_service(database, world.partner, "Nie gezeigt", published=False)
+    await end(database, "service", never)
+    hidden = await make_service(database, world.partner, "Nur verborgen")
+    async with database.work(SYSTEM) as work:
+        entry = await work.session.get(Service, hidden)
+        assert entry is not None
+        await catalogue.hide_service(work, hidden, expected_version=entry.version)
+    foreign = await web.get(f"/service/{UUID(int=1)}")
+    for one in (never, hidden):
+        page = await web.get(f"/service/{one}")
+        assert page.status_code == foreign.status_code == 404
+        assert page.text.replace(str(one), "") == foreign.text.replace(str(UUID(int=1)), "")
 
 
 # --- Map and weight -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 from litestar.datastructures import Cookie
@@ -129,6 +129,10 @@ class Visit:
         """Whether a form's number is in the page, which must not be packed beside what others choose."""
         self.set_cookies: list[Cookie] = []
         self.me: Me | None = None
+        self.keeps: UUID | None = None
+        """Whose entry the coordination keeps on this page; None: that of the own organisation."""
+        self.kept: dict[str, Any] = {}
+        """That partner, as far as the head of the page shows it."""
         self.session = ""
         wanted = query.get("language") or cookies.get(site.cookies.language, "")
         self.language: MessageLanguage = "de" if wanted == "de" else "en" if wanted == "en" else accepted

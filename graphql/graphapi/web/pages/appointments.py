@@ -24,6 +24,17 @@ def _period(visit: Visit) -> tuple[int, dict[str, str]]:
     return weeks, {"from": first.isoformat(), "to": last.isoformat()}
 
 
+def _listed_place(appointment: dict[str, Any]) -> str:
+    """Return name and address of a place of the directory; nothing where that is not to be seen any more."""
+    service = (appointment["referral"] or {}).get("service")
+    places = service["partner"]["locations"] if service else []
+    place = next((one for one in places if one["id"] == appointment["locationId"]), None)
+    if place is None:
+        return ""
+    town = " ".join(filter(None, (place["postcode"], place["city"])))
+    return ", ".join(filter(None, (place["name"], place["street"], town)))
+
+
 @page(
     "/appointments",
     roles=ORGANISATIONS,
@@ -35,6 +46,7 @@ async def appointments(visit: Visit) -> Answer:
     found = await visit.find("browse-appointments", period=period, first=MOST)
     days: dict[date, list[dict[str, Any]]] = {}
     for one in found:
+        one["where"] = one["place"] or _listed_place(one)
         days.setdefault(datetime.fromisoformat(one["startsAt"]).astimezone(ZONE).date(), []).append(one)
     return visit.page(
         "coordinator/appointments.html", days=days, weeks=weeks, choices=WEEKS, full=len(found) == MOST

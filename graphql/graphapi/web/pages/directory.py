@@ -12,6 +12,8 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
+from markupsafe import Markup
+
 from graphapi.formats import handout
 from graphapi.messages import preferred_languages
 from graphapi.relay import global_id, read_id
@@ -285,11 +287,46 @@ def _asked(kind: str, given: str) -> str:
         raise Stopped(404, "NOT_FOUND") from None
 
 
+async def _found(visit: Visit, document: str, kind: str, id_: str, **more: Any) -> Any:
+    """Return an entry; raises Stopped: 410 for what was public and is gone for good, 404 for all else.
+
+    Whether something exists that was never public, or is hidden just now, nobody is told.
+    """
+    asked = _asked(kind, id_)
+    try:
+        return await visit.find(document, id=asked, **more)
+    except Stopped as stopped:
+        if stopped.status == 404 and (await visit.ask("has-entry-ended", id=asked))["entryEnded"]:
+            raise Stopped(410, "GONE") from None
+        raise
+
+
+def _gone(visit: Visit, kind: str, id_: str) -> Answer:
+    """Say that an entry is gone for good, and where to look for something alike."""
+    return visit.page("public/gone.html", status=410, kind=kind, key=_asked(kind, id_))
+
+
+def _data_block(json: str | None) -> Markup:
+    """Return JSON as it may stand in a ``script`` of a page: no browser runs it, nothing in it ends it.
+
+    Written with escapes of JSON itself: ``</script`` and ``<!--`` would end the block or hide what follows.
+    """
+    said = json or "{}"
+    for sign in "<>&\u2028\u2029":
+        said = said.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(said)  # noqa: S704 - no sign that HTML knows is left
+
+
 @page("/service/{id:str}")
 async def service(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the address
-    """Show a service; one that was merged into another leads there."""
+    """Show a service; one that was merged into another leads there, one that is gone says so."""
     _read_in(visit)
-    found = await visit.find("read-service", id=_asked("Service", id))
+    try:
+        found = await _found(visit, "read-service", "Service", id)
+    except Stopped as stopped:
+        if stopped.status != 410:
+            raise
+        return _gone(visit, "Service", id)
     if _uuid(found["id"]) != str(UUID(id)):
         return _moved(f"/service/{_uuid(found['id'])}")
     return _service(visit, found)
@@ -304,6 +341,7 @@ def _service(visit: Visit, found: dict[str, Any]) -> Answer:
     return visit.page(
         "public/service.html",
         service=found,
+        data=_data_block(found["jsonLd"]),
         id=_uuid(found["id"]),
         partner_id=_uuid(found["partner"]["id"]),
         written_in=[
@@ -318,7 +356,12 @@ def _service(visit: Visit, found: dict[str, Any]) -> Answer:
 async def partner(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the address
     """Show an organisation with its services; one that was merged into another leads there."""
     _read_in(visit)
-    found = await visit.find("read-partner", id=_asked("Partner", id), services=50)
+    try:
+        found = await _found(visit, "read-partner", "Partner", id, services=50)
+    except Stopped as stopped:
+        if stopped.status != 410:
+            raise
+        return _gone(visit, "Partner", id)
     if _uuid(found["id"]) != str(UUID(id)):
         return _moved(f"/partner/{_uuid(found['id'])}")
     return _partner(visit, found)
@@ -328,6 +371,7 @@ def _partner(visit: Visit, found: dict[str, Any]) -> Answer:
     return visit.page(
         "public/partner.html",
         partner=found,
+        data=_data_block(found["jsonLd"]),
         id=_uuid(found["id"]),
         uuid=_uuid,
         handouts=_handouts(),

@@ -353,8 +353,9 @@ def _late(one: dict[str, Any], now: datetime) -> bool:
 
 
 def own_id(visit: Visit) -> str:
-    """Return the visitor's organisation as the schema names it."""
-    return global_id("Partner", visit.actor.partner_id) if visit.actor.partner_id else ""
+    """Return the visitor's organisation as the schema names it, or the one whose entry is kept here."""
+    of = visit.keeps or visit.actor.partner_id
+    return global_id("Partner", of) if of else ""
 
 
 def topics_of(words: dict[str, Any]) -> dict[str, Any]:
