@@ -583,7 +583,10 @@ async def topics(database: Database) -> list[TopicEntry]:
         )
         for row in rows
     ]
-    return sorted(found, key=lambda term: (sort_key(title_of(term.labels)), term.code))
+    # one that nobody has named yet is shown with its code
+    return sorted(
+        found, key=lambda term: (sort_key(title_of(term.labels) if term.labels else term.code), term.code)
+    )
 
 
 async def municipalities(database: Database) -> list[MunicipalityTerm]:

@@ -6,21 +6,20 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from babel.dates import get_day_names
 
 from directory.days import local_day
-from directory.vocabulary import ChangeDecision, ContactKind
+from directory.vocabulary import ChangeDecision
+from graphapi.web import rows
 from graphapi.web.entering import Entered
 from graphapi.web.labels import enum_of, label, tongue
 from graphapi.web.pages.inbox import own_id
+from graphapi.web.pages.own_services import own_service
 from graphapi.web.routes import ORGANISATIONS, Entry, action, page
 from graphapi.web.running import Stopped
 from graphapi.web.translations import N_
 from graphapi.web.visiting import Answer, Visit
 
-FREE_ROWS: Final = 2
-"""Empty rows for further contacts; saving gives new ones."""
-LANGUAGES: Final = ("de", "en")
-"""In which texts are entered here; those in other languages stay as they are."""
 PAGE: Final = 20
 STATES: Final = ("DRAFT", "PUBLISHED", "HIDDEN")
 DEEDS: Final[dict[str, tuple[str, str]]] = {
@@ -55,6 +54,7 @@ async def entry(visit: Visit) -> Answer:
         requests=found["changeRequests"]["totalCount"],
         due=due,
         asked=visit.query.get("ask"),
+        week=week_in_words,
     )
 
 
@@ -74,8 +74,13 @@ async def deed(visit: Visit, name: str, key: str) -> Answer:
 async def change_form(visit: Visit) -> Answer:
     """Show the form for name, description, website and contacts."""
     partner = await _own(visit)
+    tags = rows.tags_of(visit, partner["descriptions"])
     return visit.page(
-        "partner/change_partner.html", partner=partner, rows=_rows(visit, partner), kinds=CONTACTS
+        "partner/change_partner.html",
+        partner=partner,
+        rows=_rows(visit, partner),
+        tags=tags,
+        more=rows.more_tags(tags),
     )
 
 
@@ -84,20 +89,18 @@ async def change(visit: Visit) -> Answer:
     """Change name, description, website and contacts."""
     partner = await _own(visit)
     entered = Entered(visit)
+    sent, contacts = _contacts(entered, visit, partner["contactPoints"])
     given = {
         "id": partner["id"],
         "name": entered.text("name", required=True),
         "website": entered.text("website"),
-        "description": _texts(visit, "description", partner["descriptions"]),
-        "contactPoints": _contacts(entered, visit, partner["contactPoints"]),
+        "description": rows.texts(visit, "description", partner["descriptions"]),
+        "contactPoints": contacts,
     }
     if entered.right and (await visit.change("change-partner", given)).done:
         return visit.go("/entry", said=visit.gettext("Your entry is changed."))
-    _refused_at(visit, "description")
+    _refused(visit, sent, "description")
     return await change_form(visit)
-
-
-CONTACTS: Final = tuple(ContactKind.__members__)
 
 
 async def _own(visit: Visit) -> Any:
@@ -110,33 +113,24 @@ async def _own(visit: Visit) -> Any:
 
 def _rows(visit: Visit, of: dict[str, Any]) -> int:
     """Return how many rows for contacts a form has."""
-    sent = [name for name, _ in visit.form.pairs() if name.startswith("contactPoints.")]
-    return max(len(of["contactPoints"]) + FREE_ROWS, len(sent) // 2)
+    return rows.count(visit, "contactPoints", len(of["contactPoints"]))
 
 
-def _texts(visit: Visit, name: str, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a text in all its languages: those of the form as entered, the others as they were."""
-    kept = [dict(one) for one in before if one["language"] not in LANGUAGES]
-    entered = [
-        {"language": language, "text": text}
-        for language in LANGUAGES
-        if (text := visit.form.get(f"{name}.{language}"))
-    ]
-    return [{"language": one["language"], "text": one["text"]} for one in (*entered, *kept)]
+def _refused(visit: Visit, sent: list[int], *texts: str) -> None:
+    """Bring what is refused of texts and contacts to the fields where it was entered."""
+    for name in texts:
+        rows.refused_texts(visit, name)
+    rows.refused_rows(visit, "contactPoints", sent, ("value", "kind"))
 
 
-def _refused_at(visit: Visit, *names: str) -> None:
-    """Bring what is refused of the n-th text to the field of its language, where it was entered."""
-    for name in names:
-        entered = [language for language in LANGUAGES if visit.form.get(f"{name}.{language}")]
-        for number, language in enumerate(entered):
-            message = visit.errors.pop(f"{name}.{number}.text", None)
-            if message is not None:
-                visit.refuse(f"{name}.{language}", message)
+def _contacts(
+    entered: Entered, visit: Visit, before: list[dict[str, Any]]
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """Return the rows that were filled in, and their contacts.
 
-
-def _contacts(entered: Entered, visit: Visit, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the contacts as entered; what the form does not show of a row stays (label, languages)."""
+    What the form does not show of a row stays (label, languages).
+    """
+    sent: list[int] = []
     found: list[dict[str, Any]] = []
     for row in range(_rows(visit, {"contactPoints": before})):
         value = visit.form.given(f"contactPoints.{row}.value")
@@ -150,8 +144,9 @@ def _contacts(entered: Entered, visit: Visit, before: list[dict[str, Any]]) -> l
             kept = {"label": labels, "languages": old["languages"]}
             if old["value"] == value:
                 kept["extension"] = old["extension"]
+        sent.append(row)
         found.append({"kind": kind, "value": value, **kept})
-    return found
+    return sent, found
 
 
 @page("/entry/places/{key:str}", roles=ORGANISATIONS)
@@ -219,6 +214,30 @@ DAYS: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 """The weekdays as OpenStreetMap writes them."""
 
 
+def week_in_words(visit: Visit, hours: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return when a place is open as people say it: days that are alike in one line, then the times.
+
+    Nothing where no times are known; what the times do not say (by appointment) is the template's.
+    """
+    periods = (hours or {}).get("periods", [])
+    days = [
+        ", ".join(f"{p['opens']}–{p['closes']}" for p in periods if p["weekday"] == number)
+        for number in range(1, len(DAYS) + 1)
+    ]
+    names = get_day_names("wide", locale=visit.language)
+    found: list[tuple[str, str]] = []
+    first = 0
+    while first < len(days):
+        last = first
+        while last + 1 < len(days) and days[last + 1] == days[first]:
+            last += 1
+        if days[first]:
+            said = names[first] if last == first else f"{names[first]}–{names[last]}"
+            found.append((said, days[first]))
+        first = last + 1
+    return found
+
+
 def _week(place: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Return when a place is open, by weekday, as it is entered: 09:00-12:00, 13:00-16:00."""
     periods = (place["hours"] or {}).get("periods", []) if place else []
@@ -254,30 +273,34 @@ def _hours(visit: Visit, entered: Entered, before: dict[str, Any] | None) -> dic
 @page("/entry/services/{key:str}", roles=ORGANISATIONS)
 async def service_form(visit: Visit, key: str) -> Answer:
     """Show the forms for a service: how much room there is, and its texts and contacts."""
-    service = await visit.find("read-own-service", id=key)
-    if service["partner"]["id"] != own_id(visit):
-        raise Stopped(404, "NOT_FOUND")
+    service = await own_service(visit, key)
+    tags = rows.tags_of(visit, service["titles"], service["descriptions"])
     return visit.page(
-        "partner/change_service.html", service=service, rows=_rows(visit, service), kinds=CONTACTS
+        "partner/change_service.html",
+        service=service,
+        rows=_rows(visit, service),
+        tags=tags,
+        more=rows.more_tags(tags),
     )
 
 
 @action("/entry/services/{key:str}", roles=ORGANISATIONS)
 async def change_service(visit: Visit, key: str) -> Answer:
     """Change texts, website and contacts of a service."""
-    service = await visit.find("read-own-service", id=key)
+    service = await own_service(visit, key)
     entered = Entered(visit)
+    sent, contacts = _contacts(entered, visit, service["contactPoints"])
     given = {
         "id": key,
-        "title": _texts(visit, "title", service["titles"]),
-        "description": _texts(visit, "description", service["descriptions"]),
+        "title": rows.texts(visit, "title", service["titles"]),
+        "description": rows.texts(visit, "description", service["descriptions"]),
         "website": entered.text("website"),
-        "contactPoints": _contacts(entered, visit, service["contactPoints"]),
+        "contactPoints": contacts,
     }
     entered.text("title.de", required=True)
     if entered.right and (await visit.change("change-service", given)).done:
         return visit.go("/entry", said=visit.gettext("The service is changed."))
-    _refused_at(visit, "title", "description")
+    _refused(visit, sent, "title", "description")
     return await service_form(visit, key)
 
 

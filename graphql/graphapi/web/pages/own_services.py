@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from directory.languages import PROJECT
+from graphapi.relay import read_id
+from graphapi.web import territories
 from graphapi.web.entering import Entered
 from graphapi.web.labels import tongue
 from graphapi.web.pages.inbox import own_id
 from graphapi.web.routes import ORGANISATIONS, action, page
+from graphapi.web.rows import move
 from graphapi.web.running import Stopped
 from graphapi.web.translations import LANGUAGES
 from graphapi.web.visiting import Answer, Visit
@@ -67,7 +70,7 @@ async def add_service(visit: Visit) -> Answer:
 @page("/entry/services/{key:str}/about", roles=ORGANISATIONS)
 async def about_form(visit: Visit, key: str) -> Answer:
     """Show the form for what a service is about, where and in which languages."""
-    service = await _service(visit, key)
+    service = await own_service(visit, key)
     own = own_id(visit)
     found = await visit.ask("read-own-entry", id=own, services={"partnerId": own, "states": STATES}, first=1)
     told = await visit.ask("read-vocabulary")
@@ -75,19 +78,21 @@ async def about_form(visit: Visit, key: str) -> Answer:
     return visit.page(
         "partner/service_about.html",
         service=service,
-        topics=_by_words([(one["topic"]["code"], one["topic"]["label"]["text"]) for one in told["topics"]]),
+        topics=_by_words([(one["topic"]["code"], _called(one["topic"])) for one in told["topics"]]),
         spoken=_by_words([(tag, tongue(tag, visit.language)) for tag in tags]),
         places=[
             (one["id"], ", ".join(filter(None, (one["name"], one["city"]))))
             for one in found["partner"]["locations"]
         ],
+        areas=territories.offered(service["area"]),
+        area=territories.ticked(service["area"]),
     )
 
 
 @action("/entry/services/{key:str}/about", roles=ORGANISATIONS)
 async def change_about(visit: Visit, key: str) -> Answer:
     """Change what a service is about."""
-    service = await _service(visit, key)
+    service = await own_service(visit, key)
     entered = Entered(visit)
     given = {
         "id": key,
@@ -96,17 +101,28 @@ async def change_about(visit: Visit, key: str) -> Answer:
         "languages": _spoken(visit, service["languages"]),
         "locationIds": visit.form.all("locationIds"),
         "responsibility": entered.choice("responsibility", "Responsibility"),
+        "area": territories.entered(visit, entered, "area", service["area"]),
     }
     if entered.right and (await visit.change("change-service", given)).done:
         return visit.go(f"/entry/services/{key}", said=visit.gettext("The service is changed."))
+    for path in [one for one in visit.errors if "." in one]:
+        field = path.partition(".")[0]
+        move(visit, path, "areaKeys" if field == "area" else field)
     return await about_form(visit, key)
 
 
-async def _service(visit: Visit, key: str) -> Any:
+async def own_service(visit: Visit, key: str) -> Any:
+    """Return a service of the own organisation with all that a form needs; raises Stopped (404)."""
     service = await visit.find("read-own-service", id=key)
     if service["partner"]["id"] != own_id(visit):
         raise Stopped(404, "NOT_FOUND")
+    service["public"] = f"/service/{read_id(service['id'], 'Service')}"
     return service
+
+
+def _called(topic: dict[str, Any]) -> str:
+    """Return what a topic is called; one that nobody has named yet by its code."""
+    return str((topic["label"] or {}).get("text") or topic["code"])
 
 
 def _by_words(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
