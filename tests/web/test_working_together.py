@@ -7,8 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from directory.actors import Role
+from directory import catalogue
+from directory.actors import SYSTEM, Role
 from directory.database import Database
+from directory.models import Partner
+from graphapi.relay import global_id
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member
@@ -103,6 +106,24 @@ async def test_appointments_stand_by_day_without_names(web: Web, town: Town) -> 
     assert f'href="/inbox/{accepted["id"]}"' in (await web.get("/appointments")).text
     await web.sign_in((await make_member(town.database, town.world.partner, Role.OTHER_MUNICIPALITY))[0])
     assert (await web.get("/appointments")).status_code == 403
+
+
+async def test_an_appointment_at_a_place_of_the_directory_names_it(web: Web, town: Town) -> None:
+    async with town.database.work(SYSTEM) as work:
+        version = (await work.session.get_one(Partner, town.world.partner)).version
+        draft = catalogue.LocationDraft(
+            name="Haus am Markt", street="Markt 5", postcode="03046", city="Cottbus"
+        )
+        place, _ = await catalogue.add_location(work, town.world.partner, draft, expected_version=version)
+    accepted = await town.accepted()
+    at = f"{(TODAY + timedelta(days=11)).isoformat()}T10:00:00+01:00"
+    await town.on(
+        "staff", "setAppointment", accepted, startsAt=at, minutes=45, locationId=global_id("Location", place)
+    )
+    await own(web, town)
+    assert "Haus am Markt, Markt 5, 03046 Cottbus" in (await web.get("/appointments")).text
+    await web.sign_in(town.world.staff_member)
+    assert "Haus am Markt, Markt 5, 03046 Cottbus" in (await web.get("/appointments")).text
 
 
 async def test_who_is_booked_for_is_named_later_and_only_with_their_consent(web: Web, town: Town) -> None:
