@@ -433,7 +433,7 @@ def as_calendar(
         event.add("dtstart", entry.starts_at)
         event.add("dtend", entry.starts_at + timedelta(minutes=entry.minutes))
         event.add("summary", f"Spurwechsel: {label(entry.kind, language) or entry.kind.value}")
-        event.add("description", f"{'Vermittlung' if language == 'de' else 'Referral'} {entry.referral_id}")
+        event.add("description", f"{'Überleitung' if language == 'de' else 'Referral'} {entry.referral_id}")
         event.add("class", "CONFIDENTIAL")
         if entry.location_id is not None and entry.location_id in places:
             event.add("location", places[entry.location_id])

@@ -76,30 +76,30 @@ FRAMES: Final[Mapping[str, Frame]] = {
 TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
     "de": {
         _K.REFERRAL_WAITS: MailText(
-            "Eine Vermittlung wartet auf Ihre Antwort ({reference})",
+            "Eine Überleitung wartet auf Ihre Antwort ({reference})",
             "{asking} möchte eine Person an Sie vermitteln und wartet auf Ihre Antwort: zusagen, "
             "Warteliste, absagen oder nachfragen.",
         ),
         _K.ANSWER_LINK: MailText(
             "Ihr Link zum Antworten ({reference})",
-            "{asking} bittet Sie um eine Antwort zu einer Vermittlung.",
+            "{asking} bittet Sie um eine Antwort zu einer Überleitung.",
         ),
         _K.ANSWER_DUE_HALF: MailText(
-            "Erinnerung: Eine Vermittlung wartet auf Ihre Antwort ({reference})",
+            "Erinnerung: Eine Überleitung wartet auf Ihre Antwort ({reference})",
             "{asking} wartet noch auf Ihre Antwort. Die Hälfte der Frist ist vorbei.",
         ),
         _K.ANSWER_OVERDUE: MailText(
-            "Überfällig: Antwort auf eine Vermittlung ({reference})",
-            "Die Frist für die Antwort auf die Vermittlung {reference} ist abgelaufen. Ohne Antwort endet "
+            "Überfällig: Antwort auf eine Überleitung ({reference})",
+            "Die Frist für die Antwort auf die Überleitung {reference} ist abgelaufen. Ohne Antwort endet "
             "sie bald von selbst.",
         ),
         _K.QUESTION_ASKED: MailText(
-            "Rückfrage zu einer Vermittlung ({reference})",
+            "Rückfrage zu einer Überleitung ({reference})",
             "Die angefragte Stelle hat eine Rückfrage. Bis zu Ihrer Antwort steht deren Frist still.",
         ),
         _K.QUESTION_OPEN: MailText(
-            "Erinnerung: Rückfrage zu einer Vermittlung ({reference})",
-            "Eine Rückfrage ist noch nicht beantwortet. Ohne Antwort geht die Vermittlung unbeantwortet an "
+            "Erinnerung: Rückfrage zu einer Überleitung ({reference})",
+            "Eine Rückfrage ist noch nicht beantwortet. Ohne Antwort geht die Überleitung unbeantwortet an "
             "die angefragte Stelle zurück.",
         ),
         _K.QUESTION_ANSWERED: MailText(
@@ -111,28 +111,28 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
             "Zu einem Ihrer Vorgänge gibt es Neues. Bitte sehen Sie nach.",
         ),
         _K.GOES_ON: MailText(
-            "Eine Vermittlung läuft weiter ({reference})",
-            "{asking} hat eine Vermittlung wieder aufgenommen. Bitte sehen Sie nach.",
+            "Eine Überleitung läuft weiter ({reference})",
+            "{asking} hat eine Überleitung wieder aufgenommen. Bitte sehen Sie nach.",
         ),
         _K.TAKEN_BACK: MailText(
-            "Eine Vermittlung wurde zurückgenommen ({reference})",
-            "{asking} hat eine Vermittlung zurückgenommen. Bitte löschen Sie, was Sie dazu erhalten haben, "
+            "Eine Überleitung wurde zurückgenommen ({reference})",
+            "{asking} hat eine Überleitung zurückgenommen. Bitte löschen Sie, was Sie dazu erhalten haben, "
             "soweit Sie es nicht aufbewahren müssen.",
         ),
         _K.CONSENT_ENDED: MailText(
-            "Bitte antworten: Daten zu einer Vermittlung ({reference})",
+            "Bitte antworten: Daten zu einer Überleitung ({reference})",
             "Die Grundlage für die Weitergabe der Daten ist entfallen. Sie können sie nicht mehr öffnen. "
             "Bitte teilen Sie mit, dass Sie alles gelöscht haben, oder was Sie auf welcher Grundlage bis "
             "wann aufbewahren (Art. 7 Abs. 3, Art. 17 DSGVO).",
         ),
         _K.REVOCATION_UNANSWERED: MailText(
-            "Erinnerung: Daten zu einer Vermittlung ({reference})",
-            "Es fehlt noch die Auskunft, was mit den Daten zur Vermittlung {reference} geschah: gelöscht, "
+            "Erinnerung: Daten zu einer Überleitung ({reference})",
+            "Es fehlt noch die Auskunft, was mit den Daten zur Überleitung {reference} geschah: gelöscht, "
             "oder was auf welcher Grundlage bis wann aufbewahrt wird (Art. 7 Abs. 3, Art. 17 DSGVO).",
         ),
         _K.DRAFT_IDLE: MailText(
             "Ein Entwurf liegt ({reference})",
-            "Ein Entwurf einer Vermittlung wurde lange nicht geändert. Nach 30 Tagen wird er aufgegeben.",
+            "Ein Entwurf einer Überleitung wurde lange nicht geändert. Nach 30 Tagen wird er aufgegeben.",
         ),
         _K.WAITING_LIST: MailText(
             "Warteliste: Gibt es einen Platz? ({reference})",
@@ -145,12 +145,12 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
         ),
         _K.SIGN_OF_LIFE: MailText(
             "Läuft es noch? ({reference})",
-            "Bitte bestätigen Sie mit einem Klick, dass eine Vermittlung noch läuft, oder melden Sie, dass "
+            "Bitte bestätigen Sie mit einem Klick, dass eine Überleitung noch läuft, oder melden Sie, dass "
             "sie beendet ist.",
         ),
         _K.CONFIRM_OUTCOME: MailText(
             "Bitte bestätigen ({reference})",
-            "Eine Vermittlung kann abgeschlossen werden. Bitte fragen Sie nach, wie es war, und schließen "
+            "Eine Überleitung kann abgeschlossen werden. Bitte fragen Sie nach, wie es war, und schließen "
             "Sie sie ab. Sonst gilt sie bald als unbestätigt abgeschlossen.",
         ),
         _K.CONSENT_RENEWAL: MailText(
@@ -159,8 +159,8 @@ TEXTS: Final[Mapping[str, Mapping[NoticeKind, MailText]]] = {
         ),
         _K.EXPIRED_NO_ANSWER: MailText(
             "Ohne Antwort beendet ({reference})",
-            "Eine Vermittlung ist ohne Antwort abgelaufen. Für die vermittelnde Stelle: Sie können eine "
-            "Folgevermittlung an ein anderes Angebot beginnen.",
+            "Eine Überleitung ist ohne Antwort abgelaufen. Für die sendende Stelle: Sie können eine "
+            "Folge-Überleitung an ein anderes Angebot beginnen.",
         ),
         _K.APPROVAL_ASKED: MailText(
             "Freigabe nach dem Vier-Augen-Prinzip erbeten ({reference})",

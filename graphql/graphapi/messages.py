@@ -395,7 +395,7 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "en": "“{field}”: who deleted everything keeps nothing.",
     },
     "not-shared": {
-        "de": "„{field}“: Das wurde mit dieser Vermittlung nicht geteilt.",
+        "de": "„{field}“: Das wurde mit dieser Überleitung nicht geteilt.",
         "en": "“{field}”: this was not shared with this referral.",
     },
     "duplicate-key": {

@@ -363,7 +363,7 @@ _TEXTS: Final = {
         "exclusion": "Ausschluss von der Förderung",
         "consents": "Ihre Einwilligungen",
         "recipients": "Wer Daten von Ihnen bekommen hat",
-        "referrals": "Vermittlungen",
+        "referrals": "Überleitungen",
         "bookings": "Dolmetschbuchungen",
         "cards": "Codekarten",
         "holds": "Löschsperren",

@@ -134,7 +134,7 @@ ACTIVITIES: Final[tuple[Activity, ...]] = (
         key="referral",
         title=_both("Überleitung an Partner", "Referral to partners"),
         purpose=_both(
-            "Vermittlung zu einem Angebot, Rückmeldung, Nachfrage",
+            "Überleitung zu einem Angebot, Rückmeldung, Nachfrage",
             "sending somebody to a service, hearing back, asking how it went",
         ),
         basis=_both(

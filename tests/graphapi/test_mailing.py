@@ -140,7 +140,7 @@ async def test_a_recipient_is_told_that_a_referral_waits(desk: Desk, office: Pos
     await office.deliver(desk.database)
 
     (mail,) = office.to(SERVICE_MAIL)
-    assert mail["Subject"] == f"Eine Vermittlung wartet auf Ihre Antwort ({reference_of(referral.id)})"
+    assert mail["Subject"] == f"Eine Überleitung wartet auf Ihre Antwort ({reference_of(referral.id)})"
     assert mail["From"] == "netz@example.org"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert re.fullmatch(r"<[0-9a-f-]{36}@example\.org>", mail["Message-ID"])
@@ -371,7 +371,7 @@ async def test_a_withdrawal_cancels_what_is_pending_and_asks_for_the_data(
         (NoticeKind.CONSENT_ENDED, NoticeState.SENT),
     ]
     (mail,) = office.to(SERVICE_MAIL)
-    assert "Bitte antworten: Daten zu einer Vermittlung" in mail["Subject"]
+    assert "Bitte antworten: Daten zu einer Überleitung" in mail["Subject"]
     assert await offered(desk, mail) == {LinkNote.REVOCATION_ANSWERED}
 
 

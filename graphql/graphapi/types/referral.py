@@ -281,7 +281,7 @@ async def _export(
 
 @strawberry.type(
     description=(
-        "That a person is sent to a service of a partner, and what came of it (Vermittlung). Sender and "
+        "That a person is sent to a service of a partner, and what came of it (Überleitung). Sender and "
         "recipient see different fields: what you may not see is null or empty. Before it acknowledges, the "
         "recipient sees topic, language and area only."
     )
