@@ -492,6 +492,19 @@ def _forms_by_any_rules(word: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset((*german, *english)), frozenset(found_by)
 
 
+_IRREGULAR: Final = {"die": "dying", "lie": "lying", "tie": "tying"}
+
+
+def _stem_hints(base: str) -> tuple[str, ...]:
+    """Return what every word with a stem, or with a part of this stem, has in it.
+
+    German rules only cut endings off; English ones also change the last letter that is left, and more of
+    three words.
+    """
+    begun = base[:-1] if len(base) > _HEAD else base[: _HEAD - 1]
+    return (begun, _IRREGULAR[base]) if base in _IRREGULAR else (begun,)
+
+
 class Wanted(msgspec.Struct):
     """Which words of a text a query has matched, so that they can be marked."""
 
@@ -501,6 +514,7 @@ class Wanted(msgspec.Struct):
     endings: set[str] = msgspec.field(default_factory=set)
     nearly: set[str] = msgspec.field(default_factory=set)
     _seen: dict[str, bool] = msgspec.field(default_factory=dict)
+    _hints: tuple[str, ...] | None = None
 
     def has(self, word: str) -> bool:
         """Whether a folded word of a text is one that was looked for."""
@@ -512,12 +526,29 @@ class Wanted(msgspec.Struct):
     def _has(self, word: str) -> bool:
         if word in self.words:
             return True
+        if not self._may_have(word):
+            return False
         stems, found_by = _forms_by_any_rules(word)
         if not self.stems.isdisjoint(stems) or not self.words.isdisjoint(found_by):
             return True
         if not (self.prefixes or self.endings or self.nearly):
             return False
         return any(self._resembles(form) for form in found_by)
+
+    def _may_have(self, word: str) -> bool:
+        """Whether a word is worth taking apart: most words have nothing of what was looked for in them."""
+        if self._hints is None:
+            begun = {hint for base in self.stems for hint in _stem_hints(base)}
+            self._hints = tuple(begun | self.words | self.prefixes | self.endings)
+        for hint in self._hints:
+            if hint in word:
+                return True
+        for near in self.nearly:
+            # A letter that the whole word lacks is an error in each of its parts.
+            most = typos_allowed(near)
+            if len(near) - len(word) <= most and len(set(near).difference(word)) <= most:
+                return True
+        return False
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Return where the words stand in a text that were looked for, in order."""

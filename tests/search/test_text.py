@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from search.concepts import concepts
 from search.text import (
     Wanted,
     distance,
@@ -156,6 +157,17 @@ def test_fragments_mark_characters(text: str, words: set[str], marked: list[str]
     piece, ranges = found
 
     assert [piece[start:end] for start, end in ranges] == marked
+
+
+def test_words_are_left_aside_only_where_nothing_matches() -> None:
+    """What may not match is not taken apart; of the vocabulary's words none is missed for it."""
+    names = (name for concept in concepts() for language, name in concept.names() if language in {"de", "en"})
+    words = {token.word for name in names for token in tokens(name)} | {"dying", "hoping", "cry", "happy"}
+    assert len(words) > 1_000
+    for word in words:
+        for rules in ("de", "en"):
+            parts = (word, *split_compound(word))
+            assert all(Wanted(stems={stem(part, rules)})._may_have(word) for part in parts), word
 
 
 def test_a_long_text_is_cut_around_its_matches() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from directory.days import ZONE
 from directory.languages import direction
@@ -19,6 +20,8 @@ from graphapi.web import labels
 from graphapi.web.translations import LANGUAGES, Translations
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
+KEPT: Final = 2_000
+"""How many numbers, and names of languages, are kept as they are written."""
 
 
 class _Environment(Environment):
@@ -66,8 +69,14 @@ def _environment(language: str) -> Environment:
         style = "EE, d. MMMM y, HH:mm 'Uhr'" if language == "de" else "EE, d MMMM y, HH:mm"
         return format_datetime(moment_of(value), style, locale=language, tzinfo=ZONE)
 
+    @lru_cache(maxsize=KEPT)
+    def counted(value: int) -> str:
+        return format_decimal(value, locale=language)
+
     def number(value: Any) -> str:
-        return "" if value is None else format_decimal(value, locale=language)
+        if value is None:
+            return ""
+        return counted(value) if type(value) is int else format_decimal(value, locale=language)
 
     def told(text: Mapping[str, Any] | None) -> str:
         """Show a text that GraphQL gives with its language, marked where it is not the page's."""
@@ -75,7 +84,7 @@ def _environment(language: str) -> Environment:
             return ""
         tongue = text.get("language")
         if tongue is None or tongue == language:
-            return Markup("{}").format(text["text"])
+            return escape(text["text"])
         return Markup('<span lang="{}" dir="{}">{}</span>').format(tongue, direction(tongue), text["text"])
 
     def label(value: str | Sequence[str] | None, enum: str) -> str:
@@ -84,6 +93,7 @@ def _environment(language: str) -> Environment:
     def options(enum: str, among: Sequence[str] = ()) -> list[tuple[str, str]]:
         return labels.options(enum, spoken, among)
 
+    @lru_cache(maxsize=KEPT)
     def tongue(tag: str) -> str:
         return labels.tongue(tag, language)
 
