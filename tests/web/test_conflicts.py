@@ -135,6 +135,7 @@ async def test_two_who_change_a_service_at_once_choose_line_by_line(web: Web, to
     assert page.status_code == 409
     assert "Inzwischen hat jemand anderes gespeichert" in page.text
     assert script not in page.text
+    assert "Macro" not in page.text
     for said in ("Meins", "Anders", "Mine", "Theirs"):
         assert said in page.text
 

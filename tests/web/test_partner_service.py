@@ -283,6 +283,14 @@ async def test_rules_are_changed_moved_ended_and_removed(staff: Web, town: Town)
     form = await staff.get(path, rule="0")
     assert 'value="B1" selected' in form.text
     assert (await save_rule(staff, key, "0", {"answer": "ASK", "levelFrom": "B2"})).status_code == 303
+    first = {"answer": "FITS", "legalBasis": "zuerst", "position": "0"}
+    assert (await save_rule(staff, key, "new", first)).status_code == 303
+    assert [one["legalBasis"] for one in (await now(town, key, RULES))["eligibility"]] == [
+        "zuerst",
+        None,
+        None,
+    ]
+    assert (await send(staff, f"{path}?rule=0&do=remove", f"{path}/0/remove", {})).status_code == 303
 
     async def answers() -> list[tuple[str, str | None]]:
         rules = (await now(town, key, RULES))["eligibility"]

@@ -78,6 +78,7 @@ EXAMPLES: Final[tuple[dict[str, Any], ...]] = (
 )
 """People as they come, and one of whom nothing is known yet: rules are tried with them, nobody is meant."""
 
+PEOPLE: Final = {"MAN": N_("a man"), "WOMAN": N_("a woman")}
 _BESIDE: Final = {"12052": "12071"}
 """A district beside a town, for the person who lives elsewhere."""
 
@@ -116,7 +117,7 @@ def _example_in_words(visit: Visit, person: dict[str, Any]) -> str:
         return visit.gettext("Nothing is known of the person yet")
     said = [
         label("ResidenceStatus", person["residenceStatus"], visit.language),
-        label("Gender", person.get("gender"), visit.language),
+        visit.gettext(PEOPLE[person["gender"]]) if "gender" in person else "",
         visit.gettext("%(age)s years") % {"age": person["age"]} if "age" in person else "",
         visit.gettext("German %(level)s") % {"level": person["level"]} if "level" in person else "",
         visit.gettext("may work") + ": " + label("WorkPermission", person["workPermission"], visit.language)
@@ -217,14 +218,25 @@ async def _shown(
         rule=rule,
         now=now,
         tried=tried,
+        none_changes=tried is not None and not any(one["changes"] for one in tried),
         digest=digest,
         on=on,
+        positions=_positions(visit, len(rules)),
         tags=tags,
         more=rows.more_tags(tags),
         areas=territories.offered(residence),
         area=territories.ticked(residence),
         levels=options("CefrLevel", visit.language, LEVELS),
     )
+
+
+def _positions(visit: Visit, many: int) -> list[tuple[str, str]]:
+    """Return where a new rule may be put: before each of those there are, or at the end."""
+    before = [
+        (str(number), visit.gettext("before rule %(number)s") % {"number": number + 1})
+        for number in range(many)
+    ]
+    return [*before, (str(many), visit.gettext("at the end"))]
 
 
 def _when(rule: dict[str, Any], today: str) -> str:
@@ -253,7 +265,8 @@ async def change_rule(visit: Visit, key: str, name: str) -> Answer:
     rule = _entered(visit, entered, before)
     rules = [rule_input(one) for one in service["eligibility"]]
     if place is None:
-        rules, place = [*rules, rule], len(rules)
+        place = min(entered.number("position") or 0, len(rules)) if "position" in visit.form else len(rules)
+        rules.insert(place, rule)
     else:
         rules[place] = rule
     if not entered.right:
