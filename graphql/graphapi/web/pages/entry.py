@@ -50,7 +50,7 @@ async def entry(visit: Visit) -> Answer:
         "partner/entry.html",
         partner=found["partner"],
         services=services,
-        public=f"/partner/{visit.actor.partner_id}",
+        public=f"/partner/{visit.keeps or visit.actor.partner_id}",
         requests=found["changeRequests"]["totalCount"],
         due=due,
         asked=visit.query.get("ask"),
