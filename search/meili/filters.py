@@ -35,6 +35,8 @@ def is_any(field: str, values: Sequence[str]) -> str:
     """Return the condition that a field has any of these values."""
     if not values:
         return NOTHING
+    if len(values) == 1:
+        return is_one(field, values[0])
     return f"{field} IN [{', '.join(quoted(value) for value in values)}]"
 
 
@@ -44,12 +46,16 @@ def is_one(field: str, value: str) -> str:
 
 
 def either(conditions: Sequence[str]) -> str:
-    """Return the condition that one of these is met."""
+    """Return the condition that one of these is met, no longer than need be: the server reads it twice."""
+    if len(conditions) == 1:
+        return conditions[0]
     return f"({' OR '.join(conditions)})" if conditions else NOTHING
 
 
 def every(conditions: Sequence[str]) -> str:
     """Return the condition that all of these are met."""
+    if len(conditions) == 1:
+        return conditions[0]
     return f"({' AND '.join(conditions)})" if conditions else SERVICES
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_right
+import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -38,6 +39,7 @@ from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
 from search.meaning import LEAST_LIKENESS, NEAREST, POINTS, Model
 from search.meili.fields import SHORTEST_ENDING, Place, places_field, weights_field
 from search.meili.filters import (
+    NOTHING,
     SERVICES,
     Judged,
     Known,
@@ -64,7 +66,13 @@ from search.queries import (
 from search.text import QueryWord, Wanted, distance, fragment, pieces_within, typos_allowed
 
 MOST_WEIGHED: Final = 200
-"""How many hits are ordered by what their words count for; those behind them by freshness only."""
+"""How many hits are ordered by what their words count for; those behind them by freshness only.
+
+The server could list those behind by levels too, for a search more a page. But levels follow from how many
+services have each word, which every commit changes: a page that goes on from a mark within them would repeat
+some hits and hide others, and freshness stays with its service. The server's own ranking has no mark at all
+but a number of hits to leave out. To weigh more of them grows with each page: 200 are a third of a search.
+"""
 
 MOST_ALIKE: Final = 60
 """How many words of the index a misspelt word may mean."""
@@ -78,8 +86,8 @@ MOST_RARE: Final = 4
 MOST_TITLED: Final = 1
 """How many of these are also looked for in titles."""
 
-MOST_LEVELS: Final = 6
-"""How finely hits are told apart before they are weighed."""
+MOST_LEVELS: Final = 4
+"""How finely hits are told apart before they are weighed: each costs the server 2 to 3 ms to count."""
 
 TITLE_PICKED: Final = 0.6
 """What a rare word in a title counts besides, against one that stands anywhere."""
@@ -89,6 +97,8 @@ EMBEDDER: Final = "meaning"
 
 PARTS_SHARE: Final = 0.65
 """How much of what the index keeps of a stem it counts for among the parts of words."""
+
+_ROUNDED: Final = 1e-5
 
 LEAST_SCORE: Final = 1e-6
 """What tells a hit that was weighed from one that was not."""
@@ -107,6 +117,21 @@ _INEXACT: Final = [
 ]
 
 
+class Sign(NamedTuple):
+    """What makes a service a good hit: how much it counts, that a service has it, and that its title has it.
+
+    Between ``least`` and ``most`` services have it. ``word`` and ``unit``: what is met where it is there.
+    """
+
+    counts: float
+    there: str
+    titled: str
+    least: int = 0
+    most: int = sys.maxsize
+    word: Meant | None = None
+    unit: MeantUnit | None = None
+
+
 class Meant(NamedTuple):
     """A word of a query, and what of the index it means."""
 
@@ -117,6 +142,8 @@ class Meant(NamedTuple):
     nearly: tuple[str, ...]
     services: int
     """How many services have the word; none: it may be misspelt, or only a part of words."""
+    most: int = 0
+    """How many have any of its forms, at most."""
     pieces: tuple[str, ...] = ()
     """Stems of pieces of it, where no service has the word."""
 
@@ -151,13 +178,14 @@ class Meant(NamedTuple):
         for form in (self.word.word, *self.nearly, *(self.ending or ())[:MOST_ENDINGS]):
             yield places_field(form)
 
-    def signs(self) -> Iterable[tuple[float, str, str]]:
-        """Return what makes a service a good hit: how much it counts, that it has it, and in its title."""
+    def signs(self) -> Iterable[Sign]:
+        """Return what makes a service a good hit."""
         if self.services:
-            best = max(self.idf[form] for form in (self.word.word, *self.word.stems))
-            yield best, self.exact, is_any("title_stems", self.word.stems)
+            best = min(self.idf[form] for form in (self.word.word, *self.word.stems))  # its commonest form's
+            titled = is_any("title_stems", self.word.stems)
+            yield Sign(best, self.exact, titled, self.services, self.most, word=self)
         for part in (*self.word.parts, *self.pieces):
-            yield self.idf[part], is_one("stems", part), is_one("title_stems", part)
+            yield Sign(self.idf[part], is_one("stems", part), is_one("title_stems", part))
 
 
 class MeantUnit(NamedTuple):
@@ -193,13 +221,14 @@ class MeantUnit(NamedTuple):
             yield from word.fields()
         yield from (weights_field(base) for other in self.others for base in other)
 
-    def signs(self) -> Iterable[tuple[float, str, str]]:
-        """Return what makes a service a good hit: how much it counts, that it has it, and in its title."""
+    def signs(self) -> Iterable[Sign]:
+        """Return what makes a service a good hit."""
         for word in self.words:
             yield from word.signs()
         if self.others:
             best = max(share_of_each(other) * sum(self.idf[base] for base in other) for other in self.others)
-            yield self.weight * best, either(self._named("stems")), either(self._named("title_stems"))
+            named, titled = either(self._named("stems")), either(self._named("title_stems"))
+            yield Sign(self.weight * best, named, titled, unit=self)
 
     def score(self, hit: Mapping[str, Any]) -> float:
         """Return what the best of words and names adds to a hit's score."""
@@ -211,33 +240,93 @@ class MeantUnit(NamedTuple):
         return best
 
 
-def levels(signs: Sequence[tuple[float, str]]) -> list[str]:
-    """Return conditions, each met by all that meet the one before: that signs add up to ever less.
+class Fact(NamedTuple):
+    """What is asked of a service, and how much it counts.
 
-    >>> levels([(3.0, "a"), (2.0, "b")])
-    ['(a AND b)', 'a', '(a OR b)']
+    ``implies``: the later facts (their places) that are there with it; ``meets``: the units of the search
+    that are met with it (their places). Between ``least`` and ``most`` services have it.
     """
-    signs = sorted(signs, reverse=True)
-    sums: set[float] = set()
-    for counts, _ in signs:
-        sums |= {round(counts + other, 6) for other in sums} | {round(counts, 6)}
-    steps = sorted(sums, reverse=True)
+
+    counts: float
+    condition: str
+    implies: frozenset[int] = frozenset()
+    meets: frozenset[int] = frozenset()
+    least: int = 0
+    most: int = sys.maxsize
+
+
+class Level(NamedTuple):
+    """A condition that between ``least`` and ``most`` services meet, and the units that are met with it."""
+
+    condition: str
+    least: int = 0
+    most: int = sys.maxsize
+    meets: frozenset[int] = frozenset()
+
+
+def levels(facts: Sequence[Fact], *, alone: bool = False) -> list[Level]:
+    """Return conditions, each met by all that meet the one before: that facts add up to ever less.
+
+    They are told apart most finely where it is not known whether MOST_WEIGHED services meet them.
+    ``alone``: nothing else is asked of services.
+
+    >>> [level.condition for level in levels([Fact(3.0, "a"), Fact(2.0, "b")])]
+    ['(a AND b)', 'a', '(a OR b)']
+    >>> [level.condition for level in levels([Fact(1.0, "in title", frozenset({1})), Fact(2.0, "anywhere")])]
+    ['in title', 'anywhere']
+    """
+    together: dict[frozenset[int], float] = {frozenset(): 0.0}
+    for at, fact in reversed(list(enumerate(facts))):
+        for have in list(together):
+            more = have | fact.implies | {at}
+            together[more] = sum(facts[one].counts for one in more)
+    steps = sorted({round(counts, 6) for have, counts in together.items() if have}, reverse=True)
+
+    def level(step: float) -> Level:
+        # Each step is a sum of facts, so there is always a condition.
+        return _adding_up(facts, 0, frozenset(), step - _ROUNDED) or Level(NOTHING)
+
+    if len(steps) > MOST_LEVELS and alone:
+        many = [
+            sum(facts[one].counts for one in fact.implies) + fact.counts
+            for fact in facts
+            if fact.least > MOST_WEIGHED
+        ]
+        steps = steps[: bisect_left(steps, -max(many, default=0.0), key=lambda step: -step) + 1]
+    if len(steps) > MOST_LEVELS:
+        few = bisect_right(steps, MOST_WEIGHED, key=lambda step: level(step).most)
+        steps = steps[max(few - 1, 0) :]
     if len(steps) > MOST_LEVELS:
         steps = [steps[(at + 1) * len(steps) // MOST_LEVELS - 1] for at in range(MOST_LEVELS)]
-    return [condition for least in steps if (condition := _adding_up(signs, least - 1e-5))]
+    # A unit is met where the facts without it cannot add up to so much.
+    units = frozenset(unit for fact in facts for unit in fact.meets)
+    without = {unit: sum(fact.counts for fact in facts if unit not in fact.meets) for unit in units}
+    return [
+        level(step)._replace(meets=frozenset(one for one in units if without[one] < step - _ROUNDED))
+        for step in steps
+    ]
 
 
-def _adding_up(signs: Sequence[tuple[float, str]], least: float) -> str | None:
-    """Return the condition that those of the signs that are there add up; None: they cannot."""
-    if sum(counts for counts, _ in signs) < least:
+def _adding_up(facts: Sequence[Fact], at: int, have: frozenset[int], missing: float) -> Level | None:
+    """Return the condition that facts from ``at`` on add up to what is missing; None: they cannot."""
+    while at in have:
+        at += 1
+    if sum(fact.counts for number, fact in enumerate(facts) if number >= at and number not in have) < missing:
         return None
-    (counts, sign), rest = signs[0], signs[1:]
-    without = _adding_up(rest, least) if rest else None
-    if counts >= least:
-        return sign if without is None else either([sign, without])
-    more = _adding_up(rest, least - counts) if rest else None
-    with_ = None if more is None else every([sign, more])
-    return with_ if without is None else without if with_ is None else either([with_, without])
+    fact = facts[at]
+    now = have | fact.implies | {at}
+    left = missing - sum(facts[one].counts for one in now - have)
+    without = _adding_up(facts, at + 1, have, missing)
+    if left + fact.counts <= 0:
+        return without  # what it implies is enough
+    with_: Level | None = Level(fact.condition, fact.least, fact.most)
+    if left > 0:
+        more = _adding_up(facts, at + 1, now, left)
+        with_ = more and Level(every([fact.condition, more.condition]), most=min(fact.most, more.most))
+    if with_ is None or without is None:
+        return with_ or without
+    either_one = either([with_.condition, without.condition])
+    return Level(either_one, max(with_.least, without.least), with_.most + without.most)
 
 
 class Found(NamedTuple):
@@ -250,12 +339,16 @@ class Found(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A part of the result: those that may fit, or those known not to; and what was heard of it."""
+    """A part of the result: those that may fit, or those known not to; and what was heard of it.
+
+    ``sides``: what tells it from the other part.
+    """
 
     fitting: bool
     condition: str
     total: int
     hits: Sequence[Mapping[str, Any]]
+    sides: Sequence[str] = ()
 
 
 class Search:
@@ -344,7 +437,8 @@ class Search:
         if not self.meant:
             return ["id", "assured", "room", "order"]
         spread = {name for unit in self.units for name in unit.fields()}
-        return ["id", "assured", "room", "order", "title_stems", "name_stems", *sorted(spread)]
+        whole = [f"{section}_stems" for section in COMPLETE] if self.titled else []
+        return ["id", "assured", "room", "order", *whole, *sorted(spread)]
 
     def _looked(self) -> tuple[bool, list[Part]]:
         """Return whether the words had to be relaxed, and what each part of the result has."""
@@ -469,7 +563,8 @@ class Search:
             back = word.word[::-1]
             alike = self.states.alike(state, "backwards", back)
             ending = tuple(one[::-1] for one in alike if one.startswith(back))[:MOST_ALIKE]
-        return Meant(word, idf, prefixed, ending, nearly, count, pieces)
+        most = there["words", word.word] + sum(there["stems", stem] for stem in word.stems)
+        return Meant(word, idf, prefixed, ending, nearly, count, most, pieces)
 
     def _by_words(self, relaxed: bool) -> list[str]:
         if not self.meant:
@@ -478,17 +573,24 @@ class Search:
         if self.loosely:
             found = [unit.loose for unit in self.units]
             return [either([*found, is_any("id", sorted(self.near))] if self.near else found)]
-        needed = [unit.strict for unit in self.units if unit.words]
+        return self._strictly(frozenset())
+
+    def _strictly(self, met: frozenset[int]) -> list[str]:
+        """Return what of the words a hit must meet, besides the units that are met anyway."""
+        needed = [unit.strict for at, unit in enumerate(self.units) if unit.words and at not in met]
         phrases = [unit.strict for unit in self.units if unit.phrase]
-        # What words mean together is as good as the words.
-        return [either([every(needed), *phrases])] if phrases else needed
+        if phrases and needed:
+            # What words mean together is as good as the words.
+            return [either([every([unit.strict for unit in self.units if unit.words]), *phrases])]
+        return needed if not phrases or met else phrases
 
     def _ask(self, relaxed: bool) -> tuple[str, list[Part]]:
         """Ask in one request how many services each part has, for the first of them, and for the facets."""
         query = self.query
         self.relaxed = relaxed
         whole = every([*self.needed, *self._by_words(relaxed)])
-        fitting = but_not(whole, self.wrong)
+        right = [f"NOT {one}" for one in self.wrong]
+        fitting = every([whole, *right])
         unfitting = bool(self.wrong) and not query.only_fitting
         some = self._levels() if self.meant and self._first_look() == 0 else []
         asked = [self.states.tick, self._listing(fitting, self._first_look())]
@@ -496,18 +598,20 @@ class Search:
             # What is known not to fit is the rest: a situation's conditions are dear, so they come once.
             asked.append(self._counting(whole))
         # How many hits are how good; some may be of the other part, which only leaves fewer to weigh.
-        asked += [self._counting(every([whole, level])) for level in some]
+        open_ = self._uncounted(some)
+        asked += [self._counting(self._good(level)) for level in open_]
         if query.facets:
             asked += self._facet_questions(fitting if query.only_fitting else whole)
         tick, first, *rest = self.server.searches(asked)
         total = int(first["totalHits"])
         others = int(rest.pop(0)["totalHits"]) - total if unfitting else 0
-        self.levels = [int(answer["totalHits"]) for answer in rest[: len(some)]]
+        self.levels = self._counts(some, open_, rest)
         if query.facets:
-            self.facets = self._facets(*rest[len(some) :])
-        parts = [Part(True, fitting, total, first["hits"])]
+            self.facets = self._facets(*rest[len(open_) :])
+        parts = [Part(True, fitting, total, first["hits"], right)]
         if unfitting:
-            parts.append(Part(False, every([whole, either(self.wrong)]), max(others, 0), ()))
+            wrong = either(self.wrong)
+            parts.append(Part(False, every([whole, wrong]), max(others, 0), (), [wrong]))
         return tick_of(tick), parts
 
     def _first_look(self) -> int:
@@ -617,28 +721,71 @@ class Search:
             return list(answer["hits"])
         counts = self.levels
         if not counts:
-            everything = every([*self.needed, *self._by_words(self.relaxed)])
-            asking = [self._counting(every([everything, level])) for level in some]
-            counts = self.levels = [int(answer["totalHits"]) for answer in self.server.searches(asking)]
+            open_ = self._uncounted(some)
+            answers = self.server.searches([self._counting(self._good(level)) for level in open_])
+            counts = self.levels = self._counts(some, open_, answers)
         whole = bisect_right(counts, MOST_WEIGHED)  # the levels that can be looked at whole
-        best = [every([part.condition, some[whole - 1]])] if whole else []
-        next_ = every([part.condition, some[whole]]) if whole < len(some) else part.condition
+        best = [self._good(some[whole - 1], part)] if whole else []
+        next_ = self._good(some[whole], part) if whole < len(some) else part.condition
         if whole:
-            next_ = but_not(next_, [some[whole - 1]])
+            next_ = but_not(next_, [some[whole - 1].condition])
         left = MOST_WEIGHED - (counts[whole - 1] if whole else 0)
         lists = [*(self._listing(condition, MOST_WEIGHED) for condition in best), self._listing(next_, left)]
         return [hit for answer in self.server.searches(lists) for hit in answer["hits"]]
 
-    def _levels(self) -> list[str]:
+    def _levels(self) -> list[Level]:
         """Return conditions by which the best of many hits are told from the others (see ``levels``)."""
-        found = sorted((sign for unit in self.units for sign in unit.signs()), reverse=True)[:MOST_RARE]
-        signs = [(counts, sign) for counts, sign, _ in found]
-        signs += [(TITLE_PICKED * counts, titled) for counts, _, titled in found[:MOST_TITLED]]
-        if found and self.titled:
-            for section, bonus in COMPLETE.items():
-                complete = [is_any(f"{section}_stems", word.stems) for word in self.titled]
-                signs.append((bonus, every(complete)))
-        return levels(signs)
+        signs = [(sign, at) for at, unit in enumerate(self.units) for sign in unit.signs()]
+        found = sorted(signs, key=lambda one: (one[0].counts, one[0].there), reverse=True)[:MOST_RARE]
+        sections = COMPLETE if found and self.titled else {}
+        titled = range(len(sections), len(sections) + min(MOST_TITLED, len(found)))
+        there = titled.stop
+        words = frozenset(number for number, (sign, _) in enumerate(found) if sign.word is not None)
+        met = [self._meets(sign, at) for sign, at in found]
+        facts = []
+        for section, bonus in sections.items():
+            implied = {there + number for number in words}
+            if section == "title":
+                implied |= {titled.start + number for number in words if number < MOST_TITLED}
+            complete = every([is_any(f"{section}_stems", word.stems) for word in self.titled])
+            units = frozenset(at for at, unit in enumerate(self.units) if unit.words)
+            most = min(meant.most for meant in self.meant)
+            facts.append(Fact(bonus, complete, frozenset(implied), units, most=most))
+        for number, (sign, _) in enumerate(found[:MOST_TITLED]):
+            implies = frozenset({there + number})
+            facts.append(Fact(TITLE_PICKED * sign.counts, sign.titled, implies, met[number], most=sign.most))
+        for number, (sign, _) in enumerate(found):
+            facts.append(Fact(sign.counts, sign.there, meets=met[number], least=sign.least, most=sign.most))
+        return levels(facts, alone=len(self.needed) == 1 and self.loosely)
+
+    def _meets(self, sign: Sign, at: int) -> frozenset[int]:
+        """Return the unit that is met where a sign of it is there."""
+        alone = sign.word is not None and len(self.units[at].words) == 1
+        return frozenset({at} if alone or sign.unit is not None else ())
+
+    def _good(self, level: Level, part: Part | None = None) -> str:
+        """Return the condition that a hit is on a level; words that are met there anyway are left out."""
+        words = [] if self.loosely else self._strictly(level.meets)
+        sides = [] if part is None else part.sides
+        return every([*self.needed, *words, level.condition, *sides])
+
+    def _uncounted(self, some: Sequence[Level]) -> list[Level]:
+        """Return the levels that must be counted to know which of them few enough services are on."""
+        # The first are surely few, and only the last of these is asked for.
+        few = sum(level.most <= MOST_WEIGHED for level in some)
+        return [level for level in some[max(few - 1, 0) :] if not self._surely_many(level)]
+
+    def _surely_many(self, level: Level) -> bool:
+        alone = len(self.needed) == 1 and (self.loosely or not self._strictly(level.meets))
+        return alone and level.least > MOST_WEIGHED
+
+    def _counts(
+        self, some: Sequence[Level], counted: Sequence[Level], answers: Sequence[Mapping[str, Any]]
+    ) -> list[int]:
+        """Return how many services are on each level; of those not counted, only whether they are many."""
+        found = {level.condition: int(one["totalHits"]) for level, one in zip(counted, answers, strict=False)}
+        many = MOST_WEIGHED + 1
+        return [found.get(one.condition, many if self._surely_many(one) else 0) for one in some]
 
     def _score(self, hit: Mapping[str, Any]) -> float:
         score = sum(unit.score(hit) for unit in self.units if self.loosely or unit.words or unit.phrase)

@@ -78,14 +78,18 @@ class States:
             if state is not None and not missing:
                 return state, there
             asked = [counting(self._index, is_one(field, word)) for field, word in missing]
-            at, services, *counts = self._server.searches(
-                [self.tick, counting(self._index, SERVICES), *asked]
-            )
-            now = self.at(tick_of(at), int(services["totalHits"]))
+            new = [counting(self._index, SERVICES)] if state is None else []
+            at, *counts = self._server.searches([self.tick, *new, *asked])
+            if state is None:
+                now = self.at(tick_of(at), int(counts.pop(0)["totalHits"]))
+            elif tick_of(at) == state.tick:
+                now = state
+            else:
+                state = None
+                there.clear()  # of the commit before
+                continue
             found = {form: int(count["totalHits"]) for form, count in zip(missing, counts, strict=True)}
             now.keep(found)
-            if state is not None and state is not now:
-                there.clear()  # of the commit before
             state = now
             there |= found
 
