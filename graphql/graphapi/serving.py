@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -21,6 +22,9 @@ from graphapi.settings import Settings
 
 SERVER_PROCESS: Final = "SPURWECHSEL_SERVER_PROCESS"
 """Where workers find the id of the process that started them; no setting."""
+
+COLLECT_AFTER: Final = (10_000, 20, 20)
+"""How many new objects of a worker wait until garbage is looked for; a page or an answer makes thousands."""
 
 
 def serve(settings: Settings) -> None:
@@ -61,4 +65,9 @@ def worker() -> Litestar:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
     if str(os.getppid()) != os.environ[SERVER_PROCESS]:
         sys.exit("the server process died before its worker began")
-    return create_app()
+    app = create_app()
+    # What is loaded now stays for good; to look for garbage in all of it would hold up every request.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    return app
