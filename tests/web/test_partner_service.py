@@ -273,6 +273,9 @@ async def test_a_rule_is_shown_with_what_it_would_change_before_it_is_saved(staf
     assert SCRIPT not in page.text
     assert "SECTION_60A" not in text_of(page)
     assert "ab 18" in text_of(page)
+    history = text_of(await staff.get(f"/entry/history/{key}", language="de"))
+    assert "Duldung (§ 60a AufenthG)" in history
+    assert not re.search(r"SECTION_|FITS", history)
 
 
 async def test_rules_are_changed_moved_ended_and_removed(staff: Web, town: Town) -> None:

@@ -10,7 +10,7 @@ from babel.dates import get_day_names
 
 from directory.days import local_day
 from directory.vocabulary import ChangeDecision
-from graphapi.web import rows
+from graphapi.web import rows, territories
 from graphapi.web.entering import Entered
 from graphapi.web.labels import enum_of, label, tongue
 from graphapi.web.pages.inbox import own_id
@@ -394,9 +394,7 @@ def _plain(visit: Visit, path: str, given: str | None) -> str:
         return visit.gettext("yes") if value else visit.gettext("no")
     if isinstance(value, str):
         return _word(visit, path, value)
-    if isinstance(value, list):
-        return ", ".join(one if isinstance(one, str) else _facts(one) for one in value)
-    return _facts(value)
+    return _facts(visit, value, path)
 
 
 def _word(visit: Visit, path: str, value: str) -> str:
@@ -413,12 +411,44 @@ ENUMS: Final = ("PublicationState", "PartnerKind", "ServiceKind", "Responsibilit
 """Whose values stand in the history as they are kept."""
 
 
-def _facts(value: Any) -> str:
+WORDS: Final[dict[str, str]] = {
+    "statuses": "ResidenceStatus",
+    "answer": "Answer",
+    "work_permission": "WorkPermission",
+    "legal_circles": "LegalCircle",
+    "genders": "Gender",
+    "level_from": "CefrLevel",
+    "level_to": "CefrLevel",
+    "format": "CourseFormat",
+    "access": "CourseAccess",
+    "modes": "InterpretingMode",
+    "state": "CapacityState",
+    "kind": "ContactKind",
+}
+"""Whose values stand inside a value of the history, by the name they stand under."""
+
+
+def _facts(visit: Visit, value: Any, under: str) -> str:
+    """Return what a value says, part by part, in words."""
     if isinstance(value, dict):
-        return ", ".join(text for one in value.values() if (text := _facts(one)))
-    if isinstance(value, list):
-        return ", ".join(text for one in value if (text := _facts(one)))
-    return "" if value is None else str(value)
+        parts = [_facts(visit, one, name) for name, one in value.items()]
+    elif isinstance(value, list):
+        parts = [_facts(visit, one, under) for one in value]
+    elif isinstance(value, bool):
+        return visit.gettext("yes") if value else visit.gettext("no")
+    elif isinstance(value, str):
+        return _said(visit, value, under)
+    else:
+        return "" if value is None else str(value)
+    return ", ".join(part for part in parts if part)
+
+
+def _said(visit: Visit, value: str, under: str) -> str:
+    if under in WORDS and value in enum_of(WORDS[under]).__members__:
+        return label(WORDS[under], value, visit.language)
+    if under in {"area", "residence"}:
+        return territories.named(value)
+    return tongue(value, visit.language) if under in {"language", "languages"} else value
 
 
 @page("/entry/history/{key:str}", roles=ORGANISATIONS)
