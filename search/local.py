@@ -67,6 +67,9 @@ BESIDES: Final = 50
 LONGEST_MARKED: Final = 5_000
 """Characters of a text that are looked through for highlights."""
 
+MOST_COUNTED: Final = 200
+"""How many searches' facets are kept of a state."""
+
 _position_decoder: Final = msgspec.msgpack.Decoder(Position)
 
 
@@ -82,6 +85,8 @@ class Snapshot:
         self._space: Space | None = None
         self._former: Space | None = None if before is None else before._space or before._former
         """The meanings of the last state that was asked for them."""
+        self.counted: dict[bytes, dict[Facet, tuple[FacetCount, ...]]] = {}
+        """Facets of searches without words; they go with the state, so that none is older than its index."""
 
     def space(self) -> Space:
         """Return the meanings of this state's services; none where there are too many."""
@@ -511,7 +516,7 @@ class _Search:
             total=looked.total,
             fitting=looked.fitting,
             more=more,
-            facets=self._facets(self._everything(looked.whole), looked.total),
+            facets=self._counted(looked),
             relaxed=relaxed and looked.total > 0,
         )
 
@@ -664,6 +669,26 @@ class _Search:
                     )
                     break
         return tuple(made)
+
+    def _counted(self, looked: Looked) -> dict[Facet, tuple[FacetCount, ...]]:
+        """Return the facets; those of a whole directory, or of a part by filters, are counted once a state.
+
+        What says anything of a person (words, a place, a situation) is not kept.
+        """
+        query = self.query
+        everything = self._everything(looked.whole)
+        filters = query.filters
+        if query.text or query.situation is not None or filters.near is not None or not query.facets:
+            return self._facets(everything, looked.total)
+        kept = self.snapshot.counted
+        key = msgspec.json.encode((query.today, filters, sorted(query.facets)))
+        known = kept.get(key)
+        if known is None:
+            known = self._facets(everything, looked.total)
+            if len(kept) >= MOST_COUNTED:
+                kept.clear()
+            kept[key] = known
+        return dict(known)
 
     def _facets(self, query: Query, total: int) -> dict[Facet, tuple[FacetCount, ...]]:
         """Return how many hits have which values; all are counted on one way through the hits."""

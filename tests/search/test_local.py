@@ -12,13 +12,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from directory.actors import Actor, Role
-from directory.vocabulary import PublicationState
+from directory.vocabulary import PublicationState, ServiceKind
 from search.engine import Batch, Facet, Filters, Near, SearchUnavailable
-from search.local import LocalEngine
+from search.local import MOST_COUNTED, LocalEngine
 from search.policy import may_be_found, may_search
 from tests.search.samples import VOCABULARY, fill, find, place, position, put, service
 
@@ -144,7 +146,7 @@ def test_a_deleted_folder_ends_the_lead(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from search.local import LocalEngine
+from search.local import MOST_COUNTED, LocalEngine
 from tests.search.samples import VOCABULARY, fill, put, service
 
 engine = LocalEngine(Path(sys.argv[1]))
@@ -284,3 +286,31 @@ def test_everybody_may_search_what_is_published() -> None:
 
     assert states == [PublicationState.PUBLISHED]
     assert all(may_search(Actor(role=role)) for role in Role)
+
+
+def test_facets_are_of_the_index_as_it_is(tmp_path: Path) -> None:
+    """Counts without words are kept; what comes or is hidden changes them at once, and words are not kept."""
+    engine = LocalEngine(tmp_path / "index")
+    first, second = (
+        service("Kurs", kind=ServiceKind.COUNSELLING),
+        service("Treff", kind=ServiceKind.COUNSELLING),
+    )
+    fill(engine, [first])
+
+    def counted(text: str = "", **filters: Any) -> dict[str, int]:
+        found = find(engine, text, facets=frozenset({Facet.KIND}), filters=Filters(**filters))
+        return {one.value: one.count for one in found.facets[Facet.KIND]}
+
+    for _ in range(2):
+        assert counted() == counted("Kurs") == {"COUNSELLING": 1}
+        assert counted(kinds=(ServiceKind.QUALIFICATION,)) == {}
+    assert engine._snapshot is not None
+    assert len(engine._snapshot.counted) == 2
+    put(engine, second)
+    assert counted() == {"COUNSELLING": 2}
+    put(engine, msgspec.structs.replace(second, state=PublicationState.HIDDEN, version=second.version + 1))
+    assert counted() == {"COUNSELLING": 1}
+    for number in range(MOST_COUNTED + 5):
+        counted(topics=(f"topic-{number}",))
+    assert len(engine._snapshot.counted) <= MOST_COUNTED
+    engine.resign()
