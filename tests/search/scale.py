@@ -1,6 +1,7 @@
 """Measures an engine at size: time to build, size, p50 and p99 of searches with filters and facets.
 
-``make search-scale SIZE=100000 ENGINE=local`` (or ``meilisearch``). Other programs on the machine make the
+``make search-scale SIZE=100000 ENGINE=local`` (or ``meilisearch``; ``ARGS=--meaning`` with the model, else
+by words). Other programs on the machine make the
 times longer; processor time (``cpu``: of the searching thread, or of the server) suffers less from them.
 """
 
@@ -38,6 +39,7 @@ from search.engine import (
 from search.folder import IndexFolder
 from search.local import LocalEngine
 from search.matching import Situation
+from search.meaning import Model, model
 from tests.search.generated import TODAY, TOWNS, VOCABULARY, searches, services
 from tests.search.meili import OwnServer
 
@@ -138,10 +140,12 @@ def size_of(folder: Path) -> int:
 
 
 @contextmanager
-def engine_of(name: str, folder: Path) -> Iterator[tuple[FollowingEngine, Path, Callable[[], float]]]:
+def engine_of(
+    name: str, folder: Path, meaning: Model | None = None
+) -> Iterator[tuple[FollowingEngine, Path, Callable[[], float]]]:
     """Run an engine in a folder; return it, where its files are, and a clock of its processor time."""
     if name == "local":
-        engine = LocalEngine(folder / "index")
+        engine = LocalEngine(folder / "index", meaning)
         try:
             yield engine, folder / "index", time.thread_time
         finally:
@@ -151,7 +155,7 @@ def engine_of(name: str, folder: Path) -> Iterator[tuple[FollowingEngine, Path, 
 
     server = OwnServer(folder / "server")
     server.start(memory="2GiB")
-    remote = MeiliEngine(server.url, server.key, IndexFolder(folder / "lock", "-"))
+    remote = MeiliEngine(server.url, server.key, IndexFolder(folder / "lock", "-"), meaning=meaning)
 
     def used() -> float:
         fields = Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()
@@ -171,17 +175,19 @@ def main() -> None:
     given.add_argument("--engine", choices=("local", "meilisearch"), default="local")
     given.add_argument("--searches", type=int, default=300, help="searches of each kind")
     given.add_argument("--folder", type=Path, help="keep the index here, and use the one that is")
+    given.add_argument("--meaning", action="store_true", help="with the model; else by words only")
     given.add_argument("--json", action="store_true")
     wanted = given.parse_args()
     folder = wanted.folder or Path(tempfile.mkdtemp(prefix="search-scale-"))
     try:
-        with engine_of(wanted.engine, folder) as (engine, files, cpu):
+        with engine_of(wanted.engine, folder, model() if wanted.meaning else None) as (engine, files, cpu):
             load = os.getloadavg()[0]
             there = engine.lead() and engine.position() is not None
             seconds = 0.0 if there else build(engine, wanted.size)
             found: dict[str, Any] = {
                 "engine": wanted.engine,
                 "services": wanted.size,
+                "by": "words and meaning" if wanted.meaning else "words",
                 "day": datetime.now(UTC).date().isoformat(),
                 "load before, after": (round(load, 1), round(os.getloadavg()[0], 1)),
                 "build_seconds": round(seconds, 1),
