@@ -163,8 +163,8 @@ class Pair(Value, frozen=True, kw_only=True):
 
 _SET: Final = 1_000
 """New entries whose candidates are found by one statement, which reads the keys of the whole directory."""
-_READ: Final = 300
-"""Pairs whose documents are read at once: with thirty candidates each, a set's would be tens of megabytes."""
+_READ: Final = 10
+"""New entries whose candidates are read at once: the documents of a set's would be tens of megabytes."""
 _COMMON: Final = 100
 """A key that more entries of a municipality share tells nothing."""
 _FEWER: Final = 30
@@ -217,8 +217,9 @@ WITH asked AS (
   JOIN every b ON b.key = a.key AND b.municipality_id = a.municipality_id AND b.id <> a.id
   GROUP BY a.id, b.id
 )
-SELECT one, other FROM pairs LEFT JOIN ({chosen}) AS c(id) ON c.id = other
-WHERE n <= :most AND (one < other OR c.id IS NULL) ORDER BY one, other"""
+SELECT one, array_agg(other ORDER BY other) AS others
+FROM pairs LEFT JOIN ({chosen}) AS c(id) ON c.id = other
+WHERE n <= :most AND (one < other OR c.id IS NULL) GROUP BY one ORDER BY one"""
 
 
 async def pairs_among(
@@ -242,10 +243,10 @@ async def pairs_among(
             if not some:
                 return
             found = await session.execute(paired, {**given, "ids": some, "common": _COMMON, "most": _FEWER})
-            pairs = [(one, other) for one, other in found]
+            likely: list[tuple[UUID, list[UUID]]] = [(one, others) for one, others in found]
         after = some[-1]
-        for at in range(0, len(pairs), _READ):
-            part = pairs[at : at + _READ]
+        for at in range(0, len(likely), _READ):
+            part = [(one, other) for one, others in likely[at : at + _READ] for other in others]
             async with database.view(SYSTEM) as session:
                 rows = await session.execute(documents, {"ids": list({id_ for pair in part for id_ in pair})})
                 known = {id_: _traits_of(public) for id_, public in rows}

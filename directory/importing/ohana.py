@@ -157,6 +157,9 @@ TABLES: Final[Mapping[str, Table]] = {
     ),
 }  # fmt: skip
 
+_MAY_BE: Final = frozenset({"taxonomy_ids", "interpretation_services", "audience", "short_desc"})
+"""Columns that services and locations need not have; the last two are of older releases."""
+
 _ORDER: Final = ("mail_addresses", "addresses", "holiday_schedules", "regular_schedules", "phones",
                  "contacts", "services", "locations", "organizations", "taxonomy", "programs")  # fmt: skip
 """In which order headings are compared: first what has more columns of its own."""
@@ -238,11 +241,7 @@ def table_of(path: Path) -> str | None:
     heading = set(_heading(path))
     for name in _ORDER:
         table = TABLES[name]
-        if table.known_by <= heading and heading <= {
-            *table.columns,
-            "taxonomy_ids",
-            "interpretation_services",
-        }:
+        if table.known_by <= heading <= {*table.columns, *_MAY_BE}:
             return name
     return None
 
@@ -277,6 +276,7 @@ class OhanaSource:
     original_format = "ohana"
     municipality: MunicipalityEntry | None = None
     coordination: UUID | None = None
+    may_be_ours = False
     topics: Sequence[TopicEntry] = ()
     occupations: Sequence[OccupationEntry] = ()
     clients = msgspec.Raw(b"[]")
@@ -557,6 +557,7 @@ class OhanaSource:
         more = [
             ("Also known as", row.get("alternate_name", "")),
             ("Programme", program.get("name", "")),
+            ("For", row.get("audience", "")),
             ("Eligibility", row.get("eligibility", "")),
             ("How to apply", row.get("application_process", "")),
             ("Fees", row.get("fees", "")),

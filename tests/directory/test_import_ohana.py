@@ -241,3 +241,37 @@ def _only(path: Path, folder: Path, location: str) -> Path:
     kept = [row for row in rows if row.split(",")[1] == location]
     chosen.write_text("\n".join([heading, *kept]) + "\n")
     return chosen
+
+
+async def test_files_of_an_older_release_have_two_columns_more(
+    empty_database: Database, tmp_path: Path
+) -> None:
+    """The sample that Ohana's own documentation leads to has them: it is no package of HSDS 1.1."""
+    await add_town(empty_database)
+    services = GIVEN["services"].replace("alternate_name,", "alternate_name,audience,", 1)
+    services = services.replace("1,1,1,,,Hot", "1,1,1,,,Seniors,Hot", 1)
+    places = GIVEN["locations"].replace(",name,", ",name,short_desc,", 1)
+    lines = places.splitlines()
+    at = lines[0].split(",").index("short_desc")
+    rows = [line.split(",") for line in lines[1:]]
+    places = "\n".join([lines[0], *(",".join([*row[:at], "Short", *row[at:]]) for row in rows)]) + "\n"
+
+    folder = tmp_path / "older"
+    write(folder, services=services, locations=places)
+    report = await import_source(empty_database, folder, municipality=ARS)
+
+    assert (report.format, report.partners.new, report.services.new) == ("ohana", 2, 1)
+    async with empty_database.view(SYSTEM) as session:
+        meals = (await session.scalars(select(Service))).one()
+    assert "For: Seniors" in meals.description["en"]
+
+
+SAMPLE = FIXTURES.parent / "sample"
+
+
+@pytest.mark.skipif(not SAMPLE.is_dir(), reason="needs ../shared/data/ohana_csv/sample")
+async def test_the_sample_comes_in_whole(empty_database: Database) -> None:
+    await add_town(empty_database)
+    report = await import_source(empty_database, SAMPLE, municipality=ARS)
+    assert (report.format, report.partners.new, report.services.new) == ("ohana", 8, 23)
+    assert not any(file.rejected for file in report.files)
