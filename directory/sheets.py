@@ -9,7 +9,8 @@ nothing: what the directory has stays.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -27,6 +28,7 @@ from directory.importing import repairs
 from directory.importing.entries import entry_id
 from directory.problems import InvalidInput
 from directory.sheet_facts import Wrong, german_word
+from directory.sortkey import folded
 from directory.values import (
     Capacity,
     ContactPoint,
@@ -213,18 +215,46 @@ def _languages(offered: tuple[LanguageOffered, ...]) -> str:
     )
 
 
-def _topic(code: str, labels: Mapping[str, str]) -> str:
-    """Return a topic as people call it, or its code where a cell would take the name for several.
+def words_of_topics(
+    topics: Iterable[tuple[str, Mapping[str, str]]],
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Return which topic a word means (folded, to its code), and the words that mean several.
+
+    ``topics``: code and labels of each. A label of several topics says none of them; a code says its topic,
+    whatever it means elsewhere.
+
+    >>> words_of_topics([("job", {"de": "Arbeit"}), ("work", {"de": "Arbeit"})])
+    ({'job': 'job', 'work': 'work'}, frozenset({'arbeit'}))
+    """
+    meant: defaultdict[str, set[str]] = defaultdict(set)
+    codes = {}
+    for code, labels in topics:
+        codes[folded(code)] = code
+        for said in labels.values():
+            meant[folded(said)].add(code)
+    known = {said: next(iter(found)) for said, found in meant.items() if len(found) == 1} | codes
+    return known, frozenset(meant.keys() - known.keys())
+
+
+def _topic(code: str, labels: Mapping[str, str], meant: Mapping[str, str] | None = None) -> str:
+    """Return a topic as people call it, or its code where the name would be taken for another or several.
 
     >>> _topic("job", {"de": "Arbeit"}), _topic("id", {"de": "Pass, Ausweis"}), _topic("x", {"en": "X"})
     ('Arbeit', 'id', 'x')
     """
     label = " ".join(labels.get("de", "").split())
-    return label if label and not re.search(r"[,;]", label) else code
+    if not label or re.search(r"[,;]", label):
+        return code
+    return label if meant is None or meant.get(folded(label)) == code else code
 
 
-def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[str, str]:
-    """Return an entry as cells by column key; what is not known is not there."""
+def row_of(
+    partner: PartnerDocument, service: ServiceDocument | None, meant: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return an entry as cells by column key; what is not known is not there.
+
+    ``meant``: which topic a word means (``words_of_topics``), so that none is written that says another.
+    """
     row: dict[str, str] = {
         "partner_id": str(partner.id),
         "partner": partner.name,
@@ -265,7 +295,7 @@ def row_of(partner: PartnerDocument, service: ServiceDocument | None) -> dict[st
     run = course.runs[0] if course.runs else CourseRun()
     row |= {
         "kind": german_word(service.kind) if service.kind is not None else "",
-        "topics": ", ".join(_topic(topic.code, topic.labels) for topic in service.topics),
+        "topics": ", ".join(_topic(topic.code, topic.labels, meant) for topic in service.topics),
         "languages": _languages(service.languages),
         "website": service.website or "",
         "phone": _points(service.contact_points, ContactKind.PHONE),

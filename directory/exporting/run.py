@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from directory import sources
 from directory.database import Database
 from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
@@ -31,7 +32,7 @@ from directory.hsds.parts import Reading
 from directory.hsds.tables import COLUMNS, datapackage
 from directory.problems import Problem
 from directory.published_feed import Tombstone, tombstones
-from directory.sheets import day
+from directory.sheets import day, words_of_topics
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Is told how many partners of how many are written."""
@@ -316,10 +317,12 @@ class _Export:
     async def sheet(self, part: Path) -> None:
         """Write one row for each service."""
         ended = (row_of(gone, day(day_of(gone))) async for gone in self._gone())
+        topics = await sources.topics(self.database)
+        meant, _ = words_of_topics((topic.code, topic.labels) for topic in topics)
         if self.kind is Format.CSV:
-            await write_csv(part, self._entries(), ended)
+            await write_csv(part, self._entries(), ended, meant=meant)
         else:
-            await write_xlsx(part, self._entries(), ended)
+            await write_xlsx(part, self._entries(), ended, meant=meant)
 
     async def _entries(self) -> AsyncIterator[tuple[PartnerDocument, ServiceDocument | None]]:
         """Yield (partner, service); a partner without services once alone."""

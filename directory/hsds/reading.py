@@ -18,7 +18,9 @@ from uuid import UUID
 
 import msgspec
 
+from directory.eligibility import is_municipality_key
 from directory.hsds import shapes
+from directory.hsds.ids import as_uuid, derived_id
 from directory.hsds.profile import (
     GermanLocation,
     GermanOrganization,
@@ -136,12 +138,13 @@ _STANDS_IN: Final[Mapping[str, Any]] = {
 
 
 class Unreadable(Exception):
-    """A record that cannot be taken: where and why, in the words of the decoder."""
+    """A record that cannot be taken: where and why, in the words of the decoder, and a code for it."""
 
-    def __init__(self, where: str, what: str) -> None:
+    def __init__(self, where: str, what: str, *, reason: str = "RECORD_UNREADABLE") -> None:
         super().__init__(f"{where}: {what}" if where else what)
         self.where = where
         self.what = what
+        self.reason = reason
 
 
 def as_shape(record: Mapping[str, Any], shape: type[S], note: Note = silent) -> S:
@@ -209,7 +212,7 @@ def _without(key: str, value: Any, note: Note, path: str) -> Any:
         elif key == "addresses" and kept.pop("attention", None):
             note(f"{path}.attention", "PERSON_DROPPED")
         elif key == "metadata":
-            if kept.get("updated_by") not in (None, "", _WITHHELD):
+            if kept.get("updated_by") not in (None, "", _WITHHELD) and not _written_here(kept):
                 kept["updated_by"] = _WITHHELD
                 note(f"{path}.updated_by", "PERSON_DROPPED")
             if kept.get("resource_type") == "contact":
@@ -218,6 +221,14 @@ def _without(key: str, value: Any, note: Note, path: str) -> Any:
     if isinstance(value, list):
         return [_without(key, child, note, path) for child in value]
     return value
+
+
+def _written_here(metadata: Mapping[str, Any]) -> bool:
+    """Whether a record of metadata is one of our exports': it names a source or a town, never a person."""
+    resource = as_uuid(str(metadata.get("resource_id")))
+    if resource is None:
+        return False
+    return metadata.get("id") == str(derived_id("metadata", resource, metadata.get("field_name")))
 
 
 def _strip_contact(contact: dict[str, Any], note: Note, path: str) -> None:
@@ -610,6 +621,15 @@ def read_service(
     )
 
 
+def _require_regional(field: str, keys: Iterable[str]) -> None:
+    """Refuse municipalities' short keys (AGS), as sheets do: no place of residence would ever match one.
+
+    Without the key the entry would be for everybody, which it is not: so it is not taken at all.
+    """
+    if any(map(is_municipality_key, keys)):
+        raise Unreadable(field, "is a short key (AGS)", reason="TERRITORY_IS_AGS")
+
+
 def _beyond_hsds(record: GermanService) -> dict[str, Any]:
     """Return what the German profile says exactly; it stands above what HSDS says of the same in words."""
     said: dict[str, Any] = {}
@@ -617,6 +637,10 @@ def _beyond_hsds(record: GermanService) -> dict[str, Any]:
         said["title"] = record.translations["name"]
         said["description"] = record.translations.get("description", {})
     if record.eligibility_rules:
+        _require_regional(
+            "eligibility_rules.residence",
+            (key for rule in record.eligibility_rules for key in rule.residence),
+        )
         said["eligibility"] = record.eligibility_rules
     if record.responsibility is not None:
         said["responsibility"] = record.responsibility
@@ -625,6 +649,7 @@ def _beyond_hsds(record: GermanService) -> dict[str, Any]:
         for one in record.service_areas
         if isinstance(one, GermanServiceArea) and one.municipality_key is not None
     )
+    _require_regional("service_areas.municipality_key", area)
     if area:
         said["area"] = area
     for name in ("capacity", "course", "recognition", "interpreting", "referral_facts"):

@@ -122,6 +122,10 @@ class Source(Protocol):
         """The partner that coordinates the municipality."""
 
     @property
+    def may_be_ours(self) -> bool:
+        """Whether its entries may be some of this directory that come back, by the numbers they have here."""
+
+    @property
     def topics(self) -> Sequence[TopicEntry]:
         """The topics it brings."""
 

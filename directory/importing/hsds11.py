@@ -198,6 +198,7 @@ class Hsds11Source:
     format = "hsds-1.1"
     municipality: MunicipalityEntry | None = None
     coordination: UUID | None = None
+    may_be_ours = False
     topics: Sequence[TopicEntry] = ()
     occupations: Sequence[OccupationEntry] = ()
     clients = msgspec.Raw(b"[]")

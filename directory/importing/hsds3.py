@@ -105,6 +105,7 @@ class Hsds3Source(StagedRows):
     format = "hsds-3"
     municipality: MunicipalityEntry | None = None
     coordination: UUID | None = None
+    may_be_ours = False
     topics: Sequence[TopicEntry] = ()
     occupations: Sequence[OccupationEntry] = ()
     clients = msgspec.Raw(b"[]")
@@ -581,7 +582,7 @@ class Hsds3Source(StagedRows):
         return f"{table}.csv" if self._package is not None else self._path.name
 
     def _reject_row(self, table: str, number: int, wrong: reading.Unreadable) -> None:
-        self._report.file(self._file_of(table)).reject(number, "RECORD_UNREADABLE", wrong.where or None)
+        self._report.file(self._file_of(table)).reject(number, wrong.reason, wrong.where or None)
 
 
 def _noting(report: FileReport, number: int) -> reading.Note:

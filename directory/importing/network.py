@@ -144,6 +144,7 @@ class NetworkSource:
     """A network file as a source of entries."""
 
     format = "spurwechsel-network/1"
+    may_be_ours = False
 
     def __init__(self, path: Path, report: ImportReport) -> None:
         network = read_network(path)

@@ -126,6 +126,7 @@ ROW_ADVICE: Final[dict[str, str]] = {
     "TEXT_CONTROL_CHARACTER": "The text has characters that nobody can see. Type it anew.",
     "TEXT_TOO_LONG": "The text is too long. Shorten it.",
     "TIME_UNREADABLE": "Write the time as 9:30 or 5:00 PM.",
+    "TOPIC_AMBIGUOUS": "Several topics are called so. Write the code of the one that is meant.",
     "TOPIC_UNKNOWN": "The directory has no such topic. Write its code or label as the directory has it.",
     "VALUE_UNKNOWN": "This is none of the words that the column may have.",
     "WEB_ADDRESS_UNREADABLE": "This is no web address. Write https://example.org.",

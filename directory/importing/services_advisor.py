@@ -175,6 +175,7 @@ class ServicesAdvisorSource:
     format = "unhcr-services-advisor"
     municipality: MunicipalityEntry | None = None
     coordination: UUID | None = None
+    may_be_ours = False
     topics: Sequence[TopicEntry] = ()
     occupations: Sequence[OccupationEntry] = ()
     clients = msgspec.Raw(b"[]")

@@ -246,6 +246,7 @@ class SheetSource(StagedRows):
     format = "spreadsheet"
     municipality: MunicipalityEntry | None = None
     coordination: UUID | None = None
+    may_be_ours = True
     topics: Sequence[TopicEntry] = ()
     occupations: Sequence[OccupationEntry] = ()
     clients = msgspec.Raw(b"[]")
@@ -269,19 +270,14 @@ class SheetSource(StagedRows):
         self._file = report.file(path.name)
         self._told = told
         self._topics: Mapping[str, str] = {}
+        self._shared: frozenset[str] = frozenset()
 
     async def prepare(self, checkpoint: Checkpoint | None) -> int | None:
         """Read and check every row; return how many entries come. Raises ImportRefused for a wrong cell."""
         if checkpoint is not None:
             async with self._database.view(SYSTEM) as session:
                 topics = list(await session.scalars(select(Topic)))
-            meant: defaultdict[str, set[str]] = defaultdict(set)
-            for topic in topics:
-                for said in topic.labels.values():
-                    meant[folded(said)].add(topic.code)
-            # a label of several topics says none of them; a code says its topic, whatever it means elsewhere
-            self._topics = {said: next(iter(codes)) for said, codes in meant.items() if len(codes) == 1}
-            self._topics |= {folded(topic.code): topic.code for topic in topics}
+            self._topics, self._shared = sheets.words_of_topics((one.code, one.labels) for one in topics)
             await self.stage_rows(self._rows())
             if self._file.rejected:
                 raise ImportRefused(Refusal.ROWS_INVALID, self._path.name, self._report)
@@ -343,7 +339,8 @@ class SheetSource(StagedRows):
         if "topics" in read:
             codes = [self._topics.get(folded(said)) for said in read["topics"]]
             if None in codes:
-                note("topics", "TOPIC_UNKNOWN")
+                shared = any(folded(said) in self._shared for said in read["topics"])
+                note("topics", "TOPIC_AMBIGUOUS" if shared else "TOPIC_UNKNOWN")
             row["topics"] = ", ".join(code for code in codes if code is not None)
         partner = row.get("partner_id", "").strip()[:200] or folded(row.get("partner", ""))[:200]
         sheets.read_places(row, self._namespace, partner, note)

@@ -269,6 +269,8 @@ class Stage:
         self.new_topics: list[Topic] = []
         self.changed_occupations: list[Occupation] = []
         self.origins: list[dict[str, Any]] = []
+        self._named = False
+        self._undecided: ImportRefused | None = None
 
     async def prepare(self, ars: str | None) -> None:
         """Find the municipality and the open vocabularies; raises ImportRefused."""
@@ -278,9 +280,22 @@ class Stage:
             await self._prepare_topics(session)
             await self._prepare_occupations(session)
             await self._check_coordination(session)
-        self.report.municipality = self.municipality.id
-        self.report.municipality_key = self.municipality.ars
-        self.report.municipality_name = dict(self.municipality.name)
+        if self._undecided is None:
+            self.report.municipality = self.municipality.id
+            self.report.municipality_key = self.municipality.ars
+            self.report.municipality_name = dict(self.municipality.name)
+
+    def _home(self, given: PartnerGiven, current: Partner | None) -> Municipality:
+        """Return where a partner stands from now on; raises ImportRefused where nobody can tell.
+
+        An entry of ours that comes back stays where it is, unless somebody names another municipality.
+        """
+        stays = current is not None and given.ours is True and not self._named
+        if current is not None and stays and current.municipality.ars != NOWHERE:
+            return current.municipality
+        if self._undecided is not None:
+            raise self._undecided
+        return self.municipality
 
     async def _check_coordination(self, session: AsyncSession) -> None:
         other = await session.scalar(
@@ -319,11 +334,15 @@ class Stage:
             return NOWHERE
         if len(known) > 1:
             named = (f"{ars} ({name.get('de') or next(iter(name.values()), '')})" for ars, name in known)
-            raise ImportRefused(Refusal.MUNICIPALITY_NEEDED, ", ".join(named))
+            # entries of ours that come back stay where they are: only new ones need to be told
+            self._undecided = ImportRefused(Refusal.MUNICIPALITY_NEEDED, ", ".join(named))
+            if not self.source.may_be_ours:
+                raise self._undecided
         return known[0][0]
 
     async def _find_municipality(self, session: AsyncSession, ars: str | None) -> None:
         said = self.source.municipality
+        self._named = ars is not None
         if said is None and ars is None:
             ars = await self._chosen(session)
         if said is not None and ars not in (None, said.ars):
@@ -473,7 +492,8 @@ class Stage:
         self, given: PartnerGiven, current: Partner | None, last: Origin | None, ours: Mapping[UUID, Origin]
     ) -> list[dict[str, Any]]:
         said = digest(given, self.source.licence)
-        moves = current is not None and current.municipality_id != self.municipality.id
+        home = self._home(given, current)
+        moves = current is not None and current.municipality_id != home.id
         if current is not None and moves and current.municipality.ars != NOWHERE:
             raise ImportRefused(Refusal.MUNICIPALITY_DIFFERS, self.municipality.ars)
         if current is not None and current.ended_at:
@@ -491,13 +511,13 @@ class Stage:
         original = None if given.original is UNSET else given.original
         before = (column_values(current), partner_row(current), _summary(current)) if current else None
         old_places = {place.id: column_values(place) for place in current.locations} if current else {}
-        partner = current or _new_partner(given.id, self.municipality)
+        partner = current or _new_partner(given.id, home)
         texts = texts_of(partner) if current else {}
         for name, value in given.values.items():
             setattr(partner, name, as_stored(value))
         self._date_texts(partner, texts)
         partner.state = state
-        partner.municipality, partner.municipality_id = self.municipality, self.municipality.id
+        partner.municipality, partner.municipality_id = home, home.id
         if given.ours is not True:
             partner.provenance = self._provenance(given.foreign_id)
         places = [_location(given.id, value) for value in given.locations]
@@ -587,20 +607,26 @@ class Stage:
         for row, base_version in await self._staged(session, "PARTNER", ids):
             partner = Partner(
                 id=UUID(row["id"]),
-                municipality_id=self.municipality.id,
+                municipality_id=UUID(row["municipality_id"]),
                 name=row["name"],
                 kind=PartnerKind(row["kind"]),
                 website=row.get("website"),
                 state=PublicationState(row["state"]),
-                municipality=self.municipality,
             )
             shown[partner.id] = Shown(partner, base_version)
         rest = await session.scalars(select(Partner).where(Partner.id.in_(ids - shown.keys())))
         unstaged = list(rest)
+        homes = {one.partner.municipality_id for one in shown.values()}
+        homes |= {partner.municipality_id for partner in unstaged}
+        others = await session.scalars(
+            select(Municipality).where(Municipality.id.in_(homes - {self.municipality.id}))
+        )
+        towns = {town.id: town for town in others} | {self.municipality.id: self.municipality}
         session.expunge_all()
         for partner in unstaged:
-            partner.municipality = self.municipality
             shown[partner.id] = Shown(partner, partner.version)
+        for one in shown.values():
+            one.partner.municipality = towns[one.partner.municipality_id]
         return shown
 
     async def _places(self, session: AsyncSession, ids: set[UUID]) -> dict[UUID, Location]:

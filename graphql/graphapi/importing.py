@@ -79,7 +79,11 @@ def sentences_of(report: ImportReport, *, published: bool) -> Iterator[str]:
         yield f"Not read, because nothing is known of them: {some}{f' and {more} more' if more > 0 else ''}."
     name = report.municipality_name
     said = name.get("en") or name.get("de") or next(iter(name.values()), "")
-    yield f"The entries stand under: {said} ({report.municipality_key})."
+    yield (
+        f"The entries stand under: {said} ({report.municipality_key})."
+        if report.municipality_key is not None
+        else "The entries stand where they stood, each under its municipality."
+    )
     if report.municipality_key == NOWHERE:
         yield (
             "They belong to no municipality. To give them to one that is here, import the same again"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
@@ -29,6 +29,7 @@ from directory.days import local_day
 from directory.documents import PartnerDocument, ServiceDocument
 from directory.exporting.sheets import write_csv, write_xlsx
 from directory.problems import InvalidInput
+from directory.sheets import words_of_topics
 from directory.sources import LARGEST_PAGE, PartnerFilter, ServiceFilter
 from directory.values import LanguageTag
 from directory.vocabulary import (
@@ -189,6 +190,7 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         language = message_language(preferred_languages(request.headers.get("accept-language")))
         try:
             found = await rows()
+            topics = await sources.topics(database)
         except (Unavailable, SearchUnavailable):
             return _refusal(Refused(503, "unavailable", seconds=RETRY_AFTER_SECONDS), language)
         except InvalidInput as wrong:
@@ -202,7 +204,8 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
         except Refused as refused:
             return _refusal(refused, language)
         async with one:
-            content = await asyncio.to_thread(_written, found, suffix)
+            meant, _ = words_of_topics((topic.code, topic.labels) for topic in topics)
+            content = await asyncio.to_thread(_written, found, suffix, meant)
         headers = {
             "content-disposition": f'attachment; filename="{name}.{suffix}"',
             "cache-control": "public, max-age=60",
@@ -362,9 +365,9 @@ async def _one_by_one(rows: Sequence[Row]) -> AsyncIterator[Row]:
         yield row
 
 
-def _written(rows: Sequence[Row], suffix: str) -> bytes:
+def _written(rows: Sequence[Row], suffix: str, meant: Mapping[str, str]) -> bytes:
     write: Callable[..., Any] = write_csv if suffix == "csv" else write_xlsx
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"list.{suffix}")
-        asyncio.run(write(path, _one_by_one(rows)))
+        asyncio.run(write(path, _one_by_one(rows), meant=meant))
         return path.read_bytes()
