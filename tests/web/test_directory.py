@@ -213,13 +213,14 @@ async def test_what_is_not_public_carries_no_data(web: Web, world: World, databa
 async def end(database: Database, kind: str, id_: UUID) -> None:
     """Delete an entry as it is."""
     async with database.work(SYSTEM) as work:
-        model, act = {
-            "service": (Service, ending.delete_service),
-            "partner": (Partner, ending.delete_partner),
-        }[kind]
-        entry = await work.session.get(model, id_)
-        assert entry is not None
-        await act(work, id_, expected_version=entry.version, guard=GUARD, reason="aufgelöst")
+        if kind == "service":
+            version = (await work.session.get_one(Service, id_)).version
+            await ending.delete_service(
+                work, id_, expected_version=version, guard=GUARD, reason="eingestellt"
+            )
+        else:
+            version = (await work.session.get_one(Partner, id_)).version
+            await ending.delete_partner(work, id_, expected_version=version, guard=GUARD, reason="aufgelöst")
 
 
 @pytest.mark.parametrize("language", ["de", "en"])
