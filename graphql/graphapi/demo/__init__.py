@@ -184,6 +184,8 @@ def _children(settings: Settings, addresses: Addresses) -> list[_Child]:
         "SPURWECHSEL_HOST": settings.host,
         "SPURWECHSEL_PORT": str(settings.port),
         "SPURWECHSEL_DEMO_SIGN_IN": "true",
+        # so that the codes on its handouts lead to its own pages
+        "SPURWECHSEL_PUBLIC_URL": settings.public_url or _address(settings),
     }
     return [
         _Child(name, [sys.executable, "-m", "graphapi", command], environment)
