@@ -18,6 +18,8 @@ from graphapi.web.translations import N_
 from graphapi.web.visiting import Answer, Visit
 
 PAGE: Final = 25
+LISTED: Final = 50
+"""So many there are of a list without a next page, at most."""
 NEWS_DAYS: Final = 14
 """How long a refusal counts as news; nothing has to be done about it."""
 _YOURS: Final = ["INFO_REQUESTED", "OUTCOME_REPORTED"]
@@ -340,7 +342,7 @@ async def follow_up(visit: Visit, id: str) -> Answer:  # noqa: A002
     roles=ORGANISATIONS,
     entry=Entry(N_("What is due"), N_("Answers, consents that end, people to ask again"), 8),
 )
-async def due(visit: Visit) -> Answer:
+async def due(visit: Visit, asked: str = "") -> Answer:
     """Show everything that waits for this organisation, the most urgent first."""
     answers = await visit.find("browse-sent-referrals", filter={"states": _YOURS}, first=PAGE)
     ended = await visit.find("browse-sent-referrals", filter={"states": ["DECLINED", "EXPIRED"]}, first=PAGE)
@@ -357,6 +359,8 @@ async def due(visit: Visit) -> Answer:
         revocations=await visit.find("browse-unanswered-revocations"),
         follow_ups=await visit.find("browse-due-follow-ups"),
         notices=await visit.find("browse-notices"),
+        most=LISTED,
+        asked=asked,
     )
 
 
@@ -370,5 +374,9 @@ async def answered(visit: Visit, id: str) -> Answer:  # noqa: A002
         "occupiedWith": entered.choice("occupiedWith", "OccupiedWith", required=False),
     }
     if not entered.right or not (await visit.change("record-follow-up", given)).done:
-        return await due(visit)
+        # the same fields stand at each of them: the sentence names the field instead of leading to it
+        missing = visit.errors.pop("needNow", None)
+        said = [f"{visit.gettext('Is the need still met?')} {missing}"] if missing else []
+        visit.errors = {"": " ".join([*said, *visit.errors.values()])}
+        return await due(visit, id)
     return visit.go("/due", said=visit.gettext("What the person says was recorded."))

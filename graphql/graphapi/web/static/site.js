@@ -1,4 +1,5 @@
-/* Comfort on top of pages that work without: what was refused gets the focus, also in parts that htmx brings. */
+/* Comfort on top of pages that work without: what was refused gets the focus, also in parts that htmx brings;
+   the menu is closed where it would fill a narrow screen. */
 "use strict";
 (() => {
   const show = (root) => {
@@ -6,5 +7,9 @@
     if (errors) errors.focus();
   };
   document.addEventListener("DOMContentLoaded", () => show(document));
+  const narrow = window.matchMedia("(max-width: 40rem)");
+  const fold = () => document.querySelectorAll(".head__menu--long").forEach((menu) => { menu.open = !narrow.matches; });
+  narrow.addEventListener("change", fold);
+  fold();
   document.addEventListener("htmx:afterSwap", (event) => show(event.target));
 })();
