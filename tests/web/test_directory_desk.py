@@ -213,6 +213,10 @@ async def test_a_partner_is_begun_and_then_kept_by_the_same_forms(
     assert "<script>alert" not in again.text and "&lt;script&gt;" in again.text
     place = await send(desk, f"{home}/new-place", f"{home}/new-place", {"name": "Haus 1"})
     assert place.headers["location"] == home, said(place)
+    offered = {"title.de": "Wacholderberatung", "kind": "COUNSELLING"}
+    service = await send(desk, f"{home}/new-service", f"{home}/new-service", offered)
+    assert service.headers["location"].startswith(f"{home}/services/"), said(service)
+    assert "Wacholderberatung" in (await desk.get(home)).text
     key = partner_id(kept.id)
     published = await send(desk, home, f"{home}/do/publish-partner/{key}")
     assert published.headers["location"] == home
