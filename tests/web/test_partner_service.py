@@ -84,6 +84,7 @@ async def test_every_page_is_for_its_own_organisation_only(
         assert page.status_code == 200, text_of(page)
         assert page.headers["cache-control"] == "no-store"
         assert word in page.text
+        assert "Macro" not in page.text
         assert 'aria-current="page"' in page.text
     assert (await web.get(address.replace(service, town.other_service))).status_code == 404
     assert (await web.get(address.replace(service, global_id("Service", uuid4())))).status_code == 404

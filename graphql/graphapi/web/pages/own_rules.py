@@ -115,9 +115,10 @@ def _span(visit: Visit, first: Any, last: Any) -> str:
 def _example_in_words(visit: Visit, person: dict[str, Any]) -> str:
     if not person:
         return visit.gettext("Nothing is known of the person yet")
+    who = PEOPLE.get(person.get("gender", ""), "")
     said = [
         label("ResidenceStatus", person["residenceStatus"], visit.language),
-        visit.gettext(PEOPLE[person["gender"]]) if "gender" in person else "",
+        visit.gettext(who) if who else "",
         visit.gettext("%(age)s years") % {"age": person["age"]} if "age" in person else "",
         visit.gettext("German %(level)s") % {"level": person["level"]} if "level" in person else "",
         visit.gettext("may work") + ": " + label("WorkPermission", person["workPermission"], visit.language)
