@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 
@@ -15,6 +18,7 @@ from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member
 from tests.graphapi.exchanging import TODAY, Town, make_town
+from tests.graphapi.test_access_table import follow_up
 from tests.web.conftest import Web, number_of
 from tests.web.test_coordinator import form_of, goal, own, sent
 
@@ -260,3 +264,38 @@ async def test_the_example_of_the_ranking_is_the_tables_own(web: Web) -> None:
     """30 of 40 points: language 20 and places 20, of which half where nothing is known of the places."""
     assert "40 of 40 points" in (text := (await web.get("/ranking")).text)
     assert "30 of 40" in text
+
+
+# --- Figures as a table, and who is asked again -------------------------------------------------------------
+
+
+async def test_figures_are_given_as_a_table_for_a_spreadsheet(web: Web, town: Town) -> None:
+    await town.client()
+    await own(web, town)
+    page = await web.get("/figures", months="3")
+    link = re.search(r'href="(/figures/file[^"]+)"', page.text)
+    assert link
+    file = await web.get(unescape(link[1]))
+    assert file.headers["content-type"].startswith("text/csv")
+    assert file.headers["cache-control"] == "no-store"
+    rows = list(csv.reader(io.StringIO(file.content.decode("utf-8-sig")), delimiter=";"))
+    assert {len(row) for row in rows} == {4}
+    shown = {row[2]: row[3] for row in rows if row[0] == "Clients by phase"}
+    assert sum(map(int, shown.values())) >= 1
+    assert all(f">{count}<" in page.text and what in page.text for what, count in shown.items())
+    assert "Tesfay" not in file.text
+    await web.sign_in(town.world.staff_member)
+    assert (await web.get("/figures/file")).status_code == 403
+
+
+async def test_what_is_missing_about_who_is_asked_again_is_said_at_its_form(web: Web, town: Town) -> None:
+    asked = await follow_up(town)
+    await own(web, town)
+    action = f"/due/follow-up/{asked['id']}"
+    refused = await sent(web, "/due", action)
+    assert refused.status_code == 422
+    assert "Is the need still met? Please choose." in refused.text
+    before = refused.text.partition(f'action="{action}"')[0]
+    assert before.rindex(" open>") > before.rindex("<details"), "the form that was sent is open"
+    done = await goal(web, await sent(web, "/due", action, needNow="STILL_MET"))
+    assert "was recorded" in done.text

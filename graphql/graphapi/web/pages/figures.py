@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+
+from babel.numbers import format_decimal
 
 from directory.figures import LEAST_DENOMINATOR, LEAST_PEOPLE
 from graphapi.web.pages.gaps import MONTHS
@@ -19,7 +23,48 @@ from graphapi.web.visiting import Answer, Visit
     entry=Entry(N_("Figures"), N_("Phases, referrals, times and answers, without names"), 30),
 )
 async def figures(visit: Visit) -> Answer:
-    """Show figures; the quarter stands in the address."""
+    """Show figures; period and quarter stand in the address."""
+    return visit.page("coordinator/figures.html", **await _counted(visit))
+
+
+@page("/figures/file", roles=COORDINATION)
+async def as_table(visit: Visit) -> Answer:
+    """Return the same figures as a table for a spreadsheet (CSV, as German and English ones open it)."""
+    found = await _counted(visit)
+    year, number = found["quarter"]
+    quarter = visit.gettext("Quarter %(number)s/%(year)s") % {"number": number, "year": year}
+    said = visit.gettext("last %(number)s months") % {"number": found["months"]}
+    text = io.StringIO()
+    # a spreadsheet takes a text that begins with one of these for a formula; none of ours does
+    rows = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    rows.writerow([visit.gettext(one) for one in (N_("Figure"), N_("Period"), N_("What"), N_("Number"))])
+    day = visit.today.isoformat()
+    for title, period, counts in (
+        (visit.gettext("Clients by phase"), day, found["phases"]),
+        (visit.gettext("Referrals by state"), day, found["referrals"]),
+        (visit.gettext("The partners say"), quarter, found["partner"]),
+        (visit.gettext("You say"), quarter, found["sender"]),
+        (visit.gettext("The people say"), quarter, found["person"]),
+    ):
+        rows.writerows([title, period, what, count] for what, count in counts)
+    for step in found["times"]["steps"]:
+        name, half = step["stepLabel"], step["median"]
+        nine = step["ninth"]
+        rows.writerow([visit.gettext("Half within (median)"), said, name, _days(half, visit.language)])
+        rows.writerow(
+            [visit.gettext("Nine of ten within (90th percentile)"), said, name, _days(nine, visit.language)]
+        )
+    headers = {"content-disposition": f'attachment; filename="figures-{day}.csv"'}
+    return Answer(body=text.getvalue().encode("utf-8-sig"), kind="text/csv", headers=headers, personal=True)
+
+
+def _days(value: float | None, language: str) -> str:
+    """Return days as a spreadsheet of the language reads them; nothing where too few are counted."""
+    return "" if value is None else format_decimal(value, "0.#", locale=language)
+
+
+async def _counted(visit: Visit) -> dict[str, Any]:
+    """Return all figures of the page."""
     quarter = _quarter(visit)
     referrals: list[tuple[str, int]] = []
     for name in ("drafts", "sent", "waiting", "working", "reported", "ended"):
@@ -31,22 +76,21 @@ async def figures(visit: Visit) -> Answer:
     months = visit.query.get("months") if visit.query.get("months") in MONTHS else "12"
     since = datetime.combine(visit.today - timedelta(days=MONTHS[months]), time.min, UTC).isoformat()
     times = await visit.find("read-referral-times", since=since)
-    return visit.page(
-        "coordinator/figures.html",
-        times=times,
-        months=months,
-        periods=list(MONTHS),
-        least_people=LEAST_PEOPLE,
-        least_referrals=LEAST_DENOMINATOR,
-        phases=[(one["phaseLabel"], one["count"]) for one in phases],
-        referrals=referrals,
-        voices=voices,
-        partner=_told(voices["partner"]),
-        sender=_told(voices["sender"]),
-        person=_told(voices["person"]),
-        quarter=quarter,
-        quarters=_quarters(visit),
-    )
+    return {
+        "times": times,
+        "months": months,
+        "periods": list(MONTHS),
+        "least_people": LEAST_PEOPLE,
+        "least_referrals": LEAST_DENOMINATOR,
+        "phases": [(one["phaseLabel"], one["count"]) for one in phases],
+        "referrals": referrals,
+        "voices": voices,
+        "partner": _told(voices["partner"]),
+        "sender": _told(voices["sender"]),
+        "person": _told(voices["person"]),
+        "quarter": quarter,
+        "quarters": _quarters(visit),
+    }
 
 
 def _told(counts: list[dict[str, Any]]) -> list[tuple[str, int]]:
