@@ -41,7 +41,7 @@ NETWORK: Final = Path(__file__).parent / "network.json"
 """The demo network: a data file, loaded by the same import that users use."""
 
 TOKEN_LIFE: Final = timedelta(days=365)
-READY_WITHIN: Final = 60.0
+READY_WITHIN: Final = 180.0
 """Seconds that the server has to become ready."""
 
 notes: Final = Console(stderr=True)
