@@ -11,7 +11,7 @@ from graphapi.web.entering import Entered
 from graphapi.web.labels import tongue
 from graphapi.web.pages.inbox import own_id
 from graphapi.web.routes import ORGANISATIONS, action, page
-from graphapi.web.rows import move
+from graphapi.web.rows import move, refused_texts
 from graphapi.web.running import Stopped
 from graphapi.web.translations import LANGUAGES
 from graphapi.web.visiting import Answer, Visit
@@ -64,6 +64,8 @@ async def add_service(visit: Visit) -> Answer:
                     "The service is a draft. One like it seems to be there already: please compare."
                 )
             return visit.go(f"/entry/services/{outcome.payload['service']['id']}/about", said=said)
+    for name in ("title", "description"):
+        refused_texts(visit, name)
     return await new_service_form(visit)
 
 
