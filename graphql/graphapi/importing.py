@@ -89,6 +89,12 @@ def sentences_of(report: ImportReport, *, published: bool) -> Iterator[str]:
             "They belong to no municipality. To give them to one that is here, import the same again"
             " with --municipality and its official key (ARS)."
         )
+    twice = report.duplicates.partners + report.duplicates.services
+    if twice:
+        yield (
+            f"{twice} of the entries may be here already. Nothing is merged by itself: that is for the"
+            " coordination to do."
+        )
     if not published and (report.partners.new or report.services.new):
         yield (
             "What is new is a draft that nobody outside sees, unless the source says otherwise. To publish"
@@ -132,3 +138,12 @@ def tables_of(report: ImportReport) -> Iterator[Table]:
         if more > 0:
             missing.add_row("…", f"{more} more")
         yield missing
+    twice = report.duplicates
+    if twice.partners or twice.services:
+        found = Table("kind", "new here", "may be the same as", "points", title="possible duplicates")
+        for pair in twice.first[:20]:
+            found.add_row(pair.kind.value.lower(), str(pair.first), str(pair.second), str(pair.points))
+        more = twice.partners + twice.services - 20
+        if more > 0:
+            found.add_row("…", f"{more} more (--json names the first 100)", "", "")
+        yield found

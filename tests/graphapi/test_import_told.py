@@ -1,0 +1,40 @@
+"""What an import says on a terminal, beside its report as JSON."""
+
+from __future__ import annotations
+
+from io import StringIO
+from uuid import UUID, uuid4
+
+import pytest
+from rich.console import Console
+
+from directory.documents import DocumentKind
+from directory.importing import ImportReport
+from directory.look_alikes import Pair
+from graphapi.importing import sentences_of, tables_of
+
+
+def told(report: ImportReport) -> str:
+    written = StringIO()
+    console = Console(file=written, width=200)
+    for table in tables_of(report):
+        console.print(table)
+    return written.getvalue() + "\n".join(sentences_of(report, published=True))
+
+
+@pytest.mark.parametrize("pairs", [1, 25])
+def test_possible_duplicates_are_pointed_out(pairs: int) -> None:
+    report = ImportReport(run=uuid4(), source="liste", format="spreadsheet")
+    for at in range(pairs):
+        report.duplicates.note(
+            Pair(kind=DocumentKind.SERVICE, first=UUID(int=at), second=UUID(int=1_000), points=80, reasons=())
+        )
+    said = told(report)
+    assert f"{UUID(int=0)}" in said
+    assert f"{UUID(int=1_000)}" in said
+    assert f"{pairs} of the entries may be here already" in said
+    assert ("5 more" in said) is (pairs == 25)
+
+
+def test_where_there_are_none_nothing_is_said_of_them() -> None:
+    assert "already" not in told(ImportReport(run=uuid4(), source="liste", format="spreadsheet"))
