@@ -92,7 +92,7 @@ def sentences_of(report: ImportReport, *, published: bool) -> Iterator[str]:
     twice = report.duplicates.partners + report.duplicates.services
     if twice:
         yield (
-            f"{twice} of the entries may be here already. Nothing is merged by itself: that is for the"
+            f"{twice} pairs of entries may be the same. Nothing is merged by itself: that is for the"
             " coordination to do."
         )
     if not published and (report.partners.new or report.services.new):
@@ -140,7 +140,9 @@ def tables_of(report: ImportReport) -> Iterator[Table]:
         yield missing
     twice = report.duplicates
     if twice.partners or twice.services:
-        found = Table("kind", "new here", "may be the same as", "points", title="possible duplicates")
+        found = Table("kind", title="possible duplicates")
+        for name in ("new here", "may be the same as", "points"):
+            found.add_column(name, overflow="fold")  # an id that is cut off finds nothing
         for pair in twice.first[:20]:
             found.add_row(pair.kind.value.lower(), str(pair.first), str(pair.second), str(pair.points))
         more = twice.partners + twice.services - 20

@@ -32,9 +32,9 @@ def test_possible_duplicates_are_pointed_out(pairs: int) -> None:
     said = told(report)
     assert f"{UUID(int=0)}" in said
     assert f"{UUID(int=1_000)}" in said
-    assert f"{pairs} of the entries may be here already" in said
+    assert f"{pairs} pairs of entries may be the same" in said
     assert ("5 more" in said) is (pairs == 25)
 
 
 def test_where_there_are_none_nothing_is_said_of_them() -> None:
-    assert "already" not in told(ImportReport(run=uuid4(), source="liste", format="spreadsheet"))
+    assert "pairs" not in told(ImportReport(run=uuid4(), source="liste", format="spreadsheet"))
