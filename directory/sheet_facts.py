@@ -108,6 +108,9 @@ _FLAGS: Final = {"ja": True, "yes": True, "true": True, "nein": False, "no": Fal
 
 # the grammar
 
+_UNKNOWN: Final = "?"
+"""A line for something of which nothing is known but that it is: a course held some time."""
+
 
 def _quoted(text: str, *, always: bool = False) -> str:
     means_more = text.casefold() in _FLAGS or _GERMAN_DAY.fullmatch(text)
@@ -116,7 +119,7 @@ def _quoted(text: str, *, always: bool = False) -> str:
 
 
 def written(value: msgspec.Struct) -> str:
-    """Return a struct as one line; what has its default is left out.
+    """Return a struct as one line; what has its default is left out, and ``?`` stands for nothing known.
 
     >>> from directory.vocabulary import Answer
     >>> written(EligibilityRule(answer=Answer.FITS, age_from=18, reason={"de": "Ab 18."}))
@@ -132,7 +135,7 @@ def written(value: msgspec.Struct) -> str:
             parts.append(f"{name}={'ja' if said else 'nein'}")
         else:
             parts.append(f"{name}={_quoted(str(said))}")
-    return "; ".join(parts)
+    return "; ".join(parts) or _UNKNOWN
 
 
 Segments: TypeAlias = list[tuple[str, str, bool]]
@@ -187,7 +190,7 @@ def read(line: str, shape: type[S]) -> S:
     >>> read('answer=FITS; age_from=18; reason.de="Ab 18."', EligibilityRule).age_from
     18
     """
-    segments = _segments(line)
+    segments = [] if line.strip() == _UNKNOWN else _segments(line)
     if segments is None:
         raise Wrong("FACTS_UNREADABLE")
     try:

@@ -330,7 +330,7 @@ class GraphQLEndpoint:
     async def _answer(
         self, asked: _Asked, request: Request, context: Context, media_type: str, noted: dict[str, Any]
     ) -> tuple[int, bytes]:
-        """Run the operation and encode the answer; the prepared way forks here, and the encoder is the same."""
+        """Answer by a prepared plan, else by the executor; one encoder writes what either says."""
         result: Any = None
         if context.operation is not None:
             result = await self._prepared.answer(context.operation, request.variables, context)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard, TypeVar
 
 import strawberry
 from graphql import (
@@ -54,6 +54,9 @@ ROOTS: Final = frozenset({"searchServices", "services", "partners", "service", "
 
 PLANS: Final = 200
 """How many plans are kept; the least recently used go first."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _CONDITIONS: Final = frozenset({"skip", "include"})
 _DEFINITION: Final = "strawberry-definition"
@@ -172,7 +175,7 @@ class _Run:
         self.pending = []
 
 
-def _is_awaitable(value: Any) -> Any:
+def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
     return hasattr(type(value), "__await__")
 
 
@@ -450,7 +453,7 @@ class Prepared:
             return None
 
 
-def _kept(keeping: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
+def _kept(keeping: OrderedDict[K, V], key: K, make: Callable[[], V]) -> V:
     """Return what is kept under a key, or make it; the least recently used goes where there is no room."""
     if key in keeping:
         keeping.move_to_end(key)

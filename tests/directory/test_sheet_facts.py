@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
@@ -143,6 +143,7 @@ def service(**facts: Any) -> ServiceDocument:
     return ServiceDocument(title={"de": "T"}, partner=summary, **ENTRY, **facts)
 
 
+@example({"course": CourseFacts(runs=(CourseRun(),))})
 @settings(max_examples=20)
 @given(FACTS)
 def test_whatever_a_service_says_is_read_back(facts: dict[str, Any]) -> None:

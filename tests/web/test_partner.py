@@ -229,6 +229,14 @@ async def test_a_form_of_an_older_version_changes_nothing(staff: Web, town: Town
     assert "Tesfay" not in answer.text
 
 
+async def test_what_is_not_possible_any_more_says_so_and_asks_for_no_field(staff: Web, town: Town) -> None:
+    path = f"/inbox/{(await town.accepted())['id']}"
+    answer = await staff.post(f"{path}/waitlist", {}, number=number_of(await staff.get(path)))
+    assert answer.status_code == 422
+    assert "the referral has gone on meanwhile" in text_of(answer)
+    assert "field-expectedWeek" not in answer.text
+
+
 async def test_sent_twice_a_form_acts_once(staff: Web, town: Town) -> None:
     referral = await town.accepted()
     path = f"/inbox/{referral['id']}"

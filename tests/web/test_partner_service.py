@@ -14,7 +14,7 @@ from sqlalchemy import update
 from directory.actors import SYSTEM, Role
 from directory.database import Database
 from directory.models import Topic
-from graphapi.relay import global_id, read_id
+from graphapi.relay import global_id
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member
@@ -430,7 +430,7 @@ async def test_recognition_and_interpreting(staff: Web, town: Town) -> None:
     path = f"/entry/services/{key}/recognition"
     unknown = await send(staff, path, path, {"occupations": "nurse"})
     assert unknown.status_code == 422
-    form = {"regulated": "true", "competentBody.de": f"LAGuS {SCRIPT}"}
+    form: dict[str, Any] = {"regulated": "true", "competentBody.de": f"LAGuS {SCRIPT}"}
     assert (await send(staff, path, path, form)).status_code == 303
     assert SCRIPT not in (await staff.get(path)).text
     path = f"/entry/services/{key}/interpreting"
@@ -479,7 +479,7 @@ async def test_a_service_is_hidden_after_a_question_and_published_again(staff: W
 async def test_the_coordination_deletes_its_own_services_with_a_reason(
     web: Web, town: Town, database: Database
 ) -> None:
-    lead, _ = await make_member(database, read_id(town.coordination_id, "Partner"), Role.LEAD)
+    lead, _ = await make_member(database, town.world.coordination, Role.LEAD)
     await web.sign_in(lead)
     query = """mutation ($i: CreateServiceInput!) {
         createService(input: $i) { ... on ServiceSaved { service { id } } } }"""

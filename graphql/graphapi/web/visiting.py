@@ -271,8 +271,8 @@ class Visit:
         After something was refused its status is 422, or 409 when the thing has changed meanwhile.
         """
         if not status:
-            conflict = self.refusal is not None and self.refusal.code in _CONFLICTS
-            status = 200 if not self.errors else 409 if conflict else 422
+            overtaken = self.refusal is not None and self.refusal.code in _CONFLICTS
+            status = 200 if not self.errors else 409 if overtaken else 422
         chosen = part if part and self.partial else template
         said = "" if chosen is part else self._take_said()
         values["said"] = said

@@ -414,6 +414,9 @@ async def referral(visit: Visit, key: str, doing: str = "") -> Answer:
     possible = offered(shown)
     chosen = doing or visit.query.get("do")
     named = dict(possible) | BESIDE
+    if doing and doing not in named:  # what is wrong in a form that is gone cannot be mended
+        visit.errors.clear()
+        visit.refuse("", visit.gettext("This is not possible any more: the referral has gone on meanwhile."))
     topics = topics_of(found)
     better: list[dict[str, Any]] = []
     if chosen == "decline" and "decline" in named:

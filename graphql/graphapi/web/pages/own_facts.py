@@ -237,16 +237,18 @@ def _runs(
     found: list[dict[str, Any]] = []
     for row in range(min(rows.count(visit, "runs", len(before)), MOST_RUNS)):
         name = f"runs.{row}"
-        run = {
+        run: dict[str, Any] = {
             "startsOn": entered.day(f"{name}.startsOn", required=False),
             "endsOn": entered.day(f"{name}.endsOn", required=False),
             "applyBy": entered.day(f"{name}.applyBy", required=False),
             "places": entered.number(f"{name}.places"),
             "full": entered.yes(f"{name}.full"),
         }
-        if not any(value is not None and value is not False for value in run.values()):
-            continue
-        note = before[row]["noteTexts"] if row < len(before) else []
+        there = before[row] if row < len(before) else None
+        cleared = there is None or any(there[name] not in (None, False) for name in run)
+        if cleared and not any(value not in (None, False) for value in run.values()):
+            continue  # else it was as empty before, and has a note that the form does not show
+        note = there["noteTexts"] if there is not None else []
         run["note"] = [{"language": one["language"], "text": one["text"]} for one in note]
         sent.append(row)
         found.append(run)

@@ -133,7 +133,7 @@ async def _possible(visit: Visit, base: str, several: Several) -> tuple[list[dic
     """Return what the move is allowed for, and whether there is more than can be shown."""
     if base == "/inbox":
         document = "browse-inbox"
-        states = sorted({state for view in several.views for state in INBOX[view][1] or ()})
+        states: list[str] = sorted({state for view in several.views for state in INBOX[view][1] or ()})
     else:
         document = "browse-sent-referrals"
         states = sorted({state for view in several.views for state in SENT[view][1]["states"]}) or ASKED
