@@ -259,9 +259,17 @@ NOT_ASKED = {
     **dict.fromkeys(("savedSearches", "mailbox"), "what a member keeps for themselves, of public documents"),
     "unmetSearches": "counts of searches; search knows no referral",
     **dict.fromkeys(
-        ("entryHistory", "entryVersion", "possibleDuplicates", "staleTranslations"),
+        (
+            "entryHistory",
+            "entryVersion",
+            "entryEnded",
+            "possibleDuplicates",
+            "duplicatePairs",
+            "staleTranslations",
+        ),
         "what entries of the directory are and were; a referral takes or gives back a place openly only",
     ),
+    "eligibilityPreview": "rules as they are given, for profiles as they are given",
     "booking": "asked as node; interpreters are no part of a referral",
 }
 
