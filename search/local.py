@@ -7,6 +7,7 @@ import shutil
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
@@ -69,6 +70,9 @@ LONGEST_MARKED: Final = 5_000
 
 MOST_COUNTED: Final = 200
 """How many searches' facets are kept of a state."""
+
+_COUNTING: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="facets")
+"""Facets are counted while the first hits are read closely: the one is tantivy's work, the other Python's."""
 
 _position_decoder: Final = msgspec.msgpack.Decoder(Position)
 
@@ -489,6 +493,7 @@ class _Search:
         if looked.total == 0 and not relaxed and self.after is None and self.compiled is not None:
             relaxed = True
             looked = self._looked(relaxed, first=True)
+        counting = _COUNTING.submit(self._counted, looked) if self.query.facets else None
         found, more = self._page(looked)
         seen = self.after.seen if self.after is not None else 0
         hits = []
@@ -516,7 +521,7 @@ class _Search:
             total=looked.total,
             fitting=looked.fitting,
             more=more,
-            facets=self._counted(looked),
+            facets=counting.result() if counting is not None else {},
             relaxed=relaxed and looked.total > 0,
         )
 

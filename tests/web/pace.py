@@ -202,8 +202,10 @@ async def loading(address: str, every: float, stop: asyncio.Event) -> int:
 
 
 async def pages(address: str, wanted: Sequence[str], times: list[float], sizes: list[int]) -> None:
+    """Ask for pages as people who come one after another do: each on a connection of their own."""
     headers = {"accept": "text/html", "accept-language": "de", "accept-encoding": "gzip"}
-    async with httpx.AsyncClient(base_url=address, timeout=30, headers=headers) as http:
+    alone = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(base_url=address, timeout=30, headers=headers, limits=alone) as http:
         for place in wanted:
             begun = time.perf_counter()
             async with http.stream("GET", place) as answer:
