@@ -56,7 +56,7 @@ LEAST_LIKENESS: Final = 0.2
 """Cosine from which a service is near at all."""
 
 MOST_SERVICES: Final = 50_000
-"""In larger directories only words count: comparing with each service takes 10 ms of a core at this number."""
+"""In larger directories only words count: comparing with so many services takes 10 ms of a core."""
 
 
 class Neighbour(NamedTuple):

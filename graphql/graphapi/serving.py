@@ -70,6 +70,6 @@ def worker() -> Litestar:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    # While a search reads hits closely, who only passes an answer on waits this long at most (5 ms otherwise).
+    # While a search reads hits closely, whoever only passes an answer on waits this long at most.
     sys.setswitchinterval(0.001)
     return app
