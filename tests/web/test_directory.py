@@ -14,12 +14,14 @@ from directory import catalogue, ending
 from directory.actors import SYSTEM, Role
 from directory.database import Database
 from directory.models import Partner, Service
+from directory.values import EligibilityRule
+from directory.vocabulary import Answer
 from graphapi.app import application
 from graphapi.context import Services
 from graphapi.mutations.ending import GUARD
 from graphapi.web.options import Options, Tiles
 from graphapi.web.pages import directory as pages
-from tests.graphapi.conftest import MANY, World, make_member, make_partner, make_service
+from tests.graphapi.conftest import MANY, World, make_member, make_partner, make_service, make_topic
 from tests.web.conftest import Web, number_of
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -64,6 +66,24 @@ async def test_everybody_reads_entries(
         await web.sign_in(member)
     for path in ("/search", f"/service/{course}", f"/partner/{world.partner}"):
         assert (await web.get(path)).status_code == 200, path
+
+
+async def test_a_rule_of_an_entry_names_its_places(web: Web, world: World, database: Database) -> None:
+    rule = EligibilityRule(answer=Answer.FITS, residence=("12052", "120605003024"))
+    made = await make_service(database, world.partner, "Kurs", eligibility=[rule])
+    assert (
+        "Wohnort: Cottbus/Chóśebuz, 120605003024" in (await web.get(f"/service/{made}", language="de")).text
+    )
+
+
+async def test_topics_without_a_name_are_named_by_their_code(
+    web: Web, world: World, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = await make_topic(database)
+    await make_service(database, world.partner, "Zwiebelkuchenkurs", topics=[code])
+    await web.found_by_search()
+    monkeypatch.setattr(pages, "_TOPICS", {})
+    assert f">{code}" in re.sub(r">\s+", ">", (await web.get("/search", topics=code)).text)
 
 
 async def test_filters_stand_in_the_address_and_are_taken_away_one_by_one(web: Web, course: str) -> None:

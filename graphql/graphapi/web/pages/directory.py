@@ -17,7 +17,7 @@ from markupsafe import Markup
 from graphapi.formats import handout
 from graphapi.messages import preferred_languages
 from graphapi.relay import global_id, read_id
-from graphapi.web import guarding, labels
+from graphapi.web import guarding, labels, territories
 from graphapi.web.routes import Entry, action, page
 from graphapi.web.running import Stopped
 from graphapi.web.translations import LANGUAGES, N_
@@ -55,7 +55,10 @@ async def _topics(visit: Visit) -> Mapping[str, str]:
     until, found = _TOPICS.get(visit.language, (0.0, {}))
     if until < time.monotonic():
         told = await visit.ask("read-vocabulary")
-        found = {one["topic"]["code"]: one["topic"]["label"]["text"] for one in told["topics"]}
+        found = {
+            one["topic"]["code"]: (one["topic"]["label"] or {}).get("text") or one["topic"]["code"]
+            for one in told["topics"]
+        }
         _TOPICS[visit.language] = (time.monotonic() + TOPICS_KEPT, found)
     return found
 
@@ -344,6 +347,9 @@ def _service(visit: Visit, found: dict[str, Any]) -> Answer:
         data=_data_block(found["jsonLd"]),
         id=_uuid(found["id"]),
         partner_id=_uuid(found["partner"]["id"]),
+        lives_in=[
+            ", ".join(territories.named(key) for key in rule["residence"]) for rule in found["eligibility"]
+        ],
         written_in=[
             (one["language"], labels.tongue(one["language"], one["language"])) for one in found["titles"]
         ],

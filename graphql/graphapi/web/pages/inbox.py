@@ -359,8 +359,9 @@ def own_id(visit: Visit) -> str:
 
 
 def topics_of(words: dict[str, Any]) -> dict[str, Any]:
-    """Return the labels of topics by code."""
-    return {entry["topic"]["code"]: entry["topic"]["label"] for entry in words["topics"]}
+    """Return the labels of topics by code, of those that have a name."""
+    named = (entry["topic"] for entry in words["topics"] if entry["topic"]["label"])
+    return {topic["code"]: topic["label"] for topic in named}
 
 
 def offered(referral: dict[str, Any]) -> list[tuple[str, Doing]]:
