@@ -41,7 +41,7 @@ smoke: $(VENV)/.installed-test ## Start the demo, run every document in graphql/
 	$(BIN)/python -m pytest -m smoke $(ARGS)
 
 browser: $(VENV)/.installed-test $(VENV)/.assets ## Open the pages of the demo in Chromium, check them with axe, keep screenshots
-	$(BIN)/python -m pytest -m browser $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile -m browser $(ARGS)
 
 check: $(VENV)/.installed-lint ## Lint, format, types, import directions, layout
 	test ! -e graphql/__init__.py

@@ -133,7 +133,7 @@ async def test_what_a_lead_does_with_a_persons_data(visitors: Visitors, language
         await page.wait_for_url("**/clients/*")
         client = page.url
         await page.goto(f"{client}/safekeeping")
-        for one in await page.locator("details > summary").all():
+        for one in await page.locator("main details > summary").all():
             await one.click()
         await looked_at(page, "lead-safekeeping")
         await page.locator("#hold button[type=submit]").click()
