@@ -50,6 +50,7 @@ class Process:
         self.command = command
         self.log = folder / f"{command}.log"
         self.starts = 0
+        self._retired = False
         self._environment = environment
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,7 +62,7 @@ class Process:
 
     def watch(self) -> None:
         """Start it when it does not run."""
-        if self._process is not None and self._process.poll() is None:
+        if self._retired or (self._process is not None and self._process.poll() is None):
             return
         self.starts += 1
         with self.log.open("ab") as log:
@@ -96,8 +97,13 @@ class Process:
                 lived = False
         return lived
 
+    def said(self, word: str) -> str:
+        """Return the lines of its log that hold a word."""
+        return "\n".join(line for line in self.log.read_text().splitlines() if word in line)
+
     async def end(self) -> None:
         """End it for good, its workers too."""
+        self._retired = True
         if self._process is None:
             return
         workers = self.children()
