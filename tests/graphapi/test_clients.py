@@ -72,6 +72,16 @@ class TestAFile:
         )
         assert file["identity"]["familyName"] == "Tesfay"
 
+    @pytest.mark.parametrize("dialled", ["0355 1234567", "+49 355 1234567", "0355/12 34 567", "+493551234567"])
+    async def test_keeps_a_phone_number_however_it_was_written(self, town: Town, dialled: str) -> None:
+        made = await town.client(contact={"phone": dialled, "email": " Almaz@Example.org "})
+        assert (await opened(town, made))["contact"] == {
+            "phone": "+493551234567",
+            "email": "Almaz@example.org",
+        }
+        changed = await town.on("coordinator", "changeClient", made, contact={"phone": "0176 12345678"})
+        assert (await opened(town, changed))["contact"] == {"phone": "+4917612345678", "email": None}
+
     async def test_shows_consents_and_referrals(self, town: Town) -> None:
         made = await town.client()
         sent = await town.sent(clientId=made["id"])
@@ -219,7 +229,9 @@ class TestWhatIsRefused:
         ("given", "field", "reason"),
         [
             ({"identity": {"familyName": ""}}, "identity.familyName", "too-short"),
-            ({"contact": {"phone": "0355 12"}}, "contact.phone", "format"),
+            ({"contact": {"phone": "kommt noch"}}, "contact.phone", "phone"),
+            ({"contact": {"phone": "+49 355 " + "1" * 60}}, "contact.phone", "phone"),
+            ({"contact": {"email": "almaz(at)example.org"}}, "contact.email", "mail"),
             ({"needs": ["no-such-topic"]}, "needs.0", "unknown-value"),
             ({"responsibleId": "x"}, "responsibleId", "id"),
             ({"languages": ["!!"]}, "languages.0", "format"),

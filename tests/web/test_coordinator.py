@@ -127,7 +127,7 @@ async def test_a_person_is_taken_in_found_by_name_changed_and_moved(web: Web, to
         "/clients/new",
         **{
             "identity.familyName": f"Tesfay {SCRIPT}",
-            "contact.phone": "+493551234567",
+            "contact.phone": "0355 1234567",
             "languages": ["ti"],
             "needs": [town.topic],
             "residenceStatus": "SECTION_104C",

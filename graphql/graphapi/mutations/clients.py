@@ -8,6 +8,7 @@ from uuid import UUID
 
 import strawberry
 
+from directory.contacts import mail, phone
 from directory.database import Work
 from directory.vocabulary import CefrLevel, LegalCircle, ResidenceStatus, WorkPermission
 from graphapi.context import Info
@@ -66,7 +67,9 @@ class IdentityInput:
 class ContactInput:
     """How the person is reached."""
 
-    phone: str | None = strawberry.field(default=strawberry.UNSET, description="E.164, e.g. +49355123456.")
+    phone: str | None = strawberry.field(
+        default=strawberry.UNSET, description="As it is dialled: 0355 123456, +49 355 123456; kept as E.164."
+    )
     email: str | None = strawberry.field(default=strawberry.UNSET, description="Mail address.")
     address: str | None = strawberry.field(default=strawberry.UNSET, description="Postal address.")
 
@@ -248,6 +251,17 @@ EraseClientResult: TypeAlias = Annotated[
 _SHOWN = "section_87_notice"
 
 
+def _reached(given: Given) -> Given:
+    """Bring phone number and mail address into the form in which they are kept; raises InvalidInput."""
+    contact = given.values.get("contact") or {}
+    reached = {
+        name: written(contact[name], f"contact.{name}")
+        for name, written in (("phone", phone), ("email", mail))
+        if contact.get(name)
+    }
+    return Given({**given.values, "contact": {**contact, **reached}}) if reached else given
+
+
 def _shown(given: Given) -> Section87Shown | None:
     values = given.values.get(_SHOWN)
     if values is None:
@@ -278,7 +292,7 @@ class ClientMutations:
         """Take in a person."""
 
         async def act(work: Work, given: Given) -> UUID:
-            draft = given.read(clients.ClientDraft, ids=_MEMBERS, without=frozenset({_SHOWN}))
+            draft = _reached(given).read(clients.ClientDraft, ids=_MEMBERS, without=frozenset({_SHOWN}))
             return await take_in_client(work, info.context.people.keys, draft, _shown(given))
 
         return await run(info, input, act, read=client_saved)
@@ -289,7 +303,7 @@ class ClientMutations:
 
         async def act(work: Work, given: Given) -> UUID:
             client_id = target_id(input.id, "Client")
-            change = given.read(clients.ClientChange, ids=_MEMBERS)
+            change = _reached(given).read(clients.ClientChange, ids=_MEMBERS)
             await clients.change_client(
                 work, info.context.people.keys, client_id, input.expected_version, change
             )
