@@ -12,7 +12,7 @@ from directory.database import Database
 from graphapi.app import application
 from graphapi.context import Services
 from graphapi.web.options import Options
-from graphapi.web.rendering import Pages
+from graphapi.web.rendering import Pages, naming_fields
 from graphapi.web.visiting import Fields
 from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.conftest import MANY
@@ -70,6 +70,26 @@ def test_every_control_has_its_label_and_what_was_refused_is_tied_to_it(name: st
     assert 'id="error-name"' in refused
     assert "Fehlt &lt;noch&gt;" in refused
     assert "<noch>" not in refused
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_summary_says_which_field_each_line_is_about(name: str) -> None:
+    errors = {"name": "Bitte füllen Sie das aus.", "gone": "Fehlt", "": "Es geht nicht."}
+    page = naming_fields(shown("{{ forms.summary() }}" + FIELDS[name], Visit("a=b", errors)))
+    label = re.search(r'<legend class="kern-label">([^<]+)|for="field-name">([^< ]+)', page)
+    assert label is not None
+    assert f'href="#field-name">{label[1] or label[2]}: Bitte füllen Sie das aus.</a>' in page
+    assert 'href="#field-gone">Fehlt</a>' in page
+    assert "<li>Es geht nicht.</li>" in page
+    assert page.count("Bitte füllen Sie das aus.") == 2  # beside the field it stands as it is
+    assert f'{label[1] or label[2]}: Bitte füllen Sie das aus.</span>' not in page
+
+
+def test_a_label_that_somebody_wrote_stays_text_in_the_summary() -> None:
+    field = '{{ forms.field("name", "<script>x()</script>") }}'
+    page = naming_fields(shown("{{ forms.summary() }}" + field, Visit("", {"name": "Fehlt"})))
+    assert "&lt;script&gt;x()&lt;/script&gt;: Fehlt" in page
+    assert "<script>" not in page
 
 
 @pytest.mark.parametrize("name", ["field", "date", "textarea"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
@@ -101,6 +102,34 @@ def _environment(language: str) -> Environment:
     made.filters |= {"label": label, "tongue": tongue}
     made.globals |= {"direction": direction, "options": options}
     return made
+
+
+_REFUSED: Final = re.compile(r'(<li><a class="kern-link" href="#field-([^"]+)">)')
+_CALLED: Final = re.compile(
+    r'<label class="kern-label" for="field-([^"]+)"[^>]*>([^<]+)|'
+    r'<fieldset [^>]*id="field-([^"]+)"[^>]*>\s*<legend class="kern-label">([^<]+)'
+)
+
+
+def naming_fields(page: str) -> str:
+    """Return a page whose summary of errors says of each which field it is about, as its label calls it.
+
+    What is wrong stands beside a field as "Please fill this in"; three such lines in the summary would leave
+    people to guess (WCAG 2.4.4, 3.3.1). Only what is a label's text in the page already is written again.
+
+    >>> naming_fields('<li><a class="kern-link" href="#field-a">Missing</a></li>'
+    ...               '<label class="kern-label" for="field-a">Name <span>(optional)</span></label>')[:55]
+    '<li><a class="kern-link" href="#field-a">Name: Missing</'
+    """
+    called = {}
+    for control, label, group, legend in _CALLED.findall(page):
+        called.setdefault(control or group, (label or legend).strip().rstrip(":?"))
+
+    def named(found: re.Match[str]) -> str:
+        name = called.get(found[2])
+        return f"{found[1]}{name}: " if name else found[1]
+
+    return _REFUSED.sub(named, page)
 
 
 def _day_of(value: Any) -> date:

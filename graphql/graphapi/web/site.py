@@ -31,7 +31,7 @@ from graphapi.messages import message_language, preferred_languages
 from graphapi.web import guarding
 from graphapi.web.assets import Assets
 from graphapi.web.conflicting import Conflict, conflict_of, settled
-from graphapi.web.rendering import Pages
+from graphapi.web.rendering import Pages, naming_fields
 from graphapi.web.routes import ROUTES, Route, load_pages, navigation
 from graphapi.web.running import Operations, Stopped
 from graphapi.web.signing_on import SignOnClient
@@ -228,7 +228,8 @@ class Site:
             "demo": self.options.demo,
             "today": visit.today,
         }
-        return self.pages.render(template, visit.language, {**shared, **values})
+        page = self.pages.render(template, visit.language, {**shared, **values})
+        return naming_fields(page) if visit.errors else page
 
     def conflict(self, visit: Visit, template: str, values: dict[str, Any]) -> Conflict | None:
         """Return what differs between the form that was sent and the same page as it is now, if it has it."""
