@@ -790,7 +790,7 @@ LABELS: Final[dict[tuple[type[StrEnum], str], dict[str, str]]] = {
         "en": "The latest useful start has passed: the result is likely to come too late.",
     },
     _key(Warned.START_AFTER_LATEST_USEFUL): {
-        "de": "Der Beginn liegt nach dem spätesten sinnvollen Tag: Das Ergebnis kommt voraussichtlich zu spät.",
+        "de": "Es beginnt später, als es nützt: Das Ergebnis kommt voraussichtlich zu spät.",
         "en": "It begins later than is useful: the result is likely to come too late.",
     },
     _key(Warned.ANSWER_OVERDUE): {"de": "Die Antwort ist überfällig.", "en": "The answer is overdue."},

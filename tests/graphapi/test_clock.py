@@ -119,7 +119,7 @@ async def test_the_latest_useful_start_is_the_senders_alone_and_warns(town: Town
     warned = await read(town, listed, "coordinator", "de")
     assert warned["warnings"] == ["START_AFTER_LATEST_USEFUL"]
     assert warned["warningTexts"] == [
-        "Der Beginn liegt nach dem spätesten sinnvollen Tag: Das Ergebnis kommt voraussichtlich zu spät."
+        "Es beginnt später, als es nützt: Das Ergebnis kommt voraussichtlich zu spät."
     ]
     assert (await read(town, listed, "staff"))["warnings"] == []
 
