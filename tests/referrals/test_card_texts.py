@@ -35,6 +35,20 @@ def test_a_language_is_complete(language: str) -> None:
         assert texts.texts[key].strip(), (language, key)
 
 
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_name_keeps_its_direction(language: str) -> None:
+    said = texts_in(language).say("ask", organisation="Amt – Haus 1.")
+    isolated = "\u2068Amt – Haus 1.\u2069" in said
+    assert "Amt – Haus 1." in said
+    assert isolated == (direction(language) == "rtl")
+
+
+def test_a_list_has_the_comma_of_its_script() -> None:
+    assert {texts_in(language).comma for language in ("ar", "fa")} == {"، "}
+    assert texts_in("ti").comma == "፣ "
+    assert texts_in("uk").comma == ", "
+
+
 @pytest.mark.parametrize(
     ("language", "script"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from html import unescape
+from importlib.resources import files
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,10 @@ from directory.actors import Role
 from directory.database import Database
 from directory.figures import LEAST_PEOPLE
 from directory.values import LanguageOffered
+from graphapi.web.pages.clients import CARD_LANGUAGES, NOTICE_LANGUAGES
+from graphapi.web.rendering import drawn_code
+from referrals.person import card_texts
+from referrals.person.card_texts import texts_in
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member
@@ -351,6 +356,7 @@ async def test_a_code_for_answering_is_shown_once(web: Web, town: Town) -> None:
     referral = f"/referrals/{(await town.sent())['id']}"
     page = await sent(web, referral, f"{referral}/answer-link")
     assert page.status_code == 200
+    assert re.search(r"http://test/answer/[A-Z0-9-]{20,}", page.text)
     assert "This code is shown only now" in page.text
     assert page.headers["cache-control"] == "no-store"
 
@@ -437,5 +443,19 @@ async def test_a_code_card_is_shown_once_and_holds_no_name(web: Web, town: Town)
     assert "This code is shown only now" in page.text
     assert "Tesfay" not in page.text
     assert page.headers["cache-control"] == "no-store"
+    assert '<section class="code-card" lang="ti" dir="ltr"' in page.text
+    assert "http://test/card</bdi>" in page.text, "the whole address, to be typed on a telephone"
+    assert texts_in("ti").say("page.code") in page.text
+    drawn = re.search(r'src="(data:image/svg[^"]+)"', page.text)
+    assert drawn is not None
+    assert unescape(drawn[1]) == drawn_code("http://test/card?language=ti"), "no code of a card in a picture"
     again = await web.post(f"{client}/card", form, number=number)
     assert "The code was shown already" in again.text
+
+
+def test_a_notice_is_offered_in_the_languages_it_is_written_in() -> None:
+    texts = files("referrals.consent").joinpath("consent_texts")
+    newest = max(entry.name for entry in texts.iterdir())
+    written = {entry.name.removesuffix(".toml") for entry in texts.joinpath(newest).iterdir()}
+    assert set(NOTICE_LANGUAGES) == written
+    assert set(CARD_LANGUAGES) == card_texts.LANGUAGES

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import segno
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -39,6 +40,12 @@ def moment_of(value: str | date | datetime) -> date | datetime:
     if isinstance(value, str):
         value = datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
     return value.astimezone(ZONE) if isinstance(value, datetime) else value
+
+
+def drawn_code(address: str) -> str:
+    """Return an address as a code for a telephone's camera (QR): an image that is an address itself."""
+    drawn: str = segno.make_qr(address, error="m").svg_data_uri(border=4, light="#fff")
+    return drawn
 
 
 def _environment(language: str) -> Environment:
@@ -100,7 +107,7 @@ def _environment(language: str) -> Environment:
 
     made.filters |= {"day": day, "moment": moment, "number": number, "told": told}
     made.filters |= {"label": label, "tongue": tongue}
-    made.globals |= {"direction": direction, "options": options}
+    made.globals |= {"direction": direction, "options": options, "drawn": drawn_code}
     return made
 
 

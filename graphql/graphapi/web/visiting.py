@@ -180,6 +180,17 @@ class Visit:
             pairs += [(name, value) for value in given if value]
         return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
+    def address_of(self, path: str) -> str:
+        """Return the whole address of a page of this site, to write down or to give away.
+
+        That of the installation; without one, the one in the browser that asks.
+        """
+        site = self._site.services.public_url
+        if site is None:
+            scheme = "https" if self.options.secure else "http"
+            site = f"{scheme}://{self.headers.get('host', 'localhost')}"
+        return f"{site}{path}"
+
     def in_language(self, language: str) -> str:
         """Return the address of the same page in another language."""
         joint = "&" if "?" in self.here else "?"

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from directory.languages import right_to_left
 from directory.values import Value
 
 LANGUAGES: Final = frozenset(
@@ -24,6 +25,9 @@ NEAREST: Final[dict[str, str]] = {"prs": "fa", "be": "ru"}
 
 FALLBACK: Final = "de"
 
+COMMAS: Final[dict[str, str]] = {"ar": "، ", "fa": "، ", "am": "፣ ", "ti": "፣ "}
+"""Languages whose script has a comma of its own."""
+
 
 class CardTexts(Value, frozen=True, kw_only=True):
     """The texts of one language; ``language`` is the one that was found for ``wanted``."""
@@ -33,8 +37,19 @@ class CardTexts(Value, frozen=True, kw_only=True):
     texts: dict[str, str]
 
     def say(self, key: str, **values: str) -> str:
-        """Return a text with its names filled in; every file has every key, so a missing one is a bug."""
+        """Return a text with its names filled in; every file has every key, so a missing one is a bug.
+
+        In a text from right to left a name keeps its own direction (isolated, Unicode Standard Annex 9):
+        else a dash or full stop at its end would stand on its wrong side.
+        """
+        if right_to_left(self.language):
+            values = {name: f"\u2068{value}\u2069" for name, value in values.items()}
         return self.texts[key].format(**values)
+
+    @property
+    def comma(self) -> str:
+        """What stands between the parts of a list in this language's script."""
+        return COMMAS.get(self.language, ", ")
 
     def group(self, name: str) -> dict[str, str]:
         """Return the texts ``name.…`` by what follows the dot."""

@@ -94,6 +94,7 @@ def _shown(
         personal=True,
         in_language=texts.language,
         say=texts.say,
+        comma=texts.comma,
         refused=texts.say(refused) if refused else "",
         tongues=[(tag, labels.tongue(tag, tag)) for tag in sorted(LANGUAGES)],
         days=Days(texts.language),

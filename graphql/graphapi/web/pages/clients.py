@@ -12,9 +12,11 @@ from directory.actors import Role
 from graphapi.relay import global_id
 from graphapi.web.entering import Entered
 from graphapi.web.labels import tongue
+from graphapi.web.pages.card import Days
 from graphapi.web.routes import ORGANISATIONS, Entry, action, page
 from graphapi.web.translations import N_
 from graphapi.web.visiting import Answer, Visit
+from referrals.person import card_texts
 
 PAGE: Final = 25
 LANGUAGES: Final = (
@@ -22,7 +24,10 @@ LANGUAGES: Final = (
     "es",
 )  # fmt: skip
 """Languages offered first; any other tag that a client has is offered for this client too."""
-NOTICE_LANGUAGES: Final = ("de", "en", "ar", "fa", "uk", "ru", "fr", "ti", "kmr", "so")
+NOTICE_LANGUAGES: Final = ("de", "en", "ar", "fa", "uk", "ru", "fr", "ti", "tr", "so")
+"""Languages that the notices before a consent and about § 87 AufenthG are written in."""
+CARD_LANGUAGES: Final = (*NOTICE_LANGUAGES, *sorted(card_texts.LANGUAGES - set(NOTICE_LANGUAGES)))
+"""Languages that a person's own page speaks."""
 
 MATCHED_BY: Final = ("topics", "text", "kinds", "childcare", "womenOnly", "placeNeeded")
 """What of the form of a match is kept when its next page is asked for."""
@@ -184,7 +189,7 @@ async def client(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the add
     return visit.page(
         "coordinator/client.html",
         client=found,
-        card_languages=[(tag, tongue(tag, visit.language)) for tag in NOTICE_LANGUAGES],
+        card_languages=[(tag, tongue(tag, visit.language)) for tag in CARD_LANGUAGES],
         leads=visit.actor.role is Role.LEAD,
         needs=", ".join(topics.get(need, need) for need in found["needs"]),
         spoken=", ".join(tongue(tag, visit.language) for tag in found["languages"]),
@@ -290,8 +295,16 @@ async def everything_kept(visit: Visit, id: str) -> Answer:  # noqa: A002
 async def code_card(visit: Visit, id: str) -> Answer:  # noqa: A002
     """Make a code card for the person; the code is shown once, here. An earlier card ends."""
     language = visit.form.get("cardLanguage")
-    known = language if language in NOTICE_LANGUAGES else "de"
+    known = language if language in CARD_LANGUAGES else "de"
     outcome = await visit.change("issue-code-card", {"clientId": id, "language": known})
     if not outcome.done:
         return await client(visit, id)
-    return visit.page("coordinator/code_card.html", id=id, card=outcome.payload)
+    texts = card_texts.texts_in(known)
+    return visit.page(
+        "coordinator/code_card.html",
+        id=id,
+        card=outcome.payload,
+        spoken=texts.language,
+        say=texts.say,
+        until=Days(texts.language).day(outcome.payload["expiresAt"]),
+    )

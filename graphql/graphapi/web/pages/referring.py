@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from graphapi.web.entering import Entered
 from graphapi.web.labels import options, tongue
-from graphapi.web.pages.clients import NOTICE_LANGUAGES, topics_of
+from graphapi.web.pages.clients import LANGUAGES, NOTICE_LANGUAGES, topics_of
 from graphapi.web.routes import ORGANISATIONS, action, page
 from graphapi.web.running import Stopped
 from graphapi.web.visiting import Answer, Visit
@@ -221,7 +221,7 @@ def record_values(visit: Visit, consent: dict[str, Any], notice: dict[str, Any])
         "notice_languages": NOTICE_LANGUAGES,
         "section_87": any(part["key"] == "SECTION_87" for part in notice["sections"]),
         "releases": consent["releases"],
-        "spoken": [(tag, tongue(tag, visit.language)) for tag in NOTICE_LANGUAGES],
+        "spoken": [(tag, tongue(tag, visit.language)) for tag in LANGUAGES],
     }
 
 
