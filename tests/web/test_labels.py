@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ import directory.actors
 import directory.vocabulary
 import referrals.vocabulary
 from graphapi.web import labels
+from graphapi.web.pages.entry import said_in_words
 from graphapi.web.rendering import Pages
 
 ENUMS = [
@@ -43,6 +46,34 @@ def test_templates_say_labels() -> None:
     assert capacity not in {"", "OPEN"}
     assert levels == "B1, B2"
     assert (tongue, nothing, first) == ("Arabisch", "", "NONE")
+
+
+@pytest.mark.parametrize(
+    ("path", "kept", "field", "words"),
+    [
+        ("course.format", '"ON_SITE"', "Der Kurs: Wie er stattfindet", "vor Ort"),
+        ("course.access", '["BAMF_ADMISSION"]', "Der Kurs: Was man für einen Platz braucht", "Zulassung"),
+        ("interpreting.modes", '["ON_SITE","PHONE"]', "Dolmetschen", "vor Ort, am Telefon"),
+        ("course.lessons", "600", "Der Kurs: Unterrichtsstunden zu 45 Minuten", "600"),
+        ("assured_at", '"2026-11-05T09:00:00Z"', "Zuletzt geprüft am", "5. November 2026"),
+        (
+            "course.runs",
+            '[{"starts_on":"2027-01-11","ends_on":null,"full":true}]',
+            "Der Kurs: Wann er stattfindet",
+            "Erster Tag: 11. Januar 2027, Es wird niemand mehr aufgenommen: ja",
+        ),
+        ("course", '{"level_to":"B1","childcare":false}', "Der Kurs", "B1, Gibt es Kinderbetreuung: nein"),
+        ("locations", '[{"accessibility":{"de":"Aufzug","en":"Lift"}}]', "Orte", "Deutsch: Aufzug, Englisch: Lift"),
+        ("title.de", '"Kurs 2027-01-11"', "Titel (Deutsch)", "Kurs 2027-01-11"),
+        ("kind", '"QUALIFICATION"', "Art", "Qualifikation"),
+    ],
+)  # fmt: skip
+def test_the_history_says_values_in_words(path: str, kept: str, field: str, words: str) -> None:
+    said = Pages().translations("de")
+    visit: Any = SimpleNamespace(gettext=said.gettext, language="de")
+    called, value = said_in_words(visit, path, kept)
+    assert (called, words in value) == (field, True), (called, value)
+    assert not re.search(r"[A-Z]{3,}_|T\d\d:", value)
 
 
 def test_names_are_those_of_the_schema() -> None:

@@ -65,11 +65,7 @@ def _environment(language: str) -> Environment:
     )
 
     def day(value: Any) -> str:
-        return (
-            ""
-            if value is None
-            else format_date(_day_of(value), "d. MMMM y" if language == "de" else "d MMMM y", locale=language)
-        )
+        return "" if value is None else day_of(value, language)
 
     def moment(value: Any) -> str:
         if value is None:
@@ -137,6 +133,11 @@ def naming_fields(page: str) -> str:
         return f"{found[1]}{name}: " if name else found[1]
 
     return _REFUSED.sub(named, page)
+
+
+def day_of(value: str | date | datetime, language: str) -> str:
+    """Return a day, or the day of a moment, as a language of the pages writes it."""
+    return format_date(_day_of(value), "d. MMMM y" if language == "de" else "d MMMM y", locale=language)
 
 
 def _day_of(value: Any) -> date:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
 from typing import Any, Final
 
 import msgspec
 from babel.dates import get_day_names
 
-from directory.days import local_day
+from directory.languages import PROJECT
 from directory.vocabulary import ChangeDecision
 from graphapi.web import rows, territories
 from graphapi.web.entering import Entered
 from graphapi.web.labels import enum_of, label, tongue
 from graphapi.web.pages.inbox import own_id
 from graphapi.web.pages.own_services import own_service
+from graphapi.web.rendering import day_of
 from graphapi.web.routes import ORGANISATIONS, Entry, action, page
 from graphapi.web.running import Stopped
 from graphapi.web.translations import N_
@@ -372,6 +373,31 @@ FIELDS: Final[dict[str, str]] = {
 """What the history calls the fields of an entry; others say nothing to people and are left out."""
 
 
+PARTS: Final[dict[str, str]] = {
+    "level_from": N_("Level it begins at"),
+    "level_to": N_("Level it leads to"),
+    "lessons": N_("Lessons of 45 minutes"),
+    "format": N_("How it is held"),
+    "exam": N_("Exam at the end"),
+    "access": N_("What is needed to get a place"),
+    "childcare": N_("Is there childcare?"),
+    "women_only": N_("For women only?"),
+    "repeats": N_("The course begins again and again; more dates will follow"),
+    "runs": N_("When it is held"),
+    "starts_on": N_("First day"),
+    "ends_on": N_("Last day"),
+    "apply_by": N_("Apply by"),
+    "places": N_("Free places"),
+    "full": N_("Nobody else is taken"),
+    "waiting_weeks": N_("Weeks to wait"),
+    "expires_on": N_("Holds until"),
+    "lead_time_hours": N_("Hours ahead that it must be ordered"),
+    "by_appointment": N_("Only by appointment"),
+    "closed_on_holidays": N_("Closed on public holidays"),
+}
+"""What the history calls parts of a value that say little alone: a number, a day, yes or no."""
+
+
 def said_in_words(visit: Visit, path: str, given: str | None) -> tuple[str, str]:
     """Return what the history calls a field, and what it said there; empty where that says nothing."""
     return _field(visit, path), _plain(visit, path, given)
@@ -381,6 +407,8 @@ def _field(visit: Visit, path: str) -> str:
     """Return the words for a field of an entry; behind a dot stands a language or a part of it."""
     name, _, part = path.partition(".")
     said = visit.gettext(FIELDS[name]) if name in FIELDS else ""
+    if said and part in PARTS:
+        return f"{said}: {visit.gettext(PARTS[part])}"
     spoken = tongue(part, visit.language) if part else ""
     return f"{said} ({spoken})" if said and spoken != part else said
 
@@ -392,19 +420,11 @@ def _plain(visit: Visit, path: str, given: str | None) -> str:
     value = msgspec.json.decode(given)
     if isinstance(value, bool):
         return visit.gettext("yes") if value else visit.gettext("no")
-    if isinstance(value, str):
-        return _word(visit, path, value)
-    return _facts(visit, value, path)
-
-
-def _word(visit: Visit, path: str, value: str) -> str:
-    if path in {"kind", "state", "responsibility"}:
+    if isinstance(value, str) and path in {"kind", "state", "responsibility"}:
         for enum in ENUMS:
             if value in enum_of(enum).__members__:
                 return label(enum, value, visit.language)
-    if path == "assured_at":
-        return local_day(datetime.fromisoformat(value)).isoformat()
-    return value
+    return _facts(visit, value, path.rpartition(".")[2])
 
 
 ENUMS: Final = ("PublicationState", "PartnerKind", "ServiceKind", "Responsibility")
@@ -431,7 +451,9 @@ WORDS: Final[dict[str, str]] = {
 def _facts(visit: Visit, value: Any, under: str) -> str:
     """Return what a value says, part by part, in words."""
     if isinstance(value, dict):
-        parts = [_facts(visit, one, name) for name, one in value.items()]
+        parts = [
+            _called(visit, name, said) for name, one in value.items() if (said := _facts(visit, one, name))
+        ]
     elif isinstance(value, list):
         parts = [_facts(visit, one, under) for one in value]
     elif isinstance(value, bool):
@@ -443,11 +465,23 @@ def _facts(visit: Visit, value: Any, under: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
+_DATED: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d(T[0-9:.]+(Z|[+-][0-9:]+))?")
+
+
+def _called(visit: Visit, name: str, said: str) -> str:
+    """Return a part of a value with what it is called, where that is needed to understand it."""
+    if name in PROJECT:
+        return f"{tongue(name, visit.language)}: {said}"
+    return f"{visit.gettext(PARTS[name]).rstrip('?')}: {said}" if name in PARTS else said
+
+
 def _said(visit: Visit, value: str, under: str) -> str:
     if under in WORDS and value in enum_of(WORDS[under]).__members__:
         return label(WORDS[under], value, visit.language)
     if under in {"area", "residence"}:
         return territories.named(value)
+    if _DATED.fullmatch(value):
+        return day_of(value, visit.language)
     return tongue(value, visit.language) if under in {"language", "languages"} else value
 
 
