@@ -51,12 +51,17 @@ OUT_OF_REACH: Final = (
     PoolTimeout,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
 )
-"""What the driver raises when the server is gone, starting, stopping or full."""
+"""What the driver raises when the server is gone, starting, stopping or full.
+
+``InternalClientError`` is what asking by a connection means of which the server's last message was read, and
+the end not yet.
+"""
 
 FIRST_ANSWER: Final = 10.0
 """Seconds for the first statement of a transaction, a place in the pool and connecting included.

@@ -78,7 +78,7 @@ class DatabaseLock:
                         },
                     )
                 await self._hold(connection)
-            except (*OUT_OF_REACH, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            except (*OUT_OF_REACH, asyncpg.PostgresError) as error:
                 log.warning("search.lock_waits", trouble=type(error).__name__)
             finally:
                 self._sure_until = 0.0

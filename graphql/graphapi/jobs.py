@@ -22,7 +22,7 @@ from pgqueuer.models import Job, Schedule
 
 from directory.actors import SYSTEM
 from directory.building import outdated
-from directory.database import Database, Unavailable
+from directory.database import OUT_OF_REACH, Database, Unavailable
 from directory.dead_links import check_links
 from directory.documents import DocumentKind
 from directory.municipalities import REWRITE, rewrite_entries
@@ -218,7 +218,7 @@ async def run_jobs(
                 await opening.ensure()
                 await _run_queue(database, app_url, stop, keys, mail, links, engine)
                 pause = 1.0
-            except (OSError, Unavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*OUT_OF_REACH, Unavailable, asyncpg.PostgresError) as error:
                 log.warning("jobs wait for the database", error=type(error).__name__, seconds=pause)
                 pause = min(pause * 2, 30.0)
             with suppress(TimeoutError):

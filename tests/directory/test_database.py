@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import parse_qs, quote, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +22,7 @@ from directory.catalogue import PartnerChange, change_partner, hide_partner
 from directory.database import Database, Unavailable
 from directory.problems import IdempotencyConflict, InvalidInput
 from directory.sources import ServiceFilter
+from graphapi.embedded import Access
 from tests.directory.towns import found_town
 
 
@@ -232,3 +237,61 @@ async def test_who_finds_no_free_connection_is_told_that_too(
             async with database.view(SYSTEM):
                 pass
     await database.stop()
+
+
+@asynccontextmanager
+async def slow_goodbye(url: str, folder: Path) -> AsyncIterator[str]:
+    """Stand between us and PostgreSQL: what it says is passed on at once, that it hung up never."""
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    name = f".s.PGSQL.{query['port']}"
+
+    open_ends: list[asyncio.StreamWriter] = []
+    passing: list[asyncio.Task[None]] = []
+
+    async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while said := await source.read(65_536):
+            target.write(said)
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_unix_connection(Path(query["host"]) / name)
+        open_ends.extend([writer, ours])
+        passing.extend(asyncio.create_task(pass_on(*way)) for way in ((reader, ours), (theirs, writer)))
+
+    server = await asyncio.start_unix_server(relay, folder / name)
+    try:
+        yield url.replace(quote(query["host"], safe=""), quote(str(folder), safe=""))
+    finally:
+        for task in passing:
+            task.cancel()
+        for writer in open_ends:
+            writer.transport.abort()
+        server.close()
+
+
+@pytest.mark.parametrize("way", ["reader", "app"])
+async def test_a_connection_that_is_being_ended_says_unavailable(
+    cluster: Access, app_url: str, reader_url: str, way: str
+) -> None:
+    """PostgreSQL stops: its last message was read, the end of the connection not yet, and somebody asks."""
+    url = reader_url if way == "reader" else app_url
+    with TemporaryDirectory() as folder:  # shorter than tmp_path: the path of a socket has 107 bytes at most
+        async with slow_goodbye(url, Path(folder)) as relayed:
+            through = Database(relayed, relayed, pool_size=1)
+            await through.start()
+
+            async def ask() -> int:
+                if way == "reader":
+                    await sources.services(through, ANONYMOUS)
+                    return int(await through.reader.fetchval("SELECT pg_backend_pid()"))
+                async with through.view(SYSTEM) as session:
+                    return int((await session.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+
+            pid = await ask()
+            try:
+                await asyncio.to_thread(cluster.run_sql, f"SELECT pg_terminate_backend({pid}, 5000)")
+                await asyncio.sleep(0.05)  # until its last message is read
+                with pytest.raises(Unavailable):
+                    await ask()
+            finally:
+                through.reader.terminate()
+                await through.stop()
