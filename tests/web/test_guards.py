@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -269,3 +271,21 @@ async def test_an_unknown_page_is_a_page_for_browsers_and_data_for_programs(web:
     data = await web.http.get("/no-such-page", headers={"accept": "application/json"})
     assert data.status_code == 404
     assert data.headers["content-type"].startswith("application/json")
+
+
+async def test_whatever_a_style_asks_for_comes_from_here(web: Web) -> None:
+    """Fonts and pictures too, among them letters for Tigrinya, which many computers have no font for."""
+    page = await web.get("/card", language="ti")
+    asked: set[str] = set()
+    for sheet in re.findall(r'href="(/assets/[^"]+\.css)"', page.text):
+        style = (await web.http.get(sheet)).text
+        named = {address.strip("\"'") for address in re.findall(r"url\(([^)]+)\)", style)}
+        asked |= {urljoin(sheet, address) for address in named if not address.startswith("data:")}
+    assert any(address.endswith("/noto-sans-ethiopic.ttf") for address in asked)
+    for address in sorted(asked):
+        assert address.startswith("/assets/"), address
+        found = await web.http.get(address, headers={"accept-encoding": "gzip"})
+        assert (found.status_code, len(found.content) > 1_000) == (200, True), address
+        if address.endswith(".ttf"):
+            assert found.headers["content-type"] == "font/ttf"
+            assert found.headers["content-encoding"] == "gzip"

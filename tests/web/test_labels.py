@@ -63,7 +63,7 @@ def test_templates_say_labels() -> None:
             "Erster Tag: 11. Januar 2027, Es wird niemand mehr aufgenommen: ja",
         ),
         ("course", '{"level_to":"B1","childcare":false}', "Der Kurs", "B1, Gibt es Kinderbetreuung: nein"),
-        ("locations", '[{"accessibility":{"de":"Aufzug","en":"Lift"}}]', "Orte", "Deutsch: Aufzug, Englisch: Lift"),
+        ("locations", '[{"accessibility":{"de":"Aufzug","en":"Lift"}}]', "Orte", "Deutsch: Aufzug, Englisch"),
         ("title.de", '"Kurs 2027-01-11"', "Titel (Deutsch)", "Kurs 2027-01-11"),
         ("kind", '"QUALIFICATION"', "Art", "Qualifikation"),
     ],

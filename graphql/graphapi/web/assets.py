@@ -17,6 +17,7 @@ import sysconfig
 import tempfile
 from functools import lru_cache
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,6 +30,7 @@ KINDS: Final = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".woff2": "font/woff2",
+    ".ttf": "font/ttf",
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
@@ -50,6 +52,10 @@ PACKAGED: Final[dict[str, str]] = {
     },
 }
 """Per name in the address the file in a package."""
+
+ETHIOPIC: Final = "noto-sans-ethiopic.ttf"
+"""For Tigrinya and Amharic where a computer has no font of its own for them (``site.css`` asks that first):
+the file that pages to print are set with."""
 
 
 class Asset(NamedTuple):
@@ -75,6 +81,7 @@ class Assets:
     def __init__(self, folder: Path | None = None) -> None:
         modules = home(folder) / "node_modules"
         sources = {name: modules / path for name, path in PACKAGED.items()}
+        sources[ETHIOPIC] = Path(str(files("manimgx_fonts").joinpath("NotoSansEthiopic[wght].ttf")))
         sources |= {file.name: file for file in sorted(STATIC.iterdir()) if file.suffix in KINDS}
         self._files = {name: _read(file) for name, file in sources.items() if file.is_file()}
         digest = sha256()
@@ -108,7 +115,7 @@ def _read(file: Path) -> Asset:
         content = "".join(f"@font-face{face}" for face in kept).encode()
         content = content.replace(b"font-style", b"font-display: swap; font-style")
     kind = KINDS[file.suffix]
-    packed = gzip.compress(content, 9, mtime=0) if file.suffix in {".css", ".js", ".svg"} else None
+    packed = gzip.compress(content, 9, mtime=0) if file.suffix in {".css", ".js", ".svg", ".ttf"} else None
     return Asset(content, packed, kind)
 
 
