@@ -91,6 +91,11 @@ class StubbornApi(Api):
                 self.lost[type(error).__name__] += 1
             except ValueError:  # half an answer
                 self.lost["half"] += 1
+            except AttributeError as error:
+                # anyio asks a connection for its address that the dead server has already reset
+                if error.name != "getpeername":
+                    raise
+                self.lost["reset"] += 1
             else:
                 if "UNEXPECTED" in answer.codes:
                     self.unexpected.append(f"{query[:80]}: {answer.body['errors'][0]}")
