@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import threading
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
@@ -16,6 +19,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from directory.courses import CourseFilter, check_course_filter
 from directory.documents import ServiceDocument
@@ -29,6 +33,8 @@ from directory.vocabulary import (
 from search.matching import Situation
 from search.meaning import Model
 from search.text import MAXIMUM_CHARACTERS, MAXIMUM_WORDS, query_words
+
+log = structlog.get_logger(__name__)
 
 LARGEST_PAGE: Final = 100
 DEEPEST: Final = 1_000
@@ -389,13 +395,46 @@ def mark(query: SearchQuery) -> Mark:
     return found
 
 
+SILENT_SECONDS: Final = 10.0
+"""How long nothing is logged of an engine that goes on not answering for the same reason."""
+
+
+class PassedOver:
+    """Counts the searches of this process that an engine did not answer, and logs why, not for each."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._said: dict[str, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def note(self, engine: str, why: str) -> None:
+        """Count one; ``why`` is a word of the engine, and says nothing of the search."""
+        now = time.monotonic()
+        with self._lock:
+            self._counts[engine] += 1
+            said, until = self._said.get(engine, ("", 0.0))
+            if why == said and now < until:
+                return
+            self._said[engine] = why, now + SILENT_SECONDS
+        log.warning("search.engine_passed_over", engine=engine, why=why)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many searches each engine did not answer, since the process began."""
+        with self._lock:
+            return dict(self._counts)
+
+
+PASSED_OVER: Final = PassedOver()
+
+
 def first_answer(engines: Sequence[Engine], query: SearchQuery) -> SearchResult:
     """Answer with the first engine that can; ``degraded`` says that it was not the first of all."""
     query = checked(query)
     for number, engine in enumerate(engines):
         try:
             result = engine.search(query)
-        except SearchUnavailable:
+        except SearchUnavailable as away:
+            PASSED_OVER.note(engine.name, str(away))
             continue
         return msgspec.structs.replace(result, degraded=True) if number else result
     raise SearchUnavailable

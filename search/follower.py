@@ -391,7 +391,9 @@ class Follower:
                 await self._note(error)
                 log.warning(
                     "search.follower_waits",
+                    engine=self.name,
                     trouble=type(error).__name__,
+                    why=str(error) if isinstance(error, SearchUnavailable) else None,
                     seconds=pause,
                     exc_info=not isinstance(error, _RETRIED),
                 )

@@ -47,7 +47,7 @@ from graphapi.mailing import Mail, mail_of
 from graphapi.messages import message_for
 from graphapi.opening import Opening
 from graphapi.progress import shown
-from graphapi.searching import local_engine, search_cli
+from graphapi.searching import advice, local_engine, search_cli
 from graphapi.settings import SettingsRefused, read_settings
 from graphapi.web.assets import AssetsNotInstalled
 from graphapi.web.assets import install as install_assets
@@ -472,7 +472,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except DemoFailed as failed:
         _fail(str(failed), 1)
     except SearchUnavailable as away:
-        _fail(f"a search engine cannot do this now ({away}). Does it run, and is another one building?", 1)
+        _fail(f"a search engine cannot do this now ({away}). {advice(str(away))}", 1)
     except Problem as problem:
         _fail(message_for(problem, "en"), 1)
 

@@ -51,6 +51,7 @@ from graphapi.upkeep_page import UpkeepPages
 from graphapi.watching import Watchers
 from graphapi.web.options import Options, SignOn, Tiles
 from graphapi.web.site import Site
+from search.engine import PASSED_OVER
 from search.follower import Follower
 from search.unmet import Tally
 
@@ -267,7 +268,7 @@ def application(
     @get("/metrics", sync_to_thread=False)
     def figures() -> Response[str]:
         """Give what ``/health/ready`` says of the search to a program that watches."""
-        said = metrics({follower.name: follower.lag() for follower in followers})
+        said = metrics({follower.name: follower.lag() for follower in followers}, PASSED_OVER.counts())
         headers = {"cache-control": "no-store"}
         return Response(said, media_type="text/plain; version=0.0.4", headers=headers)
 

@@ -108,8 +108,12 @@ async def readiness(
     )
 
 
-def metrics(lags: Mapping[str, Lag]) -> str:
-    """Return how far each search index is behind, for Prometheus (text format 0.0.4)."""
+def metrics(lags: Mapping[str, Lag], passed_over: Mapping[str, int]) -> str:
+    """Return how far each search index is behind, and how many searches its engine did not answer.
+
+    For Prometheus (text format 0.0.4). ``passed_over``: of this process, by engine; another one answered, or
+    none.
+    """
     figures: tuple[tuple[str, str, Callable[[Lag], float]], ...] = (
         ("behind_changes", "Changes of the directory that are not yet searchable.", lambda lag: lag.behind),
         ("behind_seconds", "Age of the oldest of them.", lambda lag: lag.seconds),
@@ -124,6 +128,9 @@ def metrics(lags: Mapping[str, Lag]) -> str:
             f'spurwechsel_search_{name}{{engine="{engine}"}} {float(value(lag)):g}'
             for engine, lag in lags.items()
         )
+    name = "spurwechsel_search_passed_over_total"
+    lines += [f"# HELP {name} Searches that the engine did not answer.", f"# TYPE {name} counter"]
+    lines += (f'{name}{{engine="{engine}"}} {passed_over.get(engine, 0)}' for engine in lags)
     return "".join(f"{line}\n" for line in lines)
 
 

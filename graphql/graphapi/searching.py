@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Annotated, Final, NamedTuple, TypeVar
@@ -76,22 +77,8 @@ def verify(
         return await follower.verify(repair=not dry_run)
 
     found, away = _with_followers(engine, compare)
-    table = Table(
-        Column("Engine", no_wrap=True),
-        "Published",
-        "Missing",
-        "Outdated",
-        "Unwanted",
-        "Repaired",
-        "Set aside",
-        "By meaning",
-    )
-    for name, (result, aside) in found.items():
-        numbers = (result.checked, len(result.missing), len(result.outdated), len(result.unwanted))
-        said = ("yes" if result.repaired else "no", str(aside), "yes" if result.meaning else "no")
-        table.add_row(name, *map(str, numbers), *said)
     if found:
-        Console().print(table)
+        Console().print(_compared(found))
     _tell(away, "was not compared")
     if away or not all(result.same or result.repaired for result, _ in found.values()):
         raise typer.Exit(1)
@@ -109,7 +96,11 @@ def rebuild(
             await follower.take_over(PATIENCE_SECONDS)
             return await follower.rebuild(lambda done, total: show(follower.name, done, total))
 
-        found, away = _with_followers(engine, build)
+        try:
+            found, away = _with_followers(engine, build)
+        except KeyboardInterrupt:
+            typer.echo("Stopped. What was not finished goes on serving as it was.", err=True)
+            raise
     for name, (changes, aside) in found.items():
         typer.echo(f"{name}: built from {changes} changes, {aside} set aside.")
     _tell(away, "was not built; what was there goes on serving")
@@ -117,9 +108,63 @@ def rebuild(
         raise typer.Exit(1)
 
 
+def _compared(found: Mapping[str, tuple[Verification, int]]) -> Table:
+    """Return the table of what was compared, an engine in each column: it fits a narrow terminal."""
+    table = Table("Services", *(Column(name, no_wrap=True, justify="right") for name in found))
+    results = [result for result, _ in found.values()]
+
+    def row(what: str, *values: object) -> None:
+        table.add_row(what, *map(str, values))
+
+    row("published", *(one.checked for one in results))
+    row("missing", *(len(one.missing) for one in results))
+    row("outdated", *(len(one.outdated) for one in results))
+    row("unwanted", *(len(one.unwanted) for one in results))
+    row("set aside", *(aside for _, aside in found.values()))
+    row("repaired", *("yes" if one.repaired else "no" for one in results))
+    row("found by meaning", *("yes" if one.meaning else "no" for one in results))
+    return table
+
+
 def _tell(away: Mapping[str, str], what: str) -> None:
     for name, trouble in away.items():
-        typer.echo(f"{name} {what} ({trouble}). Does it run, and is another one building?", err=True)
+        typer.echo(f"{name} {what} ({trouble}). {advice(trouble)}", err=True)
+
+
+_ADVICE: Final = (
+    (
+        re.compile(r"another process writes"),
+        "Another command or host is writing the index: try again when it is done.",
+    ),
+    (
+        re.compile(r".*(api_key|authorization).*|401|403"),
+        "MEILI_KEY must be a key of this server with the rights to search, documents, indexes, settings and "
+        "tasks.",
+    ),
+    (
+        re.compile(r"no_space_left_on_device|OSError|ValueError"),
+        "Is there room on the disk, and may this user write to SPURWECHSEL_DATA?",
+    ),
+    (
+        re.compile(r"bad_request|not_found|invalid_.*|4\d\d|KeyError|TypeError"),
+        "The server does not know what it was asked: it may be of an older release of Meilisearch than 1.50, "
+        "which this one is tested with, or no Meilisearch.",
+    ),
+    (
+        re.compile(r"Meilisearch.*|.*(Timeout|Connection).*|5\d\d|resting|task"),
+        "Does the server at MEILI_URL run, and can this host reach it?",
+    ),
+)
+
+
+def advice(trouble: str) -> str:
+    """Return what to do about an engine that cannot do what it was asked, by the word it gives for it.
+
+    >>> advice("invalid_api_key").split(" with ")[0]
+    'MEILI_KEY must be a key of this server'
+    """
+    found = (said for pattern, said in _ADVICE if pattern.fullmatch(trouble))
+    return next(found, "Does it run, and is another one building?")
 
 
 def _with_followers(

@@ -20,6 +20,7 @@ from directory.database import Database
 from directory.membership import authenticate
 from graphapi.__main__ import main
 from graphapi.embedded import APP, KEYS, OWNER, READER, Access
+from graphapi.searching import advice
 
 ROOT = Path(__file__).parents[2]
 
@@ -239,6 +240,7 @@ def test_the_search_index_is_built_compared_and_repaired(
     assert (same.returncode, again.returncode) == (0, 0), again.stderr
     assert nowhere.returncode == 2
     assert "meaning" in same.stdout
+    assert "…" not in same.stdout  # nothing is cut on a terminal of 80 columns
 
 
 @pytest.mark.parametrize("command", ["verify", "rebuild"])
@@ -254,7 +256,28 @@ def test_an_engine_that_is_away_keeps_no_other_from_its_turn(
     assert "meilisearch was not" in both.stderr
     assert index.exists()
     assert "meilisearch was not" in alone.stderr
+    assert "Does the server at MEILI_URL run" in alone.stderr
     assert "Traceback" not in alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("another process writes", "try again when it is done"),
+        ("invalid_api_key", "MEILI_KEY"),
+        ("missing_authorization_header", "MEILI_KEY"),
+        ("no_space_left_on_device", "room on the disk"),
+        ("bad_request", "older release"),
+        ("invalid_settings_filterable_attributes", "older release"),
+        ("404", "older release"),
+        ("MeilisearchCommunicationError", "MEILI_URL"),
+        ("MeilisearchTimeoutError", "MEILI_URL"),
+        ("503", "MEILI_URL"),
+        ("there is no index", "Does it run"),
+    ],
+)
+def test_an_engine_that_is_away_says_what_to_do(trouble: str, said: str) -> None:
+    assert said in advice(trouble)
 
 
 def test_migrating_a_migrated_database_changes_nothing(spurwechsel: Run) -> None:

@@ -105,7 +105,14 @@ async def test_how_far_search_is_behind_is_a_metric(api: Api) -> None:
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert names <= {
         f"spurwechsel_search_{name}"
-        for name in ("behind_changes", "behind_seconds", "set_aside_services", "searchable", "trouble")
+        for name in (
+            "behind_changes",
+            "behind_seconds",
+            "set_aside_services",
+            "searchable",
+            "trouble",
+            "passed_over_total",
+        )
     }
     assert len([line for line in lines if line.startswith("# TYPE") and line.endswith(" gauge")]) == 5
 
@@ -117,7 +124,7 @@ def test_the_metrics_of_search_are_numbers_by_engine() -> None:
         "meilisearch": Lag(behind=3, seconds=12.5, set_aside=(aside,), trouble="SearchUnavailable"),
         "local": Lag(searchable=True, leading=True),
     }
-    told = metrics(lags)
+    told = metrics(lags, {"meilisearch": 7})
 
     assert [line for line in told.splitlines() if "meilisearch" in line] == [
         'spurwechsel_search_behind_changes{engine="meilisearch"} 3',
@@ -125,7 +132,9 @@ def test_the_metrics_of_search_are_numbers_by_engine() -> None:
         'spurwechsel_search_set_aside_services{engine="meilisearch"} 1',
         'spurwechsel_search_searchable{engine="meilisearch"} 0',
         'spurwechsel_search_trouble{engine="meilisearch"} 1',
+        'spurwechsel_search_passed_over_total{engine="meilisearch"} 7',
     ]
+    assert 'spurwechsel_search_passed_over_total{engine="local"} 0' in told
     assert 'spurwechsel_search_searchable{engine="local"} 1' in told
     assert str(aside) not in told
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from directory.actors import ANONYMOUS, SYSTEM
 from directory.database import Database
@@ -16,7 +17,7 @@ from directory.models import Occupation
 from directory.problems import InvalidInput
 from directory.values import CourseFacts, CourseRun, RecognitionFacts
 from directory.vocabulary import Answer, PublicationState, ServiceKind
-from search.engine import Facet, Filters, Near, SearchQuery, SearchResult, SearchUnavailable
+from search.engine import PASSED_OVER, Facet, Filters, Near, SearchQuery, SearchResult, SearchUnavailable
 from search.finding import FoundPage, MatchQuery, distance_km, match_services, search_services
 from search.follower import Follower
 from search.local import LocalEngine
@@ -198,7 +199,7 @@ class Away:
 
     def search(self, query: SearchQuery) -> SearchResult:
         """Fail."""
-        raise SearchUnavailable
+        raise SearchUnavailable("invalid_api_key")
 
 
 async def test_the_next_engine_answers_and_says_so(
@@ -209,9 +210,15 @@ async def test_the_next_engine_answers_and_says_so(
     await follower.catch_up()
     query = SearchQuery(text="Deutschkurs", today=TODAY)
 
-    page = await search_services([Away(), local], reader, ANONYMOUS, query)
+    before = PASSED_OVER.counts().get("away", 0)
+    with capture_logs() as logged:
+        page = await search_services([Away(), local], reader, ANONYMOUS, query)
+        await search_services([Away(), local], reader, ANONYMOUS, query)
 
     assert (page.total, page.degraded) == (1, True)
+    assert PASSED_OVER.counts()["away"] == before + 2
+    (line,) = [one for one in logged if one["event"] == "search.engine_passed_over"]  # not for each search
+    assert (line["engine"], line["why"], "Deutschkurs" in str(line)) == ("away", "invalid_api_key", False)
     with pytest.raises(SearchUnavailable):
         await search_services([Away()], reader, ANONYMOUS, query)
 
