@@ -30,12 +30,15 @@ from search.fields import point as point_term
 from search.lexicon import STOP_WORDS
 from search.text import NORMALISER, forms, words_of
 
-REMOTE_SHAPE: Final = 3
+REMOTE_SHAPE: Final = 4
 """Number of the fields below and their meaning; an index of another shape is not read."""
 
 SHAPE: Final = f"{REMOTE_SHAPE}-{NORMALISER}-{DOCUMENT_SHAPE}"
 
 SERVICE: Final = "service"
+BOTH: Final = "both"
+"""The field of words that are also stems in their service; ``words`` and ``stems`` have the others."""
+
 BUCKETS: Final = 64
 """Fields that the words of a service are spread over: a search reads those of its own words only."""
 
@@ -117,9 +120,12 @@ def _weights(sections: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
         for word in set(kept.words):
             where[word] |= 1 << (number + 4)
         stems_of[section] = list(dict.fromkeys(kept.parts))
+    stems = dict.fromkeys(stem for stems in stems_of.values() for stem in stems)
     made: dict[str, Any] = {
-        "stems": list(dict.fromkeys(stem for stems in stems_of.values() for stem in stems)),
-        "words": sorted(where),
+        # Each value takes the server 60 bytes a service, so what is a word and a stem is one value.
+        BOTH: [stem for stem in stems if stem in where],
+        "stems": [stem for stem in stems if stem not in where],
+        "words": sorted(word for word in where if word not in stems),
         "backwards": sorted(word[::-1] for word in where if len(word) > SHORTEST_ENDING),
         "title_stems": stems_of["title"],
         "name_stems": stems_of["name"],
@@ -166,7 +172,6 @@ def to_documents(service: ServiceDocument, vocabulary: Vocabulary) -> list[dict[
         "partner_kind": service.partner.kind,
         "topic": [topic.code for topic in service.topics],
         "municipality": service.municipality.ars,
-        "territory": prefixes(service.municipality.ars),
         **_weights(sections),
     }
     if service.kind is not None:
@@ -254,14 +259,14 @@ def _course(service: ServiceDocument) -> dict[str, Any]:
 _EQUAL: Final = (
     "id", "meta", "stems", "title_stems", "name_stems", "rules", "kind", "partner_kind", "topic",
     "topic_or_above", "language", "speaks",
-    "municipality", "territory", "duty", "point", "capacity", "full", "course", "course_level",
+    "municipality", "duty", "point", "capacity", "full", "course", "course_level",
     "course_format", "course_childcare", "course_women_only", "course_access", "course_exam", "run",
     "occupation",
 )  # fmt: skip
 _COMPARED: Final = (
     "assured", "room", "order", "level_from", "level_to", "course_cost", "capacity_until", "points",
 )  # fmt: skip
-_LOOKED_UP: Final = ("words", "backwards")
+_LOOKED_UP: Final = (BOTH, "words", "backwards")
 _LOCALES: Final = {"de": "deu", "en": "eng", "ar": "ara", "fa": "pes", "fr": "fra", "ru": "rus", "uk": "ukr"}
 
 

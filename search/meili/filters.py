@@ -18,7 +18,7 @@ from search.days import day_number
 from search.engine import Filters
 from search.fields import prefixes
 from search.matching import Situation
-from search.meili.fields import SERVICE
+from search.meili.fields import BOTH, SERVICE
 from search.queries import Points, RuleSets, Runs
 
 SERVICES: Final = f'meta = "{SERVICE}"'
@@ -43,6 +43,26 @@ def is_any(field: str, values: Sequence[str]) -> str:
 def is_one(field: str, value: str) -> str:
     """Return the condition that a field has this value."""
     return f"{field} = {quoted(value)}"
+
+
+def has_stem(stems: Sequence[str]) -> str:
+    """Return the condition that a service has any of these stems."""
+    return either([is_any("stems", stems), is_any(BOTH, stems)])
+
+
+def has_word(words: Sequence[str]) -> str:
+    """Return the condition that a service has any of these words."""
+    return either([is_any("words", words), is_any(BOTH, words)])
+
+
+def has_word_like(start: str) -> str:
+    """Return the condition that a service has a word that begins like this."""
+    return either([f"{field} STARTS WITH {quoted(start)}" for field in ("words", BOTH)])
+
+
+def has_form(form: str, value: str) -> str:
+    """Return the condition that a service has this among its ``words``, or its ``stems``."""
+    return either([is_one(form, value), is_one(BOTH, value)])
 
 
 def either(conditions: Sequence[str]) -> str:
@@ -133,7 +153,7 @@ def conditions(filters: Filters, known: Judged) -> list[str]:
         else:
             made.append(f"NOT {_by_rules(known, person, asked.on, Answer.DOES_NOT_FIT)}")
     if filters.municipality is not None:
-        made.append(is_any("territory", [filters.municipality, territory(filters.municipality)]))
+        made.append(f"municipality STARTS WITH {quoted(territory(filters.municipality))}")
     near = filters.near
     if near is not None:
         circle = f"_geoRadius({near.latitude}, {near.longitude}, {near.radius_km * 1000})"

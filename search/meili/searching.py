@@ -37,7 +37,7 @@ from search.expansion import PHRASE_WEIGHT, Unit, is_question, share_of_each, un
 from search.fields import SECTIONS
 from search.local import LONGEST_MARKED, MOST_FACET_VALUES, reading_order
 from search.meaning import LEAST_LIKENESS, NEAREST, POINTS, Model
-from search.meili.fields import SHORTEST_ENDING, Place, places_field, weights_field
+from search.meili.fields import BOTH, SHORTEST_ENDING, Place, places_field, weights_field
 from search.meili.filters import (
     NOTHING,
     SERVICES,
@@ -47,6 +47,9 @@ from search.meili.filters import (
     conditions,
     either,
     every,
+    has_stem,
+    has_word,
+    has_word_like,
     is_any,
     is_one,
     misfits,
@@ -150,27 +153,30 @@ class Meant(NamedTuple):
     @property
     def exact(self) -> str:
         """The condition that the word is there as asked."""
-        return either([is_any("stems", self.word.stems), is_one("words", self.word.word)])
+        word, stems = self.word.word, self.word.stems
+        return either(
+            [is_any("stems", stems), is_one("words", word), is_any(BOTH, list(dict.fromkeys([*stems, word])))]
+        )
 
     @property
     def strict(self) -> str:
         """The condition that the word is met in any way."""
         made = [self.exact]
         if self.word.parts:
-            made.append(every([is_one("stems", part) for part in self.word.parts]))
+            made.append(every([has_stem([part]) for part in self.word.parts]))
         if self.prefixed:
-            made.append(f"words STARTS WITH {quoted(self.word.word)}")
+            made.append(has_word_like(self.word.word))
         if self.ending is not None:
             made.append(f"backwards STARTS WITH {quoted(self.word.word[::-1])}")
         if self.nearly:
-            made.append(is_any("words", self.nearly))
+            made.append(has_word(self.nearly))
         return either(made)
 
     @property
     def loose(self) -> str:
         """The condition that the word or a part of it is met."""
         within = (*self.word.parts, *self.pieces)
-        return either([self.strict, is_any("stems", within)]) if within else self.strict
+        return either([self.strict, has_stem(within)]) if within else self.strict
 
     def fields(self) -> Iterable[str]:
         """Return the fields that tell what the word counts for, and where it stands."""
@@ -185,7 +191,7 @@ class Meant(NamedTuple):
             titled = is_any("title_stems", self.word.stems)
             yield Sign(best, self.exact, titled, self.services, self.most, word=self)
         for part in (*self.word.parts, *self.pieces):
-            yield Sign(self.idf[part], is_one("stems", part), is_one("title_stems", part))
+            yield Sign(self.idf[part], has_stem([part]), is_one("title_stems", part))
 
 
 class MeantUnit(NamedTuple):
@@ -200,20 +206,23 @@ class MeantUnit(NamedTuple):
     phrase: bool = False
     """Whether it has no words of its own: words of the search name it together."""
 
-    def _named(self, field: str) -> list[str]:
-        return [every([is_one(field, base) for base in other]) for other in self.others]
+    def _named(self) -> list[str]:
+        return [every([has_stem([base]) for base in other]) for other in self.others]
+
+    def _titled(self) -> list[str]:
+        return [every([is_one("title_stems", base) for base in other]) for other in self.others]
 
     @property
     def strict(self) -> str:
         """The condition that all words, or another name, are met."""
         if not self.words:
-            return either(self._named("stems"))
-        return either([every([word.strict for word in self.words]), *self._named("stems")])
+            return either(self._named())
+        return either([every([word.strict for word in self.words]), *self._named()])
 
     @property
     def loose(self) -> str:
         """The condition that a word, a part of one, or another name is met."""
-        return either([*(word.loose for word in self.words), *self._named("stems")])
+        return either([*(word.loose for word in self.words), *self._named()])
 
     def fields(self) -> Iterable[str]:
         """Return the fields that tell what words and names count for."""
@@ -227,7 +236,7 @@ class MeantUnit(NamedTuple):
             yield from word.signs()
         if self.others:
             best = max(share_of_each(other) * sum(self.idf[base] for base in other) for other in self.others)
-            named, titled = either(self._named("stems")), either(self._named("title_stems"))
+            named, titled = either(self._named()), either(self._titled())
             yield Sign(self.weight * best, named, titled, unit=self)
 
     def score(self, hit: Mapping[str, Any]) -> float:
@@ -557,11 +566,11 @@ class Search:
         unknown = not count and not named
         typos = typos_allowed(word.word) if unknown else 0
         if typos:
-            alike = self.states.alike(state, "words", word.word)
+            alike = self.states.alike(state, ("words", BOTH), word.word)
             nearly = tuple(one for one in alike if distance(one, word.word, typos) <= typos)[:MOST_ALIKE]
         if unknown and len(word.word) >= SHORTEST_ENDING:
             back = word.word[::-1]
-            alike = self.states.alike(state, "backwards", back)
+            alike = self.states.alike(state, ("backwards",), back)
             ending = tuple(one[::-1] for one in alike if one.startswith(back))[:MOST_ALIKE]
         most = there["words", word.word] + sum(there["stems", stem] for stem in word.stems)
         return Meant(word, idf, prefixed, ending, nearly, count, most, pieces)

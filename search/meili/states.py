@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
 from search.engine import SearchUnavailable
-from search.meili.filters import SERVICES, Judged, Known, is_one
+from search.meili.filters import SERVICES, Judged, Known, has_form, is_one
 from search.meili.server import Server
 
 PAGE: Final = 1_000
@@ -37,7 +38,7 @@ class State:
         self.tick = tick
         self.services = services
         self.counts: dict[Form, int] = {}
-        self.alike: dict[Form, tuple[str, ...]] = {}
+        self.alike: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
         self.judged: Judged | None = None
 
     def keep(self, counts: Mapping[Form, int]) -> None:
@@ -77,7 +78,7 @@ class States:
             missing = [form for form in forms if form not in there]
             if state is not None and not missing:
                 return state, there
-            asked = [counting(self._index, is_one(field, word)) for field, word in missing]
+            asked = [counting(self._index, has_form(field, word)) for field, word in missing]
             new = [counting(self._index, SERVICES)] if state is None else []
             at, *counts = self._server.searches([self.tick, *new, *asked])
             if state is None:
@@ -93,17 +94,20 @@ class States:
             state = now
             there |= found
 
-    def alike(self, state: State, field: str, start: str) -> tuple[str, ...]:
-        """Return words of the index that begin like this, give or take typos; the commonest first."""
-        found = state.alike.get((field, start))
+    def alike(self, state: State, fields: tuple[str, ...], start: str) -> tuple[str, ...]:
+        """Return words of these fields that begin like this, give or take typos; the commonest first."""
+        found = state.alike.get((fields, start))
         if found is None:
-            asked = {"facetName": field, "facetQuery": start}
-            answer = self._server.ask(f"indexes/{self._index}/facet-search", asked)
-            ordered = sorted(answer["facetHits"], key=lambda hit: -hit["count"])
-            found = tuple(str(hit["value"]) for hit in ordered)
+            counts: Counter[str] = Counter()
+            for field in fields:
+                asked = {"facetName": field, "facetQuery": start}
+                answer = self._server.ask(f"indexes/{self._index}/facet-search", asked)
+                for hit in answer["facetHits"]:
+                    counts[str(hit["value"])] += int(hit["count"])
+            found = tuple(sorted(counts, key=lambda word: -counts[word]))
             if len(state.alike) > MOST_KEPT // 20:
                 state.alike.clear()
-            state.alike[field, start] = found
+            state.alike[fields, start] = found
         return found
 
     def judged(self, state: State) -> Judged:

@@ -330,3 +330,9 @@ def searches(number: int) -> Sequence[str]:
                     f"wenn ich {words[2]} oder {words[3]} brauche?"
                 )
     return made
+
+
+def frequent_texts(number: int) -> Sequence[str]:
+    """Return searches for what most services have: one to three of the commonest words."""
+    random = _of(number, "frequent")
+    return [" ".join(random.sample(_PLAIN[:8], 1 + at % 3)) + " " for at in range(number)]

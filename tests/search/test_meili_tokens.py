@@ -102,15 +102,18 @@ def test_facets_and_words_do_not_tell_of_what_it_hides(remote: MeiliEngine) -> N
     cottbus = Filters(municipality="12052")
     token = browser_token(remote.server, remote.index, now=now(), filters=cottbus)
     browser = Browser(remote.server.url, token)
-    asked = {"q": "", "facets": ["municipality", "words"]}
+    asked = {"q": "", "facets": ["municipality", "words", "both"]}
     counted = browser.ask("POST", f"indexes/{remote.index}/search", asked).json()["facetDistribution"]
-    offered = browser.ask(
-        "POST", f"indexes/{remote.index}/facet-search", {"facetName": "words", "facetQuery": "schuld"}
-    ).json()["facetHits"]
+    offered = [
+        browser.ask(
+            "POST", f"indexes/{remote.index}/facet-search", {"facetName": name, "facetQuery": "schuld"}
+        )
+        for name in ("words", "both")
+    ]
 
     assert counted["municipality"] == {"120520000000": 1}
-    assert not any("schuld" in word for word in counted["words"])
-    assert offered == []
+    assert not any("schuld" in word for name in ("words", "both") for word in counted[name])
+    assert [answer.json()["facetHits"] for answer in offered] == [[], []]
 
 
 @pytest.mark.parametrize(
