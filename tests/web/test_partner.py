@@ -391,6 +391,37 @@ async def test_places_say_when_they_are_open(staff: Web, town: Town) -> None:
     assert (await staff.get("/entry/places/nonsense")).status_code == 404
 
 
+async def test_places_say_how_people_get_in(staff: Web, town: Town) -> None:
+    query = """query ($id: ID!) { partner(id: $id) { version locations { id name
+        accessibilityTexts { language text } } } }"""
+
+    async def place() -> Any:
+        found = (await town.ask(query, {"id": town.partner_id}, who="staff")).data["partner"]["locations"]
+        return next(one for one in found if one["name"] == "Haus mit Aufzug")
+
+    form = {
+        "name": "Haus mit Aufzug",
+        "accessibility.de": f"Aufzug {SCRIPT}",
+        "accessibility.en": "x" * 20_001,
+    }
+    new = "/entry/new-place"
+    refused = await send(staff, new, new, form)
+    assert refused.status_code == 422
+    assert 'id="error-accessibility.en"' in refused.text
+    assert (await send(staff, new, new, {**form, "accessibility.en": ""}, step="again")).status_code == 303
+    added = await place()
+    assert added["accessibilityTexts"] == [{"language": "de", "text": f"Aufzug {SCRIPT}"}]
+    path = f"/entry/places/{added['id']}"
+    shown = await staff.get(path)
+    assert "Aufzug &lt;script&gt;" in shown.text
+    assert SCRIPT not in shown.text
+    assert 'name="accessibility.ar"' in (await staff.get(path, **{"with": "ar"})).text
+    changed = {"name": "Haus mit Aufzug", "accessibility.ar": "مصعد"}
+    assert (await send(staff, path, path, changed)).status_code == 303
+    texts = {one["language"]: one["text"] for one in (await place())["accessibilityTexts"]}
+    assert texts == {"de": f"Aufzug {SCRIPT}", "ar": "مصعد"}, "a language that the form did not have stays"
+
+
 async def test_what_is_said_beside_the_times_of_a_place_is_kept(staff: Web, town: Town) -> None:
     query = """query ($id: ID!) { partner(id: $id) { version locations { id name
         hours { osm periods { weekday opens closes } byAppointment closedOnHolidays timezone } } } }"""

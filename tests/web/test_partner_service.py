@@ -417,6 +417,30 @@ async def test_a_course_with_its_times_past_and_to_come(staff: Web, town: Town) 
     assert (await now(town, key, facts))["course"] is None
 
 
+async def test_what_else_is_to_be_known_of_a_time_is_said_in_each_language(staff: Web, town: Town) -> None:
+    key = await town.new_service()
+    path = f"/entry/services/{key}/course"
+    coming = (TODAY + timedelta(days=30)).isoformat()
+    form = {"runs.0.startsOn": coming, "runs.0.note.de": f"Abends {SCRIPT}", "runs.0.note.en": "Evenings"}
+    long = await send(staff, path, path, {**form, "runs.0.note.en": "x" * 20_001}, step="long")
+    assert refused(long) == {"runs.0.note.en"}
+    assert (await send(staff, path, path, form)).status_code == 303
+    facts = "course { runs { startsOn noteTexts { language text } } }"
+    (run,) = (await now(town, key, facts))["course"]["runs"]
+    assert {one["language"]: one["text"] for one in run["noteTexts"]} == {
+        "de": f"Abends {SCRIPT}",
+        "en": "Evenings",
+    }
+    assert SCRIPT not in (await staff.get(path)).text
+    assert 'name="runs.0.note.uk"' in (await staff.get(path, **{"with": "uk"})).text
+    kept = {"runs.0.startsOn": "", "runs.0.note.de": "", "runs.0.note.en": "Only evenings"}
+    assert (await send(staff, path, path, kept, step="kept")).status_code == 303
+    (run,) = (await now(town, key, facts))["course"]["runs"]
+    assert run == {"startsOn": None, "noteTexts": [{"language": "en", "text": "Only evenings"}]}
+    assert (await send(staff, path, path, dict.fromkeys(kept, ""), step="gone")).status_code == 303
+    assert (await now(town, key, facts))["course"] is None
+
+
 async def test_free_of_charge_and_no_childcare_are_known(staff: Web, town: Town) -> None:
     key = await town.new_service()
     path = f"/entry/services/{key}/course"

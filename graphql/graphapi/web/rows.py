@@ -134,7 +134,10 @@ def refused_rows(visit: Visit, name: str, sent: Sequence[int], fields: Sequence[
         number = int(found[1])
         row = sent[number] if number < len(sent) else number
         field = found[2].lstrip(".")
-        if field not in fields:
+        said = [one for one in fields if field and one.startswith(f"{field}.")]
+        if said:  # a text, of which nobody says in which language: that is too long
+            field = max(said, key=lambda one: len(visit.form.get(f"{name}.{row}.{one}")))
+        elif field not in fields:
             field = next((one for one in fields if field.startswith(f"{one}.") or one == field), fields[0])
         move(visit, path, f"{name}.{row}.{field}")
 

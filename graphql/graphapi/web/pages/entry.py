@@ -154,12 +154,19 @@ def _contacts(
 async def place_form(visit: Visit, key: str) -> Answer:
     """Show the form for a place: its address and when it is open."""
     partner, place = await _place(visit, key)
+    return _place_shown(visit, partner, place)
+
+
+def _place_shown(visit: Visit, partner: Any, place: Any) -> Answer:
+    tags = rows.tags_of(visit, place["accessibilityTexts"] if place else [])
     return visit.page(
         "partner/place.html",
         partner=partner,
         place=place,
         week=_week(place),
-        removing=bool(visit.query.get("remove")),
+        tags=tags,
+        more=rows.more_tags(tags),
+        removing=place is not None and bool(visit.query.get("remove")),
     )
 
 
@@ -168,9 +175,15 @@ async def change_place(visit: Visit, key: str) -> Answer:
     """Change a place."""
     _, place = await _place(visit, key)
     entered = Entered(visit)
-    given = {"id": key, **_address(entered), "hours": _hours(visit, entered, place["hours"])}
+    given = {
+        "id": key,
+        **_address(entered),
+        "accessibility": rows.texts(visit, "accessibility", place["accessibilityTexts"]),
+        "hours": _hours(visit, entered, place["hours"]),
+    }
     if entered.right and (await visit.change("change-location", given)).done:
         return visit.go("/entry", said=visit.gettext("The place is changed."))
+    rows.refused_texts(visit, "accessibility")
     return await place_form(visit, key)
 
 
@@ -185,20 +198,24 @@ async def remove_place(visit: Visit, key: str) -> Answer:
 @page("/entry/new-place", roles=ORGANISATIONS)
 async def new_place_form(visit: Visit) -> Answer:
     """Show the form for a place that is not there yet."""
-    return visit.page(
-        "partner/place.html", partner=await _own(visit), place=None, week=_week(None), removing=False
-    )
+    return _place_shown(visit, await _own(visit), None)
 
 
 @action("/entry/new-place", roles=ORGANISATIONS)
 async def add_place(visit: Visit) -> Answer:
     """Add a place."""
     entered = Entered(visit)
-    given = {"partnerId": own_id(visit), **_address(entered), "hours": _hours(visit, entered, None)}
+    given = {
+        "partnerId": own_id(visit),
+        **_address(entered),
+        "accessibility": rows.texts(visit, "accessibility", []),
+        "hours": _hours(visit, entered, None),
+    }
     if entered.right and (await visit.change("add-location", given)).done:
         return visit.go(
             "/entry", said=visit.gettext("The place is added. Say of each service if it is there.")
         )
+    rows.refused_texts(visit, "accessibility")
     return await new_place_form(visit)
 
 

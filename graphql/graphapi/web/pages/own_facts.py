@@ -166,6 +166,7 @@ async def course_form(visit: Visit, key: str) -> Answer:
     """Show the form for a course: its level, what it costs, and when it is held."""
     service = await own_service(visit, key)
     runs = _of(service, "course", "runs", [])
+    tags = rows.tags_of(visit, *(run["noteTexts"] for run in runs))
     today = visit.today.isoformat()
     return visit.page(
         "partner/service_course.html",
@@ -174,6 +175,8 @@ async def course_form(visit: Visit, key: str) -> Answer:
         cost=_euros(_of(service, "course", "costCents", None), visit),
         runs=runs,
         rows=min(rows.count(visit, "runs", len(runs)), MOST_RUNS),
+        tags=tags,
+        more=rows.more_tags(tags),
         past=[bool(run["startsOn"] and run["startsOn"] < today) for run in runs],
         levels=options("CefrLevel", visit.language, LEVELS),
     )
@@ -225,14 +228,15 @@ async def change_course(visit: Visit, key: str) -> Answer:
         return saved
     _without(visit, "course")
     rows.move(visit, "costCents", "cost")
-    rows.refused_rows(visit, "runs", sent, ("startsOn", "endsOn", "applyBy", "places", "full"))
+    notes = tuple(f"note.{tag}" for tag in rows.tags_of(visit))
+    rows.refused_rows(visit, "runs", sent, ("startsOn", "endsOn", "applyBy", "places", "full", *notes))
     return await course_form(visit, key)
 
 
 def _runs(
     entered: Entered, visit: Visit, before: list[dict[str, Any]]
 ) -> tuple[list[int], list[dict[str, Any]]]:
-    """Return the rows that were filled in, and the runs that they say; notes of those there before stay."""
+    """Return the rows that were filled in, and the runs that they say."""
     sent: list[int] = []
     found: list[dict[str, Any]] = []
     for row in range(min(rows.count(visit, "runs", len(before)), MOST_RUNS)):
@@ -244,12 +248,10 @@ def _runs(
             "places": entered.number(f"{name}.places"),
             "full": entered.yes(f"{name}.full"),
         }
-        there = before[row] if row < len(before) else None
-        cleared = there is None or any(there[name] not in (None, False) for name in run)
-        if cleared and not any(value not in (None, False) for value in run.values()):
-            continue  # else it was as empty before, and has a note that the form does not show
-        note = there["noteTexts"] if there is not None else []
-        run["note"] = [{"language": one["language"], "text": one["text"]} for one in note]
+        note = rows.texts(visit, f"{name}.note", before[row]["noteTexts"] if row < len(before) else [])
+        if not note and not any(value not in (None, False) for value in run.values()):
+            continue
+        run["note"] = note
         sent.append(row)
         found.append(run)
     return sent, found
