@@ -185,6 +185,8 @@ class Visit:
         self._assets = _assets(services.web.assets)
         self._demo = services.web.demo
         self.errors: dict[str, str] = {}
+        self._called: dict[str, str] = {}
+        """What the fields of the page are called, by their ids."""
         """What was refused, per field (its id in the page), in words; ``""``: all of it."""
         self.set_cookies: list[Cookie] = []
         self.headers: dict[str, str] = {}
@@ -297,10 +299,13 @@ class Visit:
     def _refused(self) -> Markup | None:
         if not self.errors:
             return None
-        said = [
-            tag("li", tag("a", message, href=f"#{field}", class_="kern-link") if field else message)
-            for field, message in self.errors.items()
-        ]
+        said = []
+        for field, message in self.errors.items():
+            word = self._called.get(field)
+            named = f"{word.rstrip(':?')}: {message}" if word else message
+            said.append(
+                tag("li", tag("a", named, href=f"#{field}", class_="kern-link") if field else message)
+            )
         body = tag("ul", *said, class_="kern-list")
         title = self.w("check")
         return _alert("danger", title, body, role="alert", id="errors", tabindex="-1", autofocus=True)
@@ -319,6 +324,7 @@ class Visit:
         self, id_: str, word: str, control: Control, *, required: bool = True, hint: str = ""
     ) -> Markup:
         """Return a control with its label, what helps to fill it in, and what was wrong with it."""
+        self._called[id_] = word
         wrong = self.errors.get(id_)
         described = " ".join([*([f"{id_}.hint"] if hint else []), *([f"{id_}.error"] if wrong else [])])
         described_by = {"aria_describedby": described or None, "aria_invalid": "true" if wrong else None}

@@ -396,6 +396,18 @@ class TestAnswering:
         if "contact" in typed:
             assert kept["ACCEPT.contact"] == SCRIPT
 
+    async def test_the_summary_says_which_field_is_meant(self, office: Office) -> None:
+        _, path = await office.link()
+        page = await office.send(path, "ACCEPT", contact="Frau Muster")
+        said = re.findall(r'<li><a href="#ACCEPT\.([^"]+)"[^>]*>([^<]+)</a></li>', page.text)
+        assert [name for name, _ in said] == ["firstContactOn", "expectedEnd"]
+        (_, first), (_, last) = said
+        for name, line in said:
+            label = re.search(rf'<label for="ACCEPT\.{name}"[^>]*>([^<]+)', page.text)
+            assert label is not None
+            assert line.startswith(f"{label[1]}: "), line
+        assert first != last
+
     async def test_only_this_page_sends_its_forms(self, office: Office) -> None:
         referral, path = await office.link()
         form = {**(await office.get(path)).forms["DECLINE"], "DECLINE.reason": "OTHER"}
