@@ -1,6 +1,7 @@
 """Measures suggestions at size: p50, p99 and the longest time of an answer while somebody types.
 
-``python -m tests.search.measure_suggesting 100000`` prints the figures. What is typed are the beginnings of
+``python -m tests.search.measure_suggesting 100000`` prints the figures (``--folder``: of the index that
+``scale.py`` has kept there). What is typed are the beginnings of
 titles and names of the generated services, one letter to twenty, each letter of the alphabet alone, and words
 in the middle. Other programs on the machine make the times longer; processor time suffers less from them.
 """
@@ -19,7 +20,7 @@ from uuid import UUID
 from search.engine import Batch, Position
 from search.local import LocalEngine
 from search.suggesting import SuggestQuery
-from tests.search.generated import VOCABULARY, services
+from tests.search.generated import VOCABULARY, service, services
 
 LENGTHS: Final = (1, 2, 3, 4, 6, 9, 14, 20)
 BATCH: Final = 2_000
@@ -42,9 +43,14 @@ def filled(folder: Path, size: int) -> tuple[LocalEngine, list[str]]:
     """Return an engine with so many generated services, and some of their titles and names."""
     engine = LocalEngine(folder)
     engine.lead()
-    rebuild = engine.rebuild(VOCABULARY)
     random, texts, done = Random(size), [""], 0
     every = max(1, size // (SAMPLED * 4))
+    if engine.position() is not None:
+        for number in range(0, size, every):
+            one = service(number)
+            texts += [*one.title.values(), one.partner.name]
+        return engine, random.sample(texts, min(len(texts), 2 * SAMPLED))
+    rebuild = engine.rebuild(VOCABULARY)
     made = iter(services(size))
     while chunk := list(islice(made, BATCH)):
         done += len(chunk)
@@ -86,9 +92,11 @@ def main() -> None:
     """Print the figures of one size in milliseconds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("size", type=int, nargs="?", default=100_000)
-    size = parser.parse_args().size
+    parser.add_argument("--folder", type=Path, help="measure the index that is kept here")
+    wanted = parser.parse_args()
+    size = wanted.size
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(Path(folder), size)
+        found = measured(wanted.folder / "index" if wanted.folder else Path(folder), size)
     shown = "  ".join(
         f"{name} {1000 * value:.2f}" for name, value in found._asdict().items() if name != "asked"
     )

@@ -1,8 +1,8 @@
 """Measures an engine at size: time to build, size, p50 and p99 of searches with filters and facets.
 
 ``make search-scale SIZE=100000 ENGINE=local`` (or ``meilisearch``; ``ARGS=--meaning`` with the model, else
-by words). Other programs on the machine make the
-times longer; processor time (``cpu``: of this process, or of the server) suffers less from them.
+by words; ``--folder`` keeps the index, ``--minutes`` ends its building). Other programs on the machine make
+the times longer; processor time (``cpu``: of this process, or of the server) suffers less from them.
 """
 
 from __future__ import annotations
