@@ -5,14 +5,18 @@ That every page has it is checked wherever a test opens one (``conftest.looked_o
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections import deque
+from importlib import import_module
+from types import ModuleType
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 
 from directory.actors import Role
-from graphapi.web.routes import ROUTES
+from graphapi.web.routes import ROUTES, load_pages
 from tests.graphapi.conftest import api as api
 from tests.graphapi.exchanging import Town, days
 from tests.web.conftest import Web
@@ -167,3 +171,35 @@ async def test_everything_is_three_clicks_from_the_start_page(web: Web, town: To
     pages = {path for method, path in ROUTES if method == "GET"} - set(FARTHER)
     lost = {path for path in pages - reached if not path.startswith(OTHERS)}
     assert lost <= NOTHING_THERE, lost
+
+
+# --- Data -------------------------------------------------------------------------------------------------
+
+SESSIONS: Final = frozenset({"graphapi.web.pages.start", "graphapi.web.pages.sign_on"})
+"""Begin and end sessions, before there is an actor who could run an operation."""
+ROOMS: Final = ("directory", "search", "referrals")
+
+
+def reaching_data(page: ModuleType) -> set[str]:
+    """Return by what a page could come to data other than by a ready operation."""
+    found = set(re.findall(r"\.(database|_site|services|engine)\b", inspect.getsource(page)))
+    for name, value in vars(page).items():
+        if isinstance(value, ModuleType):
+            inner = value.__name__.partition(".")[0] in ROOMS
+            asks = inner and any(inspect.iscoroutinefunction(one) for one in vars(value).values())
+        else:
+            home = str(getattr(value, "__module__", None) or "")
+            asks = inspect.iscoroutinefunction(value) and not home.startswith("graphapi.web.")
+            asks = asks or home in {"directory.database", "graphapi.context", "sqlalchemy.sql.expression"}
+        if asks:
+            found.add(name)
+    return found
+
+
+def test_a_page_has_no_path_of_its_own_to_data() -> None:
+    load_pages()
+    modules = {route.handler.__module__ for route in ROUTES.values()}
+    assert len(modules) > 25
+    for name in sorted(modules):
+        expected = {"database", "sessions"} if name in SESSIONS else set()
+        assert reaching_data(import_module(name)) == expected, name
