@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import msgspec
@@ -31,6 +31,7 @@ from directory.vocabulary import (
     CefrLevel,
     CourseAccess,
     CourseFormat,
+    LegalCircle,
     ResponseTime,
     Responsibility,
     ServiceKind,
@@ -213,8 +214,16 @@ BRIDGES = st.sampled_from([(), (BRIDGE,)])
 COMMON = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+def ruled(one: ServiceDocument, said: Answer | None) -> ServiceDocument:
+    """Return a service whose own rule says this to everybody; None: it keeps the rules it has."""
+    return one if said is None else replace(one, eligibility=(EligibilityRule(answer=said),))
+
+
+RULED = st.builds(ruled, SERVICES, st.sampled_from([None, *Answer]))
+
+
 @COMMON
-@given(st.lists(SERVICES, min_size=1, max_size=8), SITUATIONS, KM, FIGURES)
+@given(st.lists(RULED, min_size=2, max_size=5), SITUATIONS, KM, FIGURES)
 def test_what_its_own_rule_closes_never_ranks_among_what_fits(
     services: list[ServiceDocument], situation: Situation, km: float | None, known: PartnerFigure | None
 ) -> None:
@@ -313,27 +322,85 @@ def ladders(one: ServiceDocument, situation: Situation) -> dict[str, list[dict[s
     return steps
 
 
+CRITERIA = {
+    "distance": Criterion.DISTANCE,
+    "response": Criterion.RESPONSE_TIME,
+    "acceptance": Criterion.ACCEPTANCE,
+    "bridge": Criterion.LANGUAGE,
+    "freshness": Criterion.FRESHNESS,
+    "capacity": Criterion.CAPACITY,
+    "capacity known": Criterion.CAPACITY,
+    "language": Criterion.LANGUAGE,
+    "childcare": Criterion.CHILDCARE,
+    "eligibility": Criterion.ELIGIBILITY,
+    "residence": Criterion.PLACE_OF_RESIDENCE,
+    "start": Criterion.COURSE_START,
+    "end": Criterion.COURSE_END,
+    "access": Criterion.ACCESS,
+    "level": Criterion.LEVEL,
+    "occupation": Criterion.OCCUPATION,
+    "women": Criterion.WOMEN_ONLY,
+}
+"""Of which criterion each ladder is."""
+
+
 @COMMON
-@given(SERVICES, SITUATIONS, KM, FIGURES, BRIDGES, st.data())
+@given(SERVICES, SITUATIONS, KM, FIGURES, BRIDGES)
 def test_a_better_value_in_one_criterion_never_lowers_the_rank(
     one: ServiceDocument,
     situation: Situation,
     km: float | None,
     known: PartnerFigure | None,
     bridges: tuple[ServiceDocument, ...],
-    data: st.DataObject,
 ) -> None:
-    steps = ladders(one, situation)
-    name = data.draw(st.sampled_from(sorted(steps)))
-    ranks = []
-    for step in steps[name]:
-        given_: dict[str, Any] = {"figure": known, "distance_km": km, "bridges": bridges}
-        given_ |= {key: value for key, value in step.items() if key in given_}
-        fields = {key: value for key, value in step.items() if key not in given_}
-        value = rate(replace(one, **fields), situation, REGULATED, distance_asked=True, **given_)
-        ranks.append(rank(value, one.id))
+    """Nor what the criterion itself is worth, which the answer could hide in the rank."""
+    for name, steps in ladders(one, situation).items():
+        ranks, worths = [], []
+        for step in steps:
+            given_: dict[str, Any] = {"figure": known, "distance_km": km, "bridges": bridges}
+            given_ |= {key: value for key, value in step.items() if key in given_}
+            fields = {key: value for key, value in step.items() if key not in given_}
+            value = rate(replace(one, **fields), situation, REGULATED, distance_asked=True, **given_)
+            ranks.append(rank(value, one.id))
+            worths += [rating.worth for rating in value.ratings if rating.criterion is CRITERIA[name]]
 
-    assert ranks == sorted(ranks, reverse=True), name
+        assert ranks == sorted(ranks, reverse=True), name
+        assert worths == sorted(worths), name
+        assert all(0.0 <= worth <= 1.0 for worth in worths), name
+
+
+ASKED = Situation(
+    on=TODAY,
+    residence="120520000000",
+    languages=("ti",),
+    level=CefrLevel.A2,
+    legal_circle=LegalCircle.ASYLBLG,
+    status_valid_until=TODAY + 300 * DAY,
+    occupation="http://data.europa.eu/esco/occupation/nurse",
+    childcare=True,
+    women_only=True,
+    place_needed=True,
+)
+
+
+def test_every_criterion_has_a_ladder_that_is_climbed() -> None:
+    """From the worst to the best of each criterion; the best is worth all it can be."""
+    course = service("Deutsch B1", course=CourseFacts())
+    course = replace(course, updated_at=datetime.combine(TODAY - 100 * DAY, time(12), UTC))
+    climbed = set()
+    for name, steps in ladders(course, ASKED).items():
+        ends = []
+        for step in (steps[0], steps[-1]):
+            given_ = {key: step[key] for key in ("figure", "distance_km", "bridges") if key in step}
+            fields = {key: value for key, value in step.items() if key not in given_}
+            value = rate(replace(course, **fields), ASKED, REGULATED, distance_asked=True, **given_)
+            ends += [rating.worth for rating in value.ratings if rating.criterion is CRITERIA[name]]
+        if name != "bridge":  # from what nobody knows to somebody else's interpreter
+            assert ends[-1] == 1.0, name
+        assert len(ends) == 1 or ends[0] < ends[1], name
+        climbed.add(CRITERIA[name])
+
+    assert climbed == set(Criterion) - {Criterion.STATUS_DEADLINE}  # which is not of courses: a table above
 
 
 @COMMON
