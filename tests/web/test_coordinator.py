@@ -390,6 +390,8 @@ async def test_figures_hold_no_names_and_stand_in_tables_too(web: Web, town: Tow
     await own(web, town)
     page = await web.get("/figures")
     assert page.text.count("<svg") == page.text.count('class="chart"') >= 2
+    clients = (await town.ask("{ clients { totalCount } }", who="coordinator")).data["clients"]["totalCount"]
+    assert re.search(rf">together</span></th><td[^>]*><strong>{clients}</strong></td>", page.text)
     assert "Tesfay" not in page.text
     assert (await web.get("/figures", quarter="1999-1", months="7")).status_code == 200
 
