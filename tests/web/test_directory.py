@@ -15,7 +15,7 @@ from directory.actors import SYSTEM, Role
 from directory.database import Database
 from directory.models import Partner, Service
 from directory.values import EligibilityRule
-from directory.vocabulary import Answer
+from directory.vocabulary import Answer, Responsibility
 from graphapi.app import application
 from graphapi.context import Services
 from graphapi.mutations.ending import GUARD
@@ -74,6 +74,17 @@ async def test_a_rule_of_an_entry_names_its_places(web: Web, world: World, datab
     assert (
         "Wohnort: Cottbus/Chóśebuz, 120605003024" in (await web.get(f"/service/{made}", language="de")).text
     )
+
+
+@pytest.mark.parametrize(
+    ("responsibility", "said"),
+    [("FREE", "Sie können dieses Angebot frei wählen."), ("BY_RESIDENCE", "entscheidet Ihr Wohnort.")],
+)
+async def test_an_entry_says_in_a_sentence_who_may_come(
+    web: Web, world: World, database: Database, responsibility: str, said: str
+) -> None:
+    made = await make_service(database, world.partner, "Kurs", responsibility=Responsibility(responsibility))
+    assert said in (await web.get(f"/service/{made}", language="de")).text
 
 
 async def test_topics_without_a_name_are_named_by_their_code(
