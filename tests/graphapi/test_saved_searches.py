@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -212,6 +213,52 @@ async def test_what_was_hidden_before_the_mail_went_is_not_named(desk: Desk) -> 
         work.touch_service(gone)
 
     assert await desk.post() == []
+
+
+@pytest.mark.parametrize("what", ["removeMember", "deleteSavedSearch", "changeSavedSearch", "removeMailbox"])
+async def test_who_went_or_said_no_before_the_mail_went_gets_none(desk: Desk, what: str) -> None:
+    """The mail is promised in the morning, and read anew when it goes."""
+    await desk.confirmed()
+    saved = await desk.save(notify=True)
+    await desk.look()
+    await desk.make.service(desk.world.partner, "Kurs am Abend")
+    desk.later(days=1)
+    assert (await desk.look()).told == 1
+    search = {"id": saved["id"], "expectedVersion": saved["version"]}
+    own = (await desk.api("{ me { member { id version } } }", token=desk.world.coordinator)).data["me"]
+    member = {"id": own["member"]["id"], "expectedVersion": own["member"]["version"]}
+    token = desk.world.lead if what == "removeMember" else desk.world.coordinator
+    given: dict[str, Any] = {
+        "removeMember": member,
+        "deleteSavedSearch": search,
+        "changeSavedSearch": {**search, "name": "Kurse", "notify": False},
+        "removeMailbox": {},
+    }[what]
+
+    answer = await desk.api.change(what, given, "", token=token)
+
+    assert not answer["__typename"].endswith("Problem"), answer
+    assert await desk.post() == []
+    desk.later(days=1)
+    assert (await desk.look()).told == 0
+    assert await desk.post() == []
+
+
+async def test_two_jobs_at_once_tell_once(desk: Desk) -> None:
+    await desk.confirmed()
+    await desk.save(notify=True)
+    await desk.look()
+    await desk.make.service(desk.world.partner, "Kurs am Abend")
+    desk.later(days=1)
+    await desk.follower.catch_up()
+
+    rounds = await asyncio.gather(*(look_at_searches(desk.database, desk.engine, tell) for _ in range(3)))
+    mailers = [Mailer(desk.database, desk.office.mail) for _ in range(3)]
+    before = len(desk.office.raw)
+    await asyncio.gather(*(mailer.send_due() for mailer in mailers))
+
+    assert sum(done.told for done in rounds) == 1
+    assert len(desk.office.raw) == before + 1
 
 
 async def test_nobody_else_sees_them_and_they_go_with_their_member(
