@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -29,6 +30,7 @@ def _config() -> Config:
     return config
 
 
+@cache
 def newest_revision() -> str:
     """Return the revision that this release needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,9 +48,12 @@ def drawn_code(address: str) -> str:
     return drawn
 
 
+@cache
 def _environment(language: str) -> Environment:
+    """Return the templates of a language; a process compiles each once, and none is changed while it runs."""
     made = _Environment(
         loader=FileSystemLoader(TEMPLATES),
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

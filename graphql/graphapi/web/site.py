@@ -43,6 +43,8 @@ SMALL: Final = 1_000
 """Bytes of a page that are not worth packing."""
 NAMES: Final = {"de": "Deutsch", "en": "English"}
 log: Final = structlog.stdlib.get_logger("web")
+_REQUEST: Final = Request[Any, Any, State]
+_RESPONSE: Final = Response[bytes]
 
 
 class Site:
@@ -79,6 +81,7 @@ class Site:
             return await self._serve(request, route)
 
         handle.__name__ = f"{route.method.lower()}_{getattr(route.handler, '__name__', 'page')}"
+        handle.__annotations__ = {"request": _REQUEST, "return": _RESPONSE}  # else compiled for each of them
         methods = [HttpMethod.GET, HttpMethod.HEAD] if route.method == "GET" else [HttpMethod.POST]
         return HTTPRouteHandler(route.path, http_method=methods, status_code=200)(handle)
 
