@@ -146,7 +146,7 @@ _ADVICE: Final = (
         "Is there room on the disk, and may this user write to SPURWECHSEL_DATA?",
     ),
     (
-        re.compile(r"bad_request|not_found|invalid_.*|4\d\d|KeyError|TypeError"),
+        re.compile(r"bad_request|not_found|invalid_.*|4\d\d|JSONDecodeError|KeyError|TypeError"),
         "The server does not know what it was asked: it may be of an older release of Meilisearch than 1.50, "
         "which this one is tested with, or no Meilisearch.",
     ),

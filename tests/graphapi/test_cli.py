@@ -114,7 +114,7 @@ def test_the_command_is_installed_and_speaks_for_itself(variables: dict[str, str
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -270,6 +270,7 @@ def test_an_engine_that_is_away_keeps_no_other_from_its_turn(
         ("bad_request", "older release"),
         ("invalid_settings_filterable_attributes", "older release"),
         ("404", "older release"),
+        ("JSONDecodeError", "no Meilisearch"),
         ("MeilisearchCommunicationError", "MEILI_URL"),
         ("MeilisearchTimeoutError", "MEILI_URL"),
         ("503", "MEILI_URL"),
