@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import shutil
 import sys
@@ -30,6 +31,9 @@ ROOM_FOR_CLUSTER = 3_000_000_000
 
 # What is imported and collected stays to the end: looking for garbage in it again and again finds none.
 gc.disable()
+
+# Its line for each request was a tenth of it; what the pages log themselves stays.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 # The loop that the server runs on. Python 3.14 no longer likes to be told of it in this way.
 if sys.version_info < (3, 14):

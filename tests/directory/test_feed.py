@@ -166,7 +166,7 @@ async def test_a_change_wakes_who_listens(empty_database: Database, app_url: str
     try:
         await connection.add_listener(feed.CHANNEL, lambda *_: woken.set())
         await town.partner()
-        await asyncio.wait_for(woken.wait(), 5)
+        await asyncio.wait_for(woken.wait(), 60)
     finally:
         await connection.close()
 

@@ -503,7 +503,7 @@ async def test_a_killed_import_leaves_nothing_visible_and_the_next_one_completes
     addresses = cluster.dsn(APP, empty_database_name), cluster.dsn(READER, empty_database_name)
     assert killer.stdin is not None and killer.stdout is not None
     killer.stdin.write(json.dumps([*addresses, str(path), phase, done]) + "\n")
-    assert await asyncio.wait_for(asyncio.to_thread(killer.stdout.readline), 60) == "-9\n"
+    assert await asyncio.wait_for(asyncio.to_thread(killer.stdout.readline), 300) == "-9\n"
 
     left = await counts(empty_database)
     assert left["import_row"] + left["import_staging"] > 0

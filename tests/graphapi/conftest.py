@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import secrets
 from collections.abc import AsyncIterator
 from functools import cache, partial
@@ -47,7 +46,6 @@ def served_once(database: Database, keys: KeyStore) -> Litestar:
 
 @pytest.fixture(scope="session")
 async def api(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a tenth of each request was its line
     app = served_once(database, keys)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -130,6 +130,7 @@ async def office(database: Database, keys: KeyStore, api: Api) -> AsyncIterator[
 
 
 class TestLooking:
+    @pytest.mark.slow
     async def test_a_hundred_times_changes_no_row_of_any_table(self, office: Office, digest: Digest) -> None:
         referral, path = await office.link()
         before = await digest(with_audit=True)

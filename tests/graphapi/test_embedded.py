@@ -91,7 +91,7 @@ def python(
 
 def output_of(process: subprocess.Popen[str]) -> str:
     with process:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     return said
 
@@ -113,7 +113,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def eventually(fact: Callable[[], bool], *, seconds: float = 10) -> bool:
+def eventually(fact: Callable[[], bool], *, seconds: float = 60) -> bool:
     limit = time.monotonic() + seconds
     while not fact():
         if time.monotonic() > limit:

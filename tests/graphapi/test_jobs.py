@@ -72,11 +72,11 @@ async def run_until_done(cluster: Access, name: str, database: Database, keys: K
     stop = asyncio.Event()
     own = KeyStore(keys.master, keys._url)  # the jobs close theirs when they end
     running = asyncio.create_task(run_jobs(cluster.dsn(APP, name), cluster.dsn(READER, name), stop, keys=own))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while await queued(database):  # noqa: ASYNC110 - the queue lives in another connection
             await asyncio.sleep(0.05)
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
 
 
 async def test_what_thousands_of_documents_show_is_rewritten_in_chunks_by_a_job(

@@ -434,7 +434,7 @@ async def test_a_rotation_killed_in_the_middle_is_run_again(sides: Sides, tmp_pa
         cwd=tmp_path,
     )
     count = "SELECT count(*) FROM client_key WHERE master_key = $1"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while await blocker.fetchval(count, new.id) < 2 * rotation.BATCH:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.02)
     command.send_signal(signal.SIGKILL)

@@ -162,7 +162,7 @@ async def test_a_person_is_in_nothing_that_leaves(
         async with post_office() as office, connected(app) as stranger, connected(app) as other:
             for socket, who in ((stranger, "jobcenter"), (other, "other_staff")):
                 await socket.sign_in(town.token(who))
-                socket.subscribe(INBOX)
+                await socket.watches(INBOX)
             more = await every_move(town, office)
             assert await stranger.silent()
             assert await other.silent()

@@ -717,7 +717,7 @@ async def test_what_was_taken_when_the_process_died_is_sent_again_under_the_same
     referral = await sent(desk)
     office.wait_before_answering = asyncio.Event()
     dying = asyncio.create_task(office.deliver(desk.database))
-    await asyncio.wait_for(office.taken.wait(), 10)
+    await asyncio.wait_for(office.taken.wait(), 60)
     dying.cancel()  # the server has the mail; that it has is never written down
     with pytest.raises(asyncio.CancelledError):
         await dying
@@ -785,10 +785,10 @@ async def test_the_jobs_process_sends_what_was_promised(
     running = asyncio.create_task(run_jobs(app, reader, stop, keys=own, mail=office.mail))
     try:
         await sent(desk)
-        await asyncio.wait_for(office.taken.wait(), 15)
+        await asyncio.wait_for(office.taken.wait(), 60)
     finally:
         stop.set()
-        await asyncio.wait_for(running, 10)
+        await asyncio.wait_for(running, 60)
 
     assert len(office.to(SERVICE_MAIL)) == 1
 

@@ -189,7 +189,7 @@ async def test_a_process_killed_after_the_commit_leaves_the_key_to_the_job(
     app_url, reader_url = cluster.dsn(APP, empty_database_name), cluster.dsn(READER, empty_database_name)
     running = asyncio.create_task(run_jobs(app_url, reader_url, stop, keys=store))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await own_keys.of_many([client_id]):  # noqa: ASYNC110 - nobody tells when a job is done
                 await asyncio.sleep(0.02)
     finally:

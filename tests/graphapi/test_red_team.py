@@ -338,7 +338,7 @@ async def test_a_body_that_never_ends_is_given_up(database: Database, path: str,
         "server": ("127.0.0.1", 2),
     }
     app: Any = served(database, limits=Limits(body_seconds=0.2))
-    await asyncio.wait_for(app(scope, receive, send), 5)
+    await asyncio.wait_for(app(scope, receive, send), 60)
     assert sent[0]["status"] == 408
 
 
@@ -507,7 +507,7 @@ async def test_who_takes_nothing_is_let_go(app_url: str, reader_url: str, keys: 
         taken.append(message["type"])
 
     async with narrow(app_url, reader_url, keys) as app:
-        await asyncio.wait_for(app(handshake("192.0.2.1"), receive, send), 10)
+        await asyncio.wait_for(app(handshake("192.0.2.1"), receive, send), 60)
     assert taken == ["websocket.accept", "websocket.send"]
 
 
@@ -534,7 +534,7 @@ async def test_few_wait_without_signing_in(app_url: str, reader_url: str, keys: 
                 enough.set()
 
         task = asyncio.create_task(app(handshake(client), receive, send))
-        await asyncio.wait_for(enough.wait(), 10)
+        await asyncio.wait_for(enough.wait(), 60)
         return task, sent
 
     async with narrow(app_url, reader_url, keys) as app:

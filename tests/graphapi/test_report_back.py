@@ -517,8 +517,8 @@ async def experiment(
     run = await prepare(laboratory, others, sender)
     async with connected(laboratory.app) as watching:
         await watching.sign_in(run.town.token("coordinator"))
-        watching.subscribe(INBOX)
-        watching.subscribe(WATCHED, "2", id=run.referral)
+        await watching.watches(INBOX)
+        await watching.watches(WATCHED, "2", id=run.referral)
         await ticks(run, ACCEPTED)
         await drain(watching)
         for day, step in course.steps:

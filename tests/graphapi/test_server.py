@@ -63,15 +63,15 @@ def server(
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(15)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 30
-    with httpx.Client(base_url=address, timeout=5) as http:  # one for all: each makes a TLS context
+    until = time.monotonic() + 120
+    with httpx.Client(base_url=address, timeout=30) as http:  # one for all: each makes a TLS context
         while time.monotonic() < until and process.poll() is None:
             with suppress(httpx.TransportError):
                 if http.get("/health/ready").status_code == 200:
@@ -93,7 +93,7 @@ async def test_a_server(server: tuple[str, Path], empty_database: Database) -> N
                 "/graphql", json={"query": query}, headers={"authorization": f"Bearer {world.staff}"}
             )
             nodes = answer.json().get("data", {}).get("searchServices", {}).get("nodes")
-            if nodes or time.monotonic() - began > 10:
+            if nodes or time.monotonic() - began > 60:
                 break
             await asyncio.sleep(0.1)
         assert nodes == [{"id": world.id("Service", key)}]

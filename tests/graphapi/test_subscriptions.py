@@ -32,7 +32,7 @@ from tests.graphapi.conftest import MANY, make_member
 from tests.graphapi.exchanging import OUTCOME, Town, make_town
 from tests.graphapi.postoffice import free_port
 from tests.graphapi.test_server import ROOT, wait_for
-from tests.graphapi.watcher import INBOX, PROTOCOL, Socket, connected
+from tests.graphapi.watcher import INBOX, PATIENCE, PROTOCOL, Socket, connected
 
 ONE = "subscription($id: ID!) { referralChanged(id: $id) { missed referral { id state seenAs } } }"
 
@@ -72,8 +72,7 @@ async def town(database: Database, api: Api) -> Town:
 
 async def watching(socket: Socket, town: Town, who: str, query: str = INBOX, **variables: Any) -> None:
     await socket.sign_in(town.token(who))
-    socket.subscribe(query, **variables)
-    await asyncio.sleep(0.1)  # the subscription has begun
+    await socket.watches(query, **variables)
 
 
 async def test_both_sides_are_told_what_each_may_see(watched: Litestar, town: Town) -> None:
@@ -182,8 +181,7 @@ async def test_a_revoked_token_ends_the_connection_at_the_next_event(watched: Li
     member, token = await make_member(town.database, town.world.partner, Role.PARTNER_MEMBER)
     async with connected(watched) as socket:
         await socket.sign_in(token)
-        socket.subscribe()
-        await asyncio.sleep(0.1)
+        await socket.watches()
         await remove(town.database, member)
         await town.sent()
         while await socket.receive() is not None:
@@ -333,7 +331,7 @@ async def test_another_protocol_is_not_spoken(watched: Litestar) -> None:
 async def test_who_says_nothing_any_more_is_let_go(short: Litestar, town: Town) -> None:
     async with connected(short) as socket:
         await socket.sign_in(town.token("other_staff"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (event := await socket.to_client.get())["type"] != "websocket.close":
                 pass  # pings that nobody answers
 
@@ -356,7 +354,7 @@ async def test_posts_to_the_socket_are_not_answered(watched: Litestar, town: Tow
 
 
 async def listening(app: Litestar) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await app.state.watchers.listening.wait()
 
 
@@ -439,7 +437,7 @@ async def test_two_server_processes_tell_each_others_changes(
             await asyncio.sleep(0.5)
             referral = await town.sent()
             for socket in sockets:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(PATIENCE):
                     while True:
                         message = json.loads(await socket.recv())
                         data = message.get("payload", {}).get("data", {}).get("inboxChanged", {})

@@ -10,7 +10,11 @@ from typing import Any
 
 from litestar import Litestar
 
+from graphapi.watching import Watcher, Watchers
+
 PROTOCOL = "graphql-transport-ws"
+PATIENCE = 60.0
+"""Seconds to wait for what comes at once, unless the machine is very busy."""
 INBOX = """subscription { inboxChanged { missed referral { id state seenAs pseudonym outcome }
   booking { id state } approval { id state } } }"""
 
@@ -18,7 +22,8 @@ INBOX = """subscription { inboxChanged { missed referral { id state seenAs pseud
 class Socket:
     """One connection; ``frames`` is everything that the server sent, as text."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: Litestar) -> None:
+        self._watchers: Watchers = app.state.watchers
         self.to_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.to_client: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.frames: list[str] = []
@@ -28,7 +33,7 @@ class Socket:
         text = message if isinstance(message, str) else json.dumps(message)
         self.to_server.put_nowait({"type": "websocket.receive", "text": text, "bytes": None})
 
-    async def receive(self, within: float = 10) -> dict[str, Any] | None:
+    async def receive(self, within: float = PATIENCE) -> dict[str, Any] | None:
         """Return the next message that is no ping; None when the server has closed the connection."""
         async with asyncio.timeout(within):
             while self.code is None:
@@ -57,11 +62,24 @@ class Socket:
         self.send({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
         assert await self.receive() == {"type": "connection_ack"}
 
+    async def watches(self, query: str = INBOX, id_: str = "1", **variables: Any) -> None:
+        """Subscribe, and wait until it has begun, or was refused: what happens before is not told."""
+        before = self._watching()
+        self.subscribe(query, id_, **variables)
+        async with asyncio.timeout(PATIENCE):
+            while self._watching() == before and self.to_client.empty():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.005)
+
+    def _watching(self) -> set[Watcher]:
+        """Return who watches in this process."""
+        known = (*self._watchers._partners.values(), *self._watchers._leads.values())
+        return {watcher for place in known for watcher in place}
+
     def subscribe(self, query: str = INBOX, id_: str = "1", **variables: Any) -> None:
         payload = {"query": query, "variables": variables}
         self.send({"id": id_, "type": "subscribe", "payload": payload})
 
-    async def change(self, within: float = 10) -> dict[str, Any]:
+    async def change(self, within: float = PATIENCE) -> dict[str, Any]:
         """Return the data of the next event, past what only says that something was missed."""
         while True:
             message = await self.receive(within)
@@ -76,7 +94,7 @@ class Socket:
 @asynccontextmanager
 async def connected(app: Litestar, *, protocol: str | None = PROTOCOL) -> AsyncIterator[Socket]:
     """Open a connection to /graphql/ws; ends it, and waits for the server to notice."""
-    socket = Socket()
+    socket = Socket(app)
     scope = {
         "type": "websocket",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -98,5 +116,5 @@ async def connected(app: Litestar, *, protocol: str | None = PROTOCOL) -> AsyncI
         yield socket
     finally:
         socket.to_server.put_nowait({"type": "websocket.disconnect", "code": 1000})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await running

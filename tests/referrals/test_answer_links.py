@@ -233,6 +233,7 @@ async def withdraw(desk: Desk, referral_id: UUID) -> None:
 POSSIBLE = {(state, move) for state in ReferralState for move in allowed(state, EventActor.RECIPIENT)}
 
 
+@pytest.mark.slow
 async def test_every_answer_in_every_state_means_the_same_on_all_three_ways(stand: Stand) -> None:
     """The whole table of (way, answer, state) under a consent that is in force."""
     made = 0

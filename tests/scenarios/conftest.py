@@ -38,7 +38,7 @@ BEGIN = datetime(2026, 11, 22, 9, 0, tzinfo=BERLIN)
 """When every scenario begins; the demo network was made for about this day."""
 
 SOURCE = source_namespace("spurwechsel-demo")
-INDEXED_WITHIN = 20.0
+INDEXED_WITHIN = 90.0
 COTTBUS = "120520000000"
 
 

@@ -37,7 +37,7 @@ async def running(*locks: DatabaseLock) -> AsyncIterator[None]:
                 await task
 
 
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until the condition holds."""
     ends = time.monotonic() + seconds
     while not condition():

@@ -121,7 +121,7 @@ def both(
     return Both(own, tmp_path, empty_database, cluster.dsn(READER, empty_database_name))
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until the condition holds; it may block."""
     ends = time.monotonic() + seconds
     while not await asyncio.to_thread(condition):

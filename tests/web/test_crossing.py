@@ -47,6 +47,7 @@ async def sign_in_as(web: Web, world: World, database: Database, role: Role) -> 
 # --- Forms ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", [Role.LEAD, Role.PARTNER_MEMBER])
 async def test_no_form_is_taken_without_the_number_of_this_session(
     web: Web, world: World, database: Database, digest: Digest, role: Role
