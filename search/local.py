@@ -328,8 +328,8 @@ class LocalEngine:
             return refused
 
     def rebuild(self, vocabulary: Vocabulary) -> LocalRebuild:
-        """Begin a new index beside the one that serves."""
-        with self._writing:
+        """Begin a new index beside the one that serves; raises SearchUnavailable where there is no room."""
+        with self._writing, _unavailable_if_broken():
             self._writer = None
             self._folder.sweep()
             return LocalRebuild(self._folder, vocabulary, self.meaning)

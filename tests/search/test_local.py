@@ -202,6 +202,23 @@ def test_what_a_crashed_rebuild_left_is_removed(tmp_path: Path) -> None:
     engine.resign()
 
 
+def test_a_full_disk_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rebuild that finds no room is an engine that cannot now, not a bug; the old index serves on."""
+    engine = LocalEngine(tmp_path / "index")
+    fill(engine, [service("Deutschkurs")])
+
+    def full(index: Any) -> None:
+        raise ValueError("An IO error occurred: 'No space left on device (os error 28)'")
+
+    with monkeypatch.context() as during:
+        during.setattr("search.local._writer", full)
+        with pytest.raises(SearchUnavailable):
+            engine.rebuild(VOCABULARY)
+    assert find(engine, "Deutschkurs").total == 1
+    engine.rebuild(VOCABULARY).abandon()
+    engine.resign()
+
+
 def test_one_bad_document_does_not_stop_the_others(tmp_path: Path) -> None:
     """It is set aside, named in the position, and the rest is found."""
     engine = LocalEngine(tmp_path / "index")
