@@ -131,7 +131,7 @@ async def test_a_change_is_searchable_within_two_seconds(
 ) -> None:
     """Woken by NOTIFY: the clock would come after ten minutes. A busy machine may be late, not five times."""
     waiting = Follower(local, empty_database, listen_url, poll_seconds=600)
-    took = []
+    took: list[float] = []
     async with running(waiting):
         await until(lambda: local.position() is not None)
         await asyncio.sleep(0.3)  # the listening connection is up
