@@ -82,7 +82,7 @@ def test_the_summary_says_which_field_each_line_is_about(name: str) -> None:
     assert 'href="#field-gone">Fehlt</a>' in page
     assert "<li>Es geht nicht.</li>" in page
     assert page.count("Bitte füllen Sie das aus.") == 2  # beside the field it stands as it is
-    assert f'{label[1] or label[2]}: Bitte füllen Sie das aus.</span>' not in page
+    assert f"{label[1] or label[2]}: Bitte füllen Sie das aus.</span>" not in page
 
 
 def test_a_label_that_somebody_wrote_stays_text_in_the_summary() -> None:

@@ -127,7 +127,7 @@ def naming_fields(page: str) -> str:
     ...               '<label class="kern-label" for="field-a">Name <span>(optional)</span></label>')[:55]
     '<li><a class="kern-link" href="#field-a">Name: Missing</'
     """
-    called = {}
+    called: dict[str, str] = {}
     for control, label, group, legend in _CALLED.findall(page):
         called.setdefault(control or group, (label or legend).strip().rstrip(":?"))
 
