@@ -47,7 +47,9 @@ async def test_a_search_is_kept_as_it_stands_on_the_page_renamed_and_forgotten(s
     for word in ("Arabic", "Level B1", "with childcare", "with free places", "&lt;script&gt;"):
         assert word in page.text, word
     assert SCRIPT not in page.text
-    assert "after" not in form_of(page, "/searches/new")
+    kept = form_of(page, "/searches/new")
+    assert "after" not in kept
+    assert kept["name"].startswith(f"Kurs {SCRIPT}, "), "the words as a name, without the quotation marks"
     nameless = await sent(web, searching, "/searches/new", name="")
     assert nameless.status_code == 422
     assert 'href="#field-name"' in nameless.text

@@ -133,7 +133,7 @@ async def new(visit: Visit) -> Answer:
         pairs=pairs,
         words=words,
         back=f"/search?{urlencode(pairs)}",
-        suggested=", ".join(words).strip("„“”")[:LONGEST_NAME],
+        suggested=", ".join(word.strip("„“”") for word in words)[:LONGEST_NAME],
         mailbox=found["mailbox"],
     )
 
