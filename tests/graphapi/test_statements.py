@@ -38,10 +38,13 @@ class Counted:
             connection._con.add_query_logger(hear)  # type: ignore[attr-defined]
         await self.database.engine.dispose()
 
-        # what goes through SQLAlchemy is prepared, which the driver's logger does not hear
+        # what goes through SQLAlchemy is prepared, which the driver's logger hears only of many rows at once
         @event.listens_for(self.database.engine.sync_engine, "before_cursor_execute")
-        def on_execute(connection: object, cursor: object, statement: str, *rest: object) -> None:
-            self.statements.append(statement)
+        def on_execute(
+            connection: object, cursor: object, statement: str, values: object, context: object, many: bool
+        ) -> None:
+            if not many:
+                self.statements.append(statement)
 
         @event.listens_for(self.database.engine.sync_engine, "connect")
         def on_connect(adapted: Any, record: object) -> None:
