@@ -595,19 +595,23 @@ class Race:
 async def race(desk: Desk, client_id: UUID, rng: random.Random, order: int) -> Race:
     """Withdraw while the recipient opens and reads; raise when a read that began later gives data.
 
-    ``order``: 0, the package is opened first; 1, the withdrawal is first; else by chance.
+    ``order``: 0, the package is opened and has been read once; 1, the withdrawal is first; else by chance.
     """
     town, database, keys = desk.town, desk.database, desk.keys
     recipient = town.provider.member
     consent_id = await give_consent(database, keys, town.coordinator, client_id, town.provider.id)
     referral_id = await sent_referral(database, keys, town, client_id, consent_id, town.provider)
-    start, opened, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    start, opened, given, ended = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
     over: list[float] = []
     seen = Race()
 
     async def ends() -> None:
         await start.wait()
-        await (opened.wait() if order == 0 else asyncio.sleep(rng.uniform(0, 0.02)))
+        if order == 0:
+            await opened.wait()
+            await given.wait()
+        else:
+            await asyncio.sleep(rng.uniform(0, 0.02))
         await withdraw(desk, consent_id)
         over.append(time.monotonic())
         ended.set()
@@ -634,6 +638,8 @@ async def race(desk: Desk, client_id: UUID, rng: random.Random, order: int) -> R
                 assert not got, "data were read after the withdrawal had committed"
             else:
                 seen.before += got
+                if got:
+                    given.set()
             await asyncio.sleep(0.005)
 
     async def package() -> bool:
@@ -645,7 +651,7 @@ async def race(desk: Desk, client_id: UUID, rng: random.Random, order: int) -> R
     async def raw() -> bool:
         return bool(await sealed(database, recipient, referral_id))
 
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         for task in (ends(), opens(), reads(package), reads(raw)):
             group.create_task(task)
         start.set()
