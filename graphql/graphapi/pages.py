@@ -185,9 +185,9 @@ class Visit:
         self._assets = _assets(services.web.assets)
         self._demo = services.web.demo
         self.errors: dict[str, str] = {}
+        """What was refused, per field (its id in the page), in words; ``""``: all of it."""
         self._called: dict[str, str] = {}
         """What the fields of the page are called, by their ids."""
-        """What was refused, per field (its id in the page), in words; ``""``: all of it."""
         self.set_cookies: list[Cookie] = []
         self.headers: dict[str, str] = {}
         for name, value in scope["headers"]:
