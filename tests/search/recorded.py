@@ -121,6 +121,7 @@ def replayed(index: str) -> Iterator[Replaying]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # sent apart, the body would wait until the head was acknowledged: 40 ms each time
 
         def _any(self) -> None:
             sent = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -139,7 +140,7 @@ def replayed(index: str) -> Iterator[Replaying]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
