@@ -73,10 +73,15 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What differed between the published directory and the index; ``meaning``: it finds by meaning too."""
+    """What differed between the published directory and the index; ``meaning``: it finds by meaning too.
+
+    ``set_aside``: not in the index because they could not be indexed, with the kind of error; with a repair
+    what is still so after they were tried again. They are no difference: there is nothing to catch up on.
+    """
 
     checked: int
     missing: tuple[UUID, ...]
+    set_aside: dict[UUID, str]
     outdated: tuple[UUID, ...]
     unwanted: tuple[UUID, ...]
     repaired: bool
@@ -220,23 +225,27 @@ class Follower:
     async def verify(self, *, repair: bool = False) -> Verification:
         """Compare every published document's version with the index, and repair what differs if asked.
 
-        Compares two moments: on a busy directory the newest changes may show as different.
+        A repair also tries again what was set aside. Compares two moments: on a busy directory the newest
+        changes may show as different.
         """
         async with self._round:
+            position = await asyncio.to_thread(self._engine.position)
+            aside = position.set_aside if position is not None else {}
             indexed = await asyncio.to_thread(self._engine.versions)
             rows = await self._database.reader.fetch("SELECT id, version FROM service_document")
             published = {row["id"]: row["version"] for row in rows}
-            missing = sorted(published.keys() - indexed.keys())
+            missing = sorted(published.keys() - indexed.keys() - aside.keys())
             unwanted = sorted(indexed.keys() - published.keys())
             outdated = sorted(
                 id_ for id_, version in published.items() if indexed.get(id_, version) != version
             )
             repaired = repair and bool(missing or unwanted or outdated)
-            if repaired:
-                await self._repair([*missing, *outdated], unwanted)
+            if repair and (repaired or aside):
+                aside = await self._repair(sorted({*missing, *outdated, *aside}), unwanted)
             return Verification(
                 checked=len(published),
                 missing=tuple(missing),
+                set_aside=aside,
                 outdated=tuple(outdated),
                 unwanted=tuple(unwanted),
                 repaired=repaired,
@@ -306,7 +315,8 @@ class Follower:
         log.info("search.rebuilt", changes=applied, seconds=round(time.monotonic() - started, 1))
         return applied
 
-    async def _repair(self, ids: Sequence[UUID], unwanted: Sequence[UUID]) -> None:
+    async def _repair(self, ids: Sequence[UUID], unwanted: Sequence[UUID]) -> dict[UUID, str]:
+        """Index these services anew, and no longer those that nobody may find; return what is set aside."""
         if not self._engine.lead():
             raise SearchUnavailable("another process writes")
         position = await asyncio.to_thread(self._engine.position)
@@ -314,16 +324,18 @@ class Follower:
             raise SearchUnavailable("there is no index")
         vocabulary = await read_vocabulary(self._database.reader)
         for start in range(0, max(len(ids), 1), BATCH):
-            published = await read_published(self._database.reader, ids[start : start + BATCH])
-            aside = {**position.set_aside, **published.unreadable}
+            tried = ids[start : start + BATCH]
+            published = await read_published(self._database.reader, tried)
+            aside = {id_: kind for id_, kind in position.set_aside.items() if id_ not in set(tried)}
             batch = Batch(
                 documents=published.documents,
                 removed=[*published.absent, *published.unreadable, *(unwanted if start == 0 else ())],
-                position=msgspec.structs.replace(position, set_aside=aside),
+                position=msgspec.structs.replace(position, set_aside={**aside, **published.unreadable}),
                 forced=True,
             )
             refused = await asyncio.to_thread(self._engine.apply, batch, vocabulary)
             position = _beyond(batch, refused)
+        return position.set_aside
 
     async def _look(self, leading: bool) -> None:
         """Note how far behind the index is."""

@@ -25,6 +25,9 @@ from search.meaning import model_if
 PATIENCE_SECONDS: Final = 60.0
 """How long a command waits for the process that writes to step aside: it may be rebuilding."""
 
+MOST_NAMED: Final = 20
+"""How many of the services that an engine cannot index are named."""
+
 T = TypeVar("T")
 
 
@@ -79,8 +82,13 @@ def verify(
     found, away = _with_followers(engine, compare)
     if found:
         Console().print(_compared(found))
+    for name, result in found.items():
+        for id_, why in list(result.set_aside.items())[:MOST_NAMED]:
+            typer.echo(f"{name} cannot index service {id_} ({why}).", err=True)
+        if result.set_aside:
+            typer.echo("What is set aside is tried again when it changes, and by each verify.", err=True)
     _tell(away, "was not compared")
-    if away or not all(result.same or result.repaired for result, _ in found.values()):
+    if away or not all(result.same or result.repaired for result in found.values()):
         raise typer.Exit(1)
 
 
@@ -92,9 +100,10 @@ def rebuild(
     names = {kept.engine.name for kept in engines_of(read_settings(), "")}
     with shown({name: f"Building the index of {name}" for name in names}) as show:
 
-        async def build(follower: Follower) -> int:
+        async def build(follower: Follower) -> tuple[int, int]:
             await follower.take_over(PATIENCE_SECONDS)
-            return await follower.rebuild(lambda done, total: show(follower.name, done, total))
+            changes = await follower.rebuild(lambda done, total: show(follower.name, done, total))
+            return changes, len(follower.lag().set_aside)
 
         try:
             found, away = _with_followers(engine, build)
@@ -108,10 +117,10 @@ def rebuild(
         raise typer.Exit(1)
 
 
-def _compared(found: Mapping[str, tuple[Verification, int]]) -> Table:
+def _compared(found: Mapping[str, Verification]) -> Table:
     """Return the table of what was compared, an engine in each column: it fits a narrow terminal."""
     table = Table("Services", *(Column(name, no_wrap=True, justify="right") for name in found))
-    results = [result for result, _ in found.values()]
+    results = found.values()
 
     def row(what: str, *values: object) -> None:
         table.add_row(what, *map(str, values))
@@ -120,7 +129,7 @@ def _compared(found: Mapping[str, tuple[Verification, int]]) -> Table:
     row("missing", *(len(one.missing) for one in results))
     row("outdated", *(len(one.outdated) for one in results))
     row("unwanted", *(len(one.unwanted) for one in results))
-    row("set aside", *(aside for _, aside in found.values()))
+    row("set aside", *(len(one.set_aside) for one in results))
     row("repaired", *("yes" if one.repaired else "no" for one in results))
     row("found by meaning", *("yes" if one.meaning else "no" for one in results))
     return table
@@ -169,15 +178,15 @@ def advice(trouble: str) -> str:
 
 def _with_followers(
     only: str | None, act: Callable[[Follower], Awaitable[T]]
-) -> tuple[dict[str, tuple[T, int]], dict[str, str]]:
-    """Return what each engine's follower did with how many services could not be indexed, and who is away.
+) -> tuple[dict[str, T], dict[str, str]]:
+    """Return what each engine's follower did, and who is away.
 
     An engine that is away keeps no other from its turn.
     """
     settings = read_settings()
     away: dict[str, str] = {}
 
-    async def done(app_url: str, reader_url: str) -> dict[str, tuple[T, int]]:
+    async def done(app_url: str, reader_url: str) -> dict[str, T]:
         wanted = [
             kept for kept in engines_of(settings, reader_url) if only is None or kept.engine.name == only
         ]
@@ -185,7 +194,7 @@ def _with_followers(
             raise typer.BadParameter("--engine must be local, or meilisearch where MEILI_URL is set")
         database = Database(app_url, reader_url, pool_size=4)
         await database.start()
-        found: dict[str, tuple[T, int]] = {}
+        found: dict[str, T] = {}
         try:
             for kept in wanted:
                 try:
@@ -196,13 +205,11 @@ def _with_followers(
             await database.stop()
         return found
 
-    async def _led(kept: KeptEngine, database: Database, reader_url: str) -> tuple[T, int]:
+    async def _led(kept: KeptEngine, database: Database, reader_url: str) -> T:
         follower = kept.follower(database, reader_url)
         holding = asyncio.create_task(kept.lock.run()) if kept.lock is not None else None
         try:
-            result = await act(follower)
-            position = await asyncio.to_thread(kept.engine.position)
-            return result, len(position.set_aside) if position is not None else 0
+            return await act(follower)
         finally:
             kept.engine.resign()
             if holding is not None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 
 from directory.actors import Actor, Role
@@ -241,6 +242,30 @@ def test_the_search_index_is_built_compared_and_repaired(
     assert nowhere.returncode == 2
     assert "meaning" in same.stdout
     assert "…" not in same.stdout  # nothing is cut on a terminal of 80 columns
+
+
+def test_verify_names_what_cannot_be_indexed(
+    spurwechsel: Run, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    """It is no difference that a repair could mend, so the command ends well; only the id and the kind of error are told."""
+
+    async def spoil() -> None:
+        connection = await asyncpg.connect(variables["DATABASE_URL"].replace("+asyncpg", ""))
+        await connection.execute("UPDATE service_document SET public = '{}'")
+        await connection.close()
+
+    (tmp_path / "network.json").write_text(json.dumps(NETWORK))
+    spurwechsel("import", str(tmp_path / "network.json"), "--publish")
+    asyncio.run(spoil())
+    assert "1 set aside" in spurwechsel("search", "rebuild").stdout
+
+    for more in ([], ["--dry-run"]):
+        found = spurwechsel("search", "verify", *more)
+        assert found.returncode == 0, found.stderr
+        assert found.stderr.count("local cannot index service") == 1
+        counts = [line.replace("│", " ").split() for line in found.stdout.splitlines()]
+        assert ["missing", "0"] in counts
+        assert ["set", "aside", "1"] in counts
 
 
 @pytest.mark.parametrize("command", ["verify", "rebuild"])

@@ -311,6 +311,38 @@ async def test_verify_finds_and_repairs_what_differs(
     assert local.position() == reached
 
 
+async def test_verify_tells_what_was_set_aside_from_what_is_missing(
+    follower: Follower, local: LocalEngine, directory: Directory, empty_database: Database
+) -> None:
+    """A repair tries it again: what can be indexed meanwhile comes back, the rest stays set aside."""
+    healed, bad, missing = await directory.add("Geheilt", "Schlecht", "Weg")
+
+    async def write(id_: UUID, public: str) -> str:
+        async with empty_database.work(SYSTEM) as work:
+            row = await work.session.get_one(ServiceDocumentRow, id_)
+            before, row.public = row.public, public
+            return before
+
+    good = await write(healed, "{}")
+    await write(bad, "{}")
+    await follower.catch_up()
+    found = await follower.verify()
+    assert found.same
+    assert (found.missing, set(found.set_aside)) == ((), {healed, bad})
+
+    await write(healed, good)
+    reached = local.position()
+    assert reached is not None
+    local.apply(Batch(documents=[], removed=[missing], position=reached), Vocabulary())
+    found = await follower.verify(repair=True)
+    assert (found.missing, set(found.set_aside)) == ((missing,), {bad})
+
+    assert set(local.versions()) == {healed, missing}
+    found = await follower.verify()
+    assert found.same
+    assert (set(found.set_aside), found.repaired) == ({bad}, False)
+
+
 async def test_rebuild_tells_how_far_it_is(
     follower: Follower, local: LocalEngine, directory: Directory
 ) -> None:

@@ -526,6 +526,7 @@ async def the_index_is_right(run: Run, database: Database, offices: list[Office]
         assert time.monotonic() < until, found
         await asyncio.sleep(0.1)
     assert found.checked > 0
+    assert not found.set_aside
     query = '{ searchServices(input: {text: "Kurs"}) { totalCount degraded } }'
     for office in offices:
         answer = (await office.ask(query, who="coordinator")).data["searchServices"]
