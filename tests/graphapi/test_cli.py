@@ -247,7 +247,7 @@ def test_the_search_index_is_built_compared_and_repaired(
 def test_verify_names_what_cannot_be_indexed(
     spurwechsel: Run, tmp_path: Path, variables: dict[str, str]
 ) -> None:
-    """It is no difference that a repair could mend, so the command ends well; only the id and the kind of error are told."""
+    """By id and kind of error only; there is nothing that a repair could mend, so the command ends well."""
 
     async def spoil() -> None:
         connection = await asyncpg.connect(variables["DATABASE_URL"].replace("+asyncpg", ""))
