@@ -589,22 +589,34 @@ async def topics(database: Database) -> list[TopicEntry]:
     )
 
 
+_MUNICIPALITY: Final = "SELECT id, ars, name, kind_labels, licence FROM municipality"
+
+
+def _municipality(row: asyncpg.Record) -> MunicipalityTerm:
+    return MunicipalityTerm(
+        id=row["id"],
+        ars=row["ars"],
+        name=msgspec.json.decode(row["name"], type=Titles),
+        kind_labels=msgspec.json.decode(row["kind_labels"], type=dict[PartnerKind, Titles]),
+        licence=row["licence"],
+    )
+
+
 async def municipalities(database: Database) -> list[MunicipalityTerm]:
     """Return the municipalities that run the project, in the order of their German names."""
-    rows = await _terms(
-        database, "SELECT id, ars, name, kind_labels, licence FROM municipality ORDER BY ars LIMIT $1"
-    )
-    found = [
-        MunicipalityTerm(
-            id=row["id"],
-            ars=row["ars"],
-            name=msgspec.json.decode(row["name"], type=Titles),
-            kind_labels=msgspec.json.decode(row["kind_labels"], type=dict[PartnerKind, Titles]),
-            licence=row["licence"],
-        )
-        for row in rows
-    ]
+    found = map(_municipality, await _terms(database, f"{_MUNICIPALITY} ORDER BY ars LIMIT $1"))
     return sorted(found, key=lambda term: (sort_key(title_of(term.name)), term.ars))
+
+
+async def municipalities_by_id(database: Database, ids: Sequence[UUID]) -> list[MunicipalityTerm | None]:
+    """Return these municipalities, in this order; None where there is none with this id."""
+    wanted = _bounded(ids, "ids")
+    async with reaching_the_database():
+        rows = await database.reader.fetch(
+            f"{_MUNICIPALITY} WHERE id = ANY($1::text[]::uuid[])", _keys(wanted)
+        )
+    found = {row["id"]: _municipality(row) for row in rows}
+    return [found.get(id_) for id_ in wanted]
 
 
 async def occupations(database: Database) -> list[OccupationTerm]:

@@ -43,15 +43,11 @@ class Loaders:
             self._partner_settings, max_batch_size=sources.MOST_KEYS
         )
         self.member: DataLoader[UUID, MemberEntry | None] = DataLoader(self._members)
-        self._municipalities: DataLoader[None, Mapping[UUID, MunicipalityTerm]] = DataLoader(
-            self._all_municipalities
+        self.municipality: DataLoader[UUID, MunicipalityTerm | None] = DataLoader(
+            self._municipalities, max_batch_size=sources.MOST_KEYS
         )
         self._topics: DataLoader[None, Mapping[str, TopicEntry]] = DataLoader(self._all_topics)
         self._services_of: dict[tuple[int, bool], DataLoader[UUID, Page[ServiceDocument]]] = {}
-
-    async def municipalities(self) -> Mapping[UUID, MunicipalityTerm]:
-        """Return the municipalities by their key: they are few, and read together."""
-        return await self._municipalities.load(None)
 
     async def topics(self) -> Mapping[str, TopicEntry]:
         """Return the topics by their code: they are few, and read together."""
@@ -102,6 +98,5 @@ class Loaders:
         topics = {topic.code: topic for topic in await sources.topics(self._database)}
         return [topics for _ in keys]
 
-    async def _all_municipalities(self, keys: list[None]) -> list[Mapping[UUID, MunicipalityTerm]]:
-        terms = {term.id: term for term in await sources.municipalities(self._database)}
-        return [terms for _ in keys]
+    async def _municipalities(self, ids: list[UUID]) -> list[MunicipalityTerm | None]:
+        return await sources.municipalities_by_id(self._database, ids)

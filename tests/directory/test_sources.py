@@ -23,7 +23,7 @@ from directory.problems import InvalidInput
 from directory.sources import Page, PartnerFilter, ServiceFilter
 from directory.values import EligibilityRule, LanguageOffered
 from directory.vocabulary import Answer, PartnerKind, PublicationState, ResidenceStatus, ServiceKind
-from tests.directory.towns import Counted, Town
+from tests.directory.towns import Counted, Town, found_town
 from tests.search.samples import COURSE_CASES
 
 EVERY = tuple(PublicationState)
@@ -368,6 +368,17 @@ async def test_the_vocabularies_are_listed(database: Database, town: Town) -> No
     assert {"language-course", "childcare", "job"} <= {topic.code for topic in topics}
     assert "http://data.europa.eu/esco/occupation/1" in {one.esco for one in occupations}
     assert town.id in {one.id for one in municipalities}
+
+
+async def test_municipalities_by_id_keep_the_order_and_leave_gaps(database: Database, town: Town) -> None:
+    other = await found_town(database)
+
+    found = await sources.municipalities_by_id(database, [other.id, uuid4(), town.id, other.id])
+
+    assert [one and one.id for one in found] == [other.id, None, town.id, other.id]
+    assert await sources.municipalities_by_id(database, []) == []
+    with pytest.raises(InvalidInput):
+        await sources.municipalities_by_id(database, [uuid4()] * (sources.MOST_KEYS + 1))
 
 
 async def test_a_killed_connection_is_an_outage_that_passes(empty_database: Database) -> None:

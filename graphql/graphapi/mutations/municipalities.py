@@ -38,7 +38,7 @@ SetMunicipalityLicenceResult: TypeAlias = Annotated[
 
 
 async def _saved(info: Info, municipality_id: UUID) -> MunicipalitySaved | None:
-    found = (await info.context.loaders.municipalities()).get(municipality_id)
+    found = await info.context.loaders.municipality.load(municipality_id)
     return None if found is None else MunicipalitySaved(municipality=found)  # type: ignore[arg-type]
 
 

@@ -110,7 +110,7 @@ async def _me_partner(root: Parent[Actor], info: Info) -> Any:
 async def _me_municipality(root: Parent[Actor], info: Info) -> Any:
     if root.municipality_id is None:
         return None
-    return (await info.context.loaders.municipalities()).get(root.municipality_id)
+    return await info.context.loaders.municipality.load(root.municipality_id)
 
 
 @strawberry.type(description="Who is asking.")

@@ -87,7 +87,7 @@ async def _licence(root: Parent[Known], info: Info) -> str | None:
 async def _kind_label(root: Parent[Known], info: Info) -> str:
     whole = await _whole(root, info)
     if whole is not None:
-        municipality = (await info.context.loaders.municipalities()).get(whole.municipality.id)
+        municipality = await info.context.loaders.municipality.load(whole.municipality.id)
         own = {} if municipality is None else municipality.kind_labels.get(root.kind, {})
         if text := own.get(info.context.language):
             return text

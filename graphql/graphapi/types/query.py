@@ -160,7 +160,7 @@ class DirectoryQueries:
     @strawberry.field(graphql_type=list[Municipality], description="The municipalities that run the project.")
     async def municipalities(self, info: Info) -> object:
         """Return the municipalities."""
-        return list((await info.context.loaders.municipalities()).values())
+        return await sources.municipalities(info.context.database)
 
     @strawberry.field(graphql_type=Me, description="Who is asking.")
     def me(self, info: Info) -> object:
@@ -184,7 +184,7 @@ class DirectoryQueries:
 
 
 async def _municipality(info: Info, key: Any) -> object | None:
-    return (await info.context.loaders.municipalities()).get(key)
+    return await info.context.loaders.municipality.load(key)
 
 
 NODES = {
