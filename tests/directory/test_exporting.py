@@ -258,6 +258,7 @@ async def elsewhere(cluster: Access) -> AsyncIterator[Database]:
     cluster.drop_database(name)
 
 
+@pytest.mark.slow
 async def test_what_is_deleted_at_the_source_goes_wherever_it_was_imported(
     filled: Database, elsewhere: Database, tmp_path: Path
 ) -> None:

@@ -108,6 +108,7 @@ def spurwechsel(
     return run
 
 
+@pytest.mark.slow
 def test_the_command_is_installed_and_speaks_for_itself(variables: dict[str, str], tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "graphapi", "token", "revoke", "not-an-id"],

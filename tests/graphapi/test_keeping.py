@@ -221,6 +221,7 @@ async def opened(desk: Desk, person: Entered) -> list[object]:
     return shown
 
 
+@pytest.mark.slow
 async def test_a_restored_backup_from_before_an_erasure_cannot_read_the_person(
     request: pytest.FixtureRequest,
     sides: Sides,
@@ -297,6 +298,7 @@ async def test_a_restored_backup_from_before_an_erasure_cannot_read_the_person(
     await keys.stop()
 
 
+@pytest.mark.slow
 async def test_a_restored_database_has_a_new_feed_and_the_old_ones_keys(
     sides: Sides, backup_url: str, new_name: str, tmp_path: Path
 ) -> None:
@@ -405,6 +407,7 @@ async def all_open(keys: KeyStore, sealed: dict[UUID, bytes]) -> bool:
     )
 
 
+@pytest.mark.slow
 async def test_a_rotation_killed_in_the_middle_is_run_again(sides: Sides, tmp_path: Path) -> None:
     """While it runs, and after it was killed, either master key opens everything; new keys get the new."""
     old_text, new_text = generate_master_key(), generate_master_key()
@@ -555,6 +558,7 @@ def spurwechsel(
     return run
 
 
+@pytest.mark.slow
 def test_backup_and_restore_as_an_administrator_does(
     spurwechsel: Callable[..., tuple[int, str, str]], new_name: str, tmp_path: Path
 ) -> None:

@@ -80,6 +80,7 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
+@pytest.mark.slow
 async def test_a_server(server: tuple[str, Path], empty_database: Database) -> None:
     address, log = server
     make = Maker(empty_database)

@@ -303,6 +303,7 @@ LEFT = {
 """Per class what is left of it; each began when the world began."""
 
 
+@pytest.mark.slow
 async def test_each_class_goes_when_it_is_due_and_not_before(world: World) -> None:
     referral = await world.ended()
     await fill(world, referral)

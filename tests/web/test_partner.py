@@ -108,6 +108,7 @@ async def test_confirming_receipt_opens_the_package_and_accepting_takes_the_pers
     assert "First contact has happened" in (await staff.get(path)).text
 
 
+@pytest.mark.slow
 async def test_the_whole_course_of_a_referral_by_forms(staff: Web, town: Town) -> None:
     referral = await town.sent()
     path = f"/inbox/{referral['id']}"
@@ -247,6 +248,7 @@ async def test_sent_twice_a_form_acts_once(staff: Web, town: Town) -> None:
     assert (await staff.get(path)).text.count("Einmal") == 1
 
 
+@pytest.mark.slow
 async def test_every_form_is_whole_in_both_languages(staff: Web, town: Town) -> None:
     referral = await town.accepted()
     for name, doing in (DOING | BESIDE).items():
