@@ -87,7 +87,7 @@ async def test_a_server(server: tuple[str, Path], empty_database: Database) -> N
     world = await make.world()
     key = await make.service(world.partner, "Sprachmittlung")
     began = time.monotonic()
-    async with httpx.AsyncClient(base_url=address) as http:
+    async with httpx.AsyncClient(base_url=address, timeout=60) as http:
         query = '{ searchServices(input: {text: "sprachmitlung"}) { nodes { id } } }'
         while True:
             answer = await http.post(

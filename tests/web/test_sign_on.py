@@ -89,7 +89,7 @@ class Town(Web):
 
     async def at_provider(self, address: str, account: str) -> str:
         """Sign on there as an account; return the address that the browser is sent back to."""
-        async with httpx.AsyncClient() as browser:
+        async with httpx.AsyncClient(timeout=60) as browser:
             for _ in range(10):
                 if "/interaction/" in address:
                     address = f"{address}?account={account}"
@@ -283,7 +283,7 @@ async def test_signing_out_ends_the_session_at_the_provider_too(
 ) -> None:
     """Who comes next to the same browser has to sign on; before, the provider let them in unasked."""
     await named(database, world, email="erika@town.example")
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         back, asked = await at_the_provider(browser, await town.leave(), "erika")
         assert asked
         assert (await town.back(back)).status_code == 303
