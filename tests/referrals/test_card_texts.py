@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from directory.languages import direction
+from directory.languages import PROJECT, direction
 from referrals.person.card_texts import LANGUAGES, found, texts_in
 from referrals.person.cards import PERSONS_MOVES
 from referrals.vocabulary import (
@@ -22,6 +22,10 @@ from referrals.vocabulary import (
 
 GERMAN = texts_in("de").texts
 NAMES = re.compile(r"\{(\w+)\}")
+
+
+def test_the_page_speaks_all_languages_of_the_project() -> None:
+    assert set(PROJECT) <= LANGUAGES
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -89,6 +93,7 @@ def test_every_word_of_the_vocabulary_can_be_said() -> None:
         ("en-GB", "en", "ltr"),
         ("ar-SY", "ar", "rtl"),
         ("prs", "fa", "rtl"),
+        ("dsb-DE", "dsb", "ltr"),
         ("zh-Hant", "de", "ltr"),
         ("xx", "de", "ltr"),
     ],
