@@ -35,6 +35,7 @@ from search.follower import Follower
 from search.leading import DatabaseLock
 from search.local import LocalEngine
 from search.meili import engine as meili_engine
+from search.meili import server as meili_server
 from search.meili.engine import MeiliEngine
 from search.meili.fields import SHAPE, settings, settings_fingerprint
 from search.meili.server import TaskFailed
@@ -160,18 +161,24 @@ async def test_a_server_that_was_away_loses_nothing(both: Both, own: OwnServer, 
         await until(lambda: both.lag.behind == 0 and both.lag.trouble is None)
 
 
-async def test_a_server_that_hangs_is_left_alone(both: Both, own: OwnServer, directory: Directory) -> None:
-    """It takes connections and says nothing: one search waits for it, the next ones do not."""
+async def test_a_server_that_hangs_is_left_alone(
+    both: Both, own: OwnServer, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes connections and says nothing: one search waits for it, the next ones ask nothing of it."""
+    monkeypatch.setattr(meili_server, "REST_SECONDS", 3_600.0)
     await directory.add("Deutschkurs")
     async with both.running():
         await until(answered(both, "Deutschkurs", 1, degraded=False))
         own.freeze()
         await until(answered(both, "Deutschkurs", 1, degraded=True))
-        started = time.monotonic()
-        assert await asyncio.to_thread(answered(both, "Deutschkurs", 1, degraded=True))
-        assert time.monotonic() - started < 1.0
+        with monkeypatch.context() as changed:
+            changed.setattr(both.remote.server, "_asking", None)  # who asked now would fail by it
+            assert await asyncio.to_thread(answered(both, "Deutschkurs", 1, degraded=True))
 
         own.thaw()
+        assert await asyncio.to_thread(answered(both, "Deutschkurs", 1, degraded=True))
+        monkeypatch.setattr(meili_server, "REST_SECONDS", 0.0)
+        monkeypatch.setattr(both.remote.server, "_resting_until", 0.0)  # the rest is over
         await until(answered(both, "Deutschkurs", 1, degraded=False))
 
 
