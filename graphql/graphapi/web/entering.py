@@ -7,12 +7,11 @@ whether all of it can be sent. Only what the schema could not even read is judge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Final
 
-from directory.days import ZONE
 from graphapi.web.labels import enum_of
 from graphapi.web.visiting import Visit
+from graphapi.web.written_days import read_day, read_moment
 
 MOST: Final = 2_000_000_000
 
@@ -42,17 +41,17 @@ class Entered:
         return given
 
     def day(self, name: str, *, required: bool = True) -> str | None:
-        """Return a day as it is sent (2026-12-31)."""
+        """Return a day as the schema takes it (2026-12-31)."""
         given = self._visit.form.given(name)
         if given is None:
             if required:
                 self.refuse(name, self._visit.gettext("Please enter a day."))
             return None
-        try:
-            return date.fromisoformat(given).isoformat()
-        except ValueError:
-            self.refuse(name, self._visit.gettext("Please enter a day, for example 2026-12-31."))
+        found = read_day(given)
+        if found is None:
+            self.refuse(name, self._visit.gettext("Please enter a day, for example 31.12.2026."))
             return None
+        return found.isoformat()
 
     def moment(self, name: str, *, required: bool = True) -> str | None:
         """Return a moment that was entered in the network's zone, with that zone."""
@@ -61,13 +60,12 @@ class Entered:
             if required:
                 self.refuse(name, self._visit.gettext("Please enter day and time."))
             return None
-        try:
-            found = datetime.fromisoformat(given)
-        except ValueError:
-            message = self._visit.gettext("Please enter day and time, for example 2026-12-31T14:30.")
+        found = read_moment(given)
+        if found is None:
+            message = self._visit.gettext("Please enter day and time, for example 31.12.2026 14:30.")
             self.refuse(name, message)
             return None
-        return (found if found.tzinfo else found.replace(tzinfo=ZONE)).isoformat()
+        return found.isoformat()
 
     def number(self, name: str, *, required: bool = False) -> int | None:
         """Return a whole number, none below zero."""

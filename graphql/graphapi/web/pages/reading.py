@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from graphapi.web.routes import page
 from graphapi.web.visiting import Answer, Visit
+from graphapi.web.written_days import read_day
 
 
 @page("/support")
 async def support(visit: Visit) -> Answer:
     """Show the project's rule for its own support, as it is in force on a day."""
-    on = visit.today
-    try:
-        on = date.fromisoformat(visit.query.get("on")) if visit.query.get("on") else on
-    except ValueError:
-        visit.refuse("on", visit.gettext("Please enter a day, for example 2026-12-31."))
+    asked = visit.query.get("on")
+    wanted = read_day(asked) if asked else visit.today
+    if wanted is None:
+        visit.refuse("on", visit.gettext("Please enter a day, for example 31.12.2026."))
+    on = wanted or visit.today
     found = (await visit.ask("read-support-rules", on=on.isoformat()))["supportRules"]
     for rule in found["rules"] if found else ():
         rule["why"] = (rule["reason"] or {}).get("text")
