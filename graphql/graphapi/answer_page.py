@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import strawberry
@@ -19,7 +19,6 @@ from litestar.types import Receive, Scope, Send
 from strawberry.types.execution import ExecutionResult
 
 from directory.actors import ANONYMOUS
-from directory.days import ZONE, local_day
 from graphapi.context import Context, Services
 from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.limits import Documents
@@ -43,6 +42,8 @@ from graphapi.types.answer_link import PATH
 from graphapi.types.words import label
 from graphapi.web import labels
 from graphapi.web.labels import tongue
+from graphapi.web.rendering import day_of, time_of
+from graphapi.web.written_days import read_day, read_moment
 from referrals.codes import ALPHABET, LONGEST
 from referrals.vocabulary import (
     DataCategory,
@@ -60,6 +61,7 @@ from referrals.vocabulary import (
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "title": ("Anfrage beantworten", "Answer a referral"),
+    "referral": ("Worum es geht", "What it is about"),
     "from": ("Anfrage von", "Asked by"),
     "to": ("An", "To"),
     "service": ("Angebot", "Service"),
@@ -169,18 +171,16 @@ def _day(value: str | None, language: MessageLanguage) -> str | None:
     """Return a day or moment as people write it, in Brandenburg's time."""
     if value is None:
         return None
-    moment = datetime.fromisoformat(value) if "T" in value else None
-    day = local_day(moment) if moment else date.fromisoformat(value)
-    shown = day.strftime("%d.%m.%Y") if language == "de" else day.isoformat()
-    return f"{shown}, {moment.astimezone(ZONE):%H:%M}" if moment else shown
+    return time_of(value, language) if "T" in value else day_of(value, language)
 
 
 # --- Operations -------------------------------------------------------------------------------------------
 
 LOOK: Final = """query Look($code: String!) { answerPage(code: $code) { __typename
-  ... on AnswerPage { sender recipient lettersIn serviceTitle { text } topic { code label { text } } language
-    area areaName { text } priority state dueAt expiresAt allowedMoves callsLeft opened notable shared
-    appointments { id startsAt } }
+  ... on AnswerPage { sender recipient lettersIn serviceTitle { text language }
+    topic { code label { text language } } language
+    area areaName { text language } priority state dueAt expiresAt allowedMoves callsLeft opened
+    notable shared appointments { id startsAt } }
   ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
 OPEN: Final = """mutation Open($input: OpenAsRecipientInput!) { openAsRecipient(input: $input) { __typename
   ... on PackageOpened { package { categories person { familyName givenNames dateOfBirth phone email address
@@ -330,15 +330,15 @@ class AnswerPages:
             return await self._shown(visit, extra)
         answer = _said(do, form)
         for name, sort in _FIELDS[do]:
-            if name not in answer and sort not in _NOT_NEEDED:
-                visit.errors[f"{do}.{name}"] = visit.w(_ASKED.get(sort, "fill_in"))
-            elif not _fits(sort, answer.get(name)):
+            if name not in answer:
+                if sort not in _NOT_NEEDED:
+                    visit.errors[f"{do}.{name}"] = visit.w(_ASKED.get(sort, "fill_in"))
+            elif (read := _read(sort, answer[name])) is None:
                 visit.errors[f"{do}.{name}"] = visit.w(_ASKED.get(sort, "choose_listed"))
+            else:
+                answer[name] = read
         if visit.errors:
             return await self._shown(visit, extra, form=form, status=422)
-        for name, sort in _FIELDS[do]:
-            if sort == "moment":  # what people type is the time on their wall
-                answer[name] = datetime.fromisoformat(str(answer[name])).replace(tzinfo=ZONE).isoformat()
         chosen = {_INPUT[do]: answer if _FIELDS[do] else True}
         said = {"idempotencyKey": key_of(form), "code": visit.code, "answer": chosen}
         found = await self._run(visit, ANSWER, {"input": said})
@@ -390,7 +390,10 @@ class AnswerPages:
         found = await self._run(visit, LOOK, {"code": visit.code})
         if found["__typename"] != "AnswerPage":
             return visit.closed(found, extra)
+        spoken = visit.language
         visit.write_in(found["lettersIn"])
+        if visit.language != spoken:  # its titles came in the language that is not the page's after all
+            found = await self._run(visit, LOOK, {"code": visit.code})
         return status, visit.page(above, visit.facts(found), *visit.forms(found, form or {}))
 
     async def _run(self, visit: _Visit, query: str, variables: dict[str, Any]) -> Any:
@@ -399,7 +402,7 @@ class AnswerPages:
             services=self._services,
             actor=ANONYMOUS,
             language=visit.language,
-            languages=visit.languages or (visit.language,),
+            languages=tuple(dict.fromkeys((visit.language, *visit.languages))),
             request_id=visit.request_id,
             operation=self._documents.choose(document, None, variables),
             address=visit.address,
@@ -434,22 +437,18 @@ def _word(do: str, name: str) -> str:
     return _NAMED_APART.get((do, name), name)
 
 
-def _fits(sort: str, value: Any) -> bool:
-    """Whether the schema takes this value for this sort of control; what it refuses later is a problem."""
-    if value is None:
-        return True
-    if sort == "moment":
-        try:
-            return datetime.fromisoformat(value).tzinfo is None and "T" in value
-        except ValueError:
-            return False
+def _read(sort: str, value: Any) -> Any:
+    """Return a value as the schema takes it for this sort of control, None for one that does not fit.
+
+    What the schema refuses later is a problem.
+    """
+    if sort == "moment":  # what people enter is the time on their wall
+        moment = read_moment(value)
+        return moment and moment.isoformat()
     if sort in {"date", "date_if_any"}:
-        try:
-            date.fromisoformat(value)
-        except ValueError:
-            return False
-        return len(value) == 10
-    return sort not in _CHOICES or value in {choice.value for choice in _CHOICES[sort]}
+        day = read_day(value)
+        return day and day.isoformat()
+    return None if sort in _CHOICES and value not in {one.value for one in _CHOICES[sort]} else value
 
 
 class _Visit(Visit):
@@ -462,24 +461,26 @@ class _Visit(Visit):
         """Return the page of a link that opens nothing (any more), or not now."""
         if "retryAfter" in found:
             extra.append((b"retry-after", str(found["retryAfter"]).encode()))
-        return STATUS.get(found["__typename"], 409), self.page(self.problem(found["message"]))
+        kind = found["__typename"]
+        more = self.try_again(PATH) if kind == "CodeNotValidProblem" else None
+        return STATUS.get(kind, 409), self.page(self.problem(found["message"]), more)
 
     def facts(self, found: Any) -> Markup:
         """Return what is asked: nothing of it tells who the person is."""
-        named = found["topic"]["label"] or {"text": found["topic"]["code"]}
         rows = (
             ("from", found["sender"]),
             ("to", found["recipient"]),
-            ("service", (found["serviceTitle"] or {}).get("text")),
-            ("topic", named["text"]),
+            ("service", self.told(found["serviceTitle"])),
+            ("topic", self.told(found["topic"]["label"]) or found["topic"]["code"]),
             ("language", found["language"] and tongue(found["language"], self.language)),
-            ("area", (found["areaName"] or {}).get("text") or found["area"]),
+            ("area", self.told(found["areaName"]) or found["area"]),
             ("priority", label(Priority(found["priority"]), self.language)),
             ("state", label(ReferralState(found["state"]), self.language)),
             ("due", _day(found["dueAt"], self.language)),
             ("until", _day(found["expiresAt"], self.language)),
         )
-        return listed((self.w(key), value) for key, value in rows)
+        heading = tag("h2", self.w("referral"), class_="kern-heading-large")
+        return tag("section", heading, listed((self.w(key), value) for key, value in rows))
 
     def package(self, package: Any) -> Markup:
         """Return what was sent about the person."""

@@ -22,6 +22,7 @@ from litestar.datastructures import Cookie
 from litestar.types import Receive, Scope, Send
 
 from directory.days import local_day
+from directory.languages import direction
 from graphapi.addresses import client_address
 from graphapi.context import Services
 from graphapi.endpoint import is_unavailable, log_unexpected
@@ -143,12 +144,12 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "choose": ("Bitte wählen", "Please choose"),
     "fill_in": ("Bitte füllen Sie das aus.", "Please fill this in."),
     "enter_day": (
-        "Bitte geben Sie einen Tag an, zum Beispiel 2026-12-31.",
-        "Please enter a day, for example 2026-12-31.",
+        "Bitte geben Sie einen Tag an, zum Beispiel 31.12.2026.",
+        "Please enter a day, for example 31.12.2026.",
     ),
     "enter_moment": (
-        "Bitte geben Sie Tag und Uhrzeit an, zum Beispiel 2026-12-31T14:30.",
-        "Please enter day and time, for example 2026-12-31T14:30.",
+        "Bitte geben Sie Tag und Uhrzeit an, zum Beispiel 31.12.2026 14:30.",
+        "Please enter day and time, for example 31.12.2026 14:30.",
     ),
     "choose_listed": ("Bitte wählen Sie aus der Liste.", "Please choose from the list."),
     "until": ("Dieser Link gilt bis", "This link is valid until"),
@@ -159,6 +160,11 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "The service cannot be reached just now. Please try again in a few minutes.",
     ),
     "unexpected": ("Unerwarteter Fehler.", "Unexpected error."),
+    "check_code": (
+        "Bitte prüfen Sie den Link oder den Code, oder fragen Sie die Stelle, von der Sie ihn haben.",
+        "Please check the link or the code, or ask the organisation that you have it from.",
+    ),
+    "another_code": ("Einen Code eingeben", "Enter a code"),
     "foreign": (
         "Dieses Formular kam nicht von dieser Seite. Bitte öffnen Sie den Link noch einmal.",
         "This form did not come from this page. Please open the link again.",
@@ -310,6 +316,14 @@ class Visit:
         title = self.w("check")
         return _alert("danger", title, body, role="alert", id="errors", tabindex="-1", autofocus=True)
 
+    def told(self, text: Mapping[str, str | None] | None) -> str | None:
+        """Return a text that GraphQL gives with its language, marked where it is not the page's."""
+        said = text and text.get("text")
+        if text is None or not said:
+            return None
+        tongue = text.get("language") or self.language
+        return said if tongue == self.language else tag("span", said, lang=tongue, dir=direction(tongue))
+
     def problem(self, message: str) -> Markup:
         """Return a box that says what went wrong."""
         return _alert("danger", self.w("problem"), tag("p", message, class_="kern-body"), role="alert")
@@ -362,6 +376,11 @@ class Visit:
         summary = tag("summary", tag("span", word, class_="kern-title"), class_="kern-accordion__header")
         body = tag("div", *inside, class_="kern-accordion__body")
         return tag("details", summary, body, class_="kern-accordion", open=opened)
+
+    def try_again(self, root: str) -> Markup:
+        """Return the way to where a code is typed, for somebody whose link opened nothing."""
+        link = tag("a", self.w("another_code"), href=root.rstrip("/"), class_="kern-link")
+        return Markup(tag("p", self.w("check_code"), class_="kern-body") + tag("p", link))
 
     def code_form(self, action: str) -> Markup:
         """Return the form in which a code on paper is typed."""

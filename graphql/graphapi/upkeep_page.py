@@ -8,6 +8,7 @@ once; everything else becomes a change request that somebody who is signed in ac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, timedelta
 from typing import Final, TypeAlias
@@ -24,7 +25,7 @@ from directory.documents import PartnerDocument, ServiceDocument
 from directory.hours import format_hours
 from directory.problems import InvalidInput, NotFound, Problem, StaleVersion
 from directory.upkeep_links import EntryShown, UpkeepPage
-from directory.values import Capacity, ContactPoint
+from directory.values import Capacity, ContactPoint, OpeningHours
 from directory.vocabulary import CapacityState, ChangeField, ContactKind
 from graphapi.context import Services
 from graphapi.messages import beside_field, message_for
@@ -33,6 +34,7 @@ from graphapi.throttle import presenting
 from graphapi.types.upkeep import UPKEEP
 from graphapi.types.words import label
 from graphapi.upkeeping import JOB
+from graphapi.web.rendering import day_of
 from referrals.codes import ALPHABET, LONGEST, CodePurpose, hash_of, present
 from referrals.problems import CodeNotValid, TooManyAttempts
 
@@ -86,7 +88,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "phone": ("Telefon der Stelle", "The office's phone"),
     "email": ("E-Mail der Stelle", "The office's e-mail"),
     "hours": ("Öffnungszeiten", "Opening hours"),
-    "hours_hint": ("z. B. Mo-Fr 09:00-12:00; Tu 14:00-18:00", "e.g. Mo-Fr 09:00-12:00; Tu 14:00-18:00"),
+    "hours_hint": ("z. B. Mo-Fr 09:00-12:00; Di 14:00-18:00", "e.g. Mo-Fr 09:00-12:00; Tu 14:00-18:00"),
     "capacity": ("Freie Plätze", "Free places"),
     "weeks": ("Wartezeit in Wochen", "Weeks to wait"),
     "unsaid": ("keine Angabe", "not said"),
@@ -167,7 +169,8 @@ class UpkeepPages:
             extra.append((b"retry-after", str(problem.retry_after).encode()))
             return 429, visit.page(visit.problem(message_for(problem, visit.language)))
         if isinstance(found, _Wrong):
-            return 404, visit.page(visit.problem(message_for(CodeNotValid(), visit.language)))
+            wrong = visit.problem(message_for(CodeNotValid(), visit.language))
+            return 404, visit.page(wrong, visit.try_again(UPKEEP))
         return found  # type: ignore[return-value]
 
     async def _look(self, visit: _Visit) -> UpkeepPage:
@@ -262,6 +265,12 @@ def _capacity(form: Mapping[str, str], shown: EntryShown) -> Capacity | None:
     return Capacity(state=CapacityState(chosen), waiting_weeks=int(weeks) if weeks else None)
 
 
+_DAYS: Final = {"Di": "Tu", "Mi": "We", "Do": "Th", "So": "Su"}
+"""Weekdays that Germans write otherwise than OpenStreetMap; typed either way they are understood."""
+_GERMAN: Final = re.compile(rf"\b({'|'.join(_DAYS)})\b")
+_OSM: Final = re.compile(rf"\b({'|'.join(_DAYS.values())})\b")
+
+
 def _suggestions(form: Mapping[str, str], shown: EntryShown) -> dict[str, Suggestion]:
     """Return per control what the form says differently from what it showed; what was emptied is not said."""
     said = {
@@ -273,7 +282,8 @@ def _suggestions(form: Mapping[str, str], shown: EntryShown) -> dict[str, Sugges
         name = f"hours.{place.id}"
         value = form.get(name, "").strip()
         if value and value != form.get(f"{name}.was", "").strip():
-            said[name] = Suggestion(field=ChangeField.HOURS, value=value, location_id=place.id)
+            hours = _GERMAN.sub(lambda day: _DAYS[day[0]], value)
+            said[name] = Suggestion(field=ChangeField.HOURS, value=hours, location_id=place.id)
     return said
 
 
@@ -321,9 +331,15 @@ class _Visit(Visit):
     def _wrong(self, problem: InvalidInput) -> str:
         return beside_field(message_for(problem, self.language), problem.field, self.language)
 
+    def hours(self, hours: OpeningHours) -> str:
+        """Return opening hours in one line, with the weekdays of the page's language."""
+        osm = hours.osm or format_hours(hours)
+        german = {day: said for said, day in _DAYS.items()}
+        return _OSM.sub(lambda day: german[day[0]], osm) if self.language == "de" else osm
+
     def day(self, day: date) -> str:
         """Return a day as people of the page's language write it."""
-        return day.strftime("%d.%m.%Y") if self.language == "de" else day.isoformat()
+        return day_of(day, self.language)
 
     def done(self, *words: str) -> Markup:
         """Return a box that says what was done."""
@@ -390,7 +406,7 @@ class _Visit(Visit):
             rows.append((self.w("capacity"), self._room(entry.capacity)))
         else:
             rows += [
-                (f"{self.w('hours')}: {place.name}", place.hours.osm or format_hours(place.hours))
+                (f"{self.w('hours')}: {place.name}", self.hours(place.hours))
                 for place in entry.locations
                 if place.hours is not None
             ]
@@ -423,10 +439,10 @@ class _Visit(Visit):
         controls.append(self._control(shown, "website", self.w("website"), entry.website, kind="url"))
         if isinstance(entry, PartnerDocument):
             for place in entry.locations[:PLACES]:
-                osm = None if place.hours is None else place.hours.osm or format_hours(place.hours)
+                said = None if place.hours is None else self.hours(place.hours)
                 named = f"{self.w('hours')}: {place.name}"
                 hint = self.w("hours_hint")
-                controls.append(self._control(shown, f"hours.{place.id}", named, osm, hint=hint))
+                controls.append(self._control(shown, f"hours.{place.id}", named, said, hint=hint))
         text = entry.description.get(_written_in(entry), "")
         if len(text) <= LONGEST_TEXT:
             controls.append(self._control(shown, "description", self.w("description"), text))

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import date, datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -28,6 +28,8 @@ from tests.graphapi.exchanging import Town, days, key, make_town
 from tests.graphapi.unchanged import Digest
 
 NAME = "Kanarienvogelsang"
+GERMAN_DAY = f"{date.fromisoformat(days(30)):%d.%m.%Y}"
+"""A day as people type it who have no picker."""
 SCRIPT = "<script>alert(1)</script>\"'&"
 
 
@@ -192,6 +194,35 @@ class TestLooking:
         _, path = await office.link()
         assert (await office.get(path, language=wanted)).all("html")[0]["lang"] == language
 
+    @pytest.mark.parametrize(
+        ("letters", "topic", "place"),
+        [("de", "Sprachkurs", "Teststadt"), ("en", "language course", "Test Town")],
+    )
+    async def test_speaks_one_language_where_the_browser_wants_another(
+        self, office: Office, owner_url: str, letters: str, topic: str, place: str
+    ) -> None:
+        """What has no text in the page's language says which it is in: it is read out and turned right."""
+        _, path = await office.link()
+        owner = await asyncpg.connect(owner_url)
+        own = office.town.topic
+        before = await owner.fetchval("SELECT labels FROM topic WHERE code = $1", own)
+        write = "UPDATE topic SET labels = $2 WHERE code = $1"
+        office_writes = "UPDATE partner SET correspondence_language = $2 WHERE id = $1"
+        await owner.execute(write, own, json.dumps({**json.loads(before), "ar": "دورة لغة"}))
+        await owner.execute(office_writes, office.town.world.partner, letters)
+        page = await office.get(path, language="ar")
+        await owner.execute(write, own, json.dumps({"ar": "دورة لغة"}))
+        only_arabic = await office.get(path, language="ar")
+        await owner.execute(write, own, before)
+        await owner.execute(office_writes, office.town.world.partner, "de")
+        await owner.close()
+
+        assert page.all("html")[0]["lang"] == letters
+        assert f">{topic}</dd>" in page.text
+        assert f">{place}</dd>" in page.text
+        assert "دورة" not in page.text
+        assert '<span lang="ar" dir="rtl">دورة لغة</span></dd>' in only_arabic.text
+
     async def test_is_in_the_language_of_the_office_if_its_browser_wants_neither(
         self, office: Office, owner_url: str
     ) -> None:
@@ -215,6 +246,7 @@ class TestAnswering:
                 "ACCEPTED",
             ),
             ("WAITLIST", {"expectedWeek": days(30)}, "WAITLISTED"),
+            ("WAITLIST", {"expectedWeek": GERMAN_DAY}, "WAITLISTED"),
             ("DECLINE", {"reason": "NO_CAPACITY"}, "DECLINED"),
         ],
     )
@@ -302,7 +334,9 @@ class TestAnswering:
         path = await office.issue(referral)
         page = await office.send(path, "SIGN_OF_LIFE")
         assert (page.status, "SIGN_OF_LIFE" in page.forms) == (200, True)
-        page = await office.send(path, "APPOINTMENT_SET", startsAt=f"{days(3)}T10:30", place="Haus 7")
+        page = await office.send(
+            path, "APPOINTMENT_SET", startsAt=f"{date.fromisoformat(days(3)):%d.%m.%Y} 10:30", place="Haus 7"
+        )
         assert "APPOINTMENT_MOVED" in page.forms, page.text
         (appointment,) = (await office.seen(referral))["appointments"]
         wall = datetime.fromisoformat(appointment["startsAt"]).astimezone(ZONE)
@@ -397,6 +431,13 @@ class TestAnswering:
         if "contact" in typed:
             assert kept["ACCEPT.contact"] == SCRIPT
 
+    @pytest.mark.parametrize("typed", ["31.02.2027", "12/31/2026", "bald"])
+    async def test_a_day_that_is_none_is_refused_with_an_example(self, office: Office, typed: str) -> None:
+        _, path = await office.link()
+        page = await office.send(path, "WAITLIST", expectedWeek=typed)
+        assert page.status == 422
+        assert "zum Beispiel 31.12.2026" in page.text
+
     async def test_the_summary_says_which_field_is_meant(self, office: Office) -> None:
         _, path = await office.link()
         page = await office.send(path, "ACCEPT", contact="Frau Muster")
@@ -434,6 +475,7 @@ class TestAnswering:
         page = await office.get(path)
         assert page.status == 404
         assert not page.forms and not page.all("script")
+        assert 'href="/answer"' in page.text, "a code is often copied wrong: it can be typed again"
 
     async def test_a_code_on_paper_is_typed(self, office: Office) -> None:
         _, path = await office.link()

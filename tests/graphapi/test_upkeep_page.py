@@ -184,7 +184,7 @@ class TestLooking:
             )
             work.touch_document(DocumentKind.PARTNER, holder.partner)
 
-        assert "02.06.2026" in (await holder.get()).text
+        assert "2. Juni 2026" in (await holder.get()).text
 
     async def test_what_somebody_wrote_stays_text_and_nothing_runs(self, holder: Holder) -> None:
         page = await holder.get()
@@ -412,7 +412,8 @@ class TestChanging:
         assert capacity.expires_on is not None
         assert await holder.requests() == []
 
-    async def test_everything_else_is_proposed_to_who_is_signed_in(self, holder: Holder) -> None:
+    @pytest.mark.parametrize("hours", ["Mo-Do 08:00-16:00", "Mo-Th 08:00-16:00"])
+    async def test_everything_else_is_proposed_to_who_is_signed_in(self, holder: Holder, hours: str) -> None:
         before = await holder.of_partner()
         place = before.locations[0].id
 
@@ -422,7 +423,7 @@ class TestChanging:
             email="neu@example.org",
             website="https://neu.example.org/",
             description="Neuer Text\r\nmit Zeilen",
-            **{f"hours.{place}": "Mo-Th 08:00-16:00"},
+            **{f"hours.{place}": hours},
         )
 
         after = await holder.of_partner()

@@ -71,10 +71,7 @@ def _environment(language: str) -> Environment:
         return "" if value is None else day_of(value, language)
 
     def moment(value: Any) -> str:
-        if value is None:
-            return ""
-        style = "EE, d. MMMM y, HH:mm 'Uhr'" if language == "de" else "EE, d MMMM y, HH:mm"
-        return format_datetime(moment_of(value), style, locale=language, tzinfo=ZONE)
+        return "" if value is None else time_of(value, language)
 
     @lru_cache(maxsize=KEPT)
     def counted(value: int) -> str:
@@ -141,6 +138,12 @@ def naming_fields(page: str) -> str:
 def day_of(value: str | date | datetime, language: str) -> str:
     """Return a day, or the day of a moment, as a language of the pages writes it."""
     return format_date(_day_of(value), "d. MMMM y" if language == "de" else "d MMMM y", locale=language)
+
+
+def time_of(value: str | datetime, language: str) -> str:
+    """Return a moment as a language of the pages writes it, with its weekday."""
+    style = "EE, d. MMMM y, HH:mm 'Uhr'" if language == "de" else "EE, d MMMM y, HH:mm"
+    return format_datetime(moment_of(value), style, locale=language, tzinfo=ZONE)
 
 
 def _day_of(value: Any) -> date:
