@@ -34,6 +34,9 @@ _OPTIONS: Final = {
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     }
 }
+_SIDEWAYS: Final = (
+    "[...document.querySelectorAll('.table')].some((table) => table.scrollWidth > table.clientWidth + 1)"
+)
 
 
 class Demo:
@@ -172,6 +175,7 @@ async def looked_at(page: Page, name: str) -> None:
             assert not told, f"{name}{suffix}: {told}"
             wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
             assert wide <= 0, f"{name}{suffix} is {wide} pixels too wide"
+            assert size is WIDE or not await page.evaluate(_SIDEWAYS), f"{name}: a table scrolls on a phone"
     if width:
         await page.set_viewport_size(width)
 

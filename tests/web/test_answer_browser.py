@@ -128,6 +128,7 @@ async def test_they_put_the_person_on_a_waiting_list_on_a_phone(visitors: Visito
     async with visitors.page(language="ar", javascript=javascript, narrow=True, expects_errors=True) as page:
         await page.goto(path)
         await expect(page.locator("html")).to_have_attribute("lang", "de")
+        await expect(page.get_by_text("Berufssprachkurs B2", exact=True)).to_be_visible()
         await unfold(page, "Warteliste")
         await page.get_by_label("Ein Tag der Woche").fill(day(30))
         await seen(page, "answer-waiting-list", javascript)

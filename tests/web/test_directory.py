@@ -112,6 +112,11 @@ async def test_filters_stand_in_the_address_and_are_taken_away_one_by_one(web: W
     assert "Nothing fits these words" in part.text
 
 
+async def test_a_filter_that_finds_nothing_is_named_as_it_was_chosen(web: Web, course: str) -> None:
+    page = await web.get("/search?text=Zwiebelkuchenkurs&level=C2&womenOnly=true", language="de")
+    assert "ohne „Niveau C2, nur für Frauen“" in page.text
+
+
 @pytest.mark.parametrize("name", ["text", "topics", "languages", "kinds", "level", "view", "after", "open"])
 async def test_scripts_in_the_address_are_text(web: Web, name: str) -> None:
     page = await web.get("/search", **{name: HOSTILE})

@@ -133,7 +133,7 @@ async def search(visit: Visit) -> Answer:
         groups=groups,
         levels=[(one, labels.label("CefrLevel", one, visit.language)) for one in LEVELS],
         level=level or "",
-        active=_active(visit, groups, level),
+        active=_active(visit, groups),
         offered=_offered(visit, found["instead"], topics),
         on_map=on_map,
         uuid=_uuid,
@@ -220,7 +220,7 @@ def _offered(
         "languages": visit.gettext("Language"),
         "kinds": visit.gettext("What is done"),
         "partnerKinds": visit.gettext("Who offers it"),
-        "course": visit.gettext("Course"),
+        "course": ", ".join(text for name, text in _simple(visit) if name != "open"),
         "openCapacityOn": visit.gettext("with free places"),
         "filters": visit.gettext("All filters"),
     }
@@ -241,7 +241,23 @@ def _offered(
     }
 
 
-def _active(visit: Visit, groups: list[dict[str, Any]], level: str | None) -> list[tuple[str, str]]:
+def _simple(visit: Visit) -> list[tuple[str, str]]:
+    """Return the chosen filters that have one value, by their names in the address, in words."""
+    level = visit.query.get("level")
+    words = {
+        "level": visit.gettext("Level %(level)s") % {"level": level} if level in LEVELS else "",
+        "open": visit.gettext("with free places"),
+        "childcare": visit.gettext("with childcare"),
+        "womenOnly": visit.gettext("for women only"),
+    }
+    return [
+        (name, text)
+        for name, text in words.items()
+        if text and (name == "level" or visit.query.get(name) == "true")
+    ]
+
+
+def _active(visit: Visit, groups: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Return what is chosen, in words, each with the address without it."""
     active = []
     for group in groups:
@@ -249,17 +265,8 @@ def _active(visit: Visit, groups: list[dict[str, Any]], level: str | None) -> li
             if option["chosen"]:
                 left = [value for value in visit.query.all(group["name"]) if value != option["value"]]
                 active.append((option["text"], visit.address_with(**{group["name"]: left, "after": None})))
-    if level:
-        active.append(
-            (visit.gettext("Level %(level)s") % {"level": level}, visit.address_with(level=None, after=None))
-        )
-    for name, text in (
-        ("open", visit.gettext("with free places")),
-        ("childcare", visit.gettext("with childcare")),
-        ("womenOnly", visit.gettext("for women only")),
-    ):
-        if visit.query.get(name) == "true":
-            active.append((text, visit.address_with(**{name: None, "after": None})))
+    for name, text in _simple(visit):
+        active.append((text, visit.address_with(**{name: None, "after": None})))
     return active
 
 

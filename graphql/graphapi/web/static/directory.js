@@ -1,5 +1,47 @@
-/* The map of a search: the places of the list as markers on a plain ground; the list says all of it too. */
+/* Comfort for the search, which works without. */
 "use strict";
+
+/* Suggestions lie over the page under the words. They are links: arrows go through them, Tab too; Escape, another
+   place on the page or a search closes them, and the next letter brings them back. */
+document.addEventListener("DOMContentLoaded", () => {
+  const words = document.getElementById("field-text");
+  const list = document.getElementById("suggestions");
+  if (!words || !list) return;
+  const links = () => (list.hidden ? [] : [...list.querySelectorAll("a")]);
+  const close = () => { list.hidden = true; };
+  words.addEventListener("input", () => { list.hidden = false; });
+  words.form.addEventListener("submit", close);
+  list.addEventListener("mousedown", (event) => event.preventDefault()); // Safari gives a pressed link no focus
+  words.parentElement.addEventListener("focusout", (event) => {
+    if (!words.parentElement.contains(event.relatedTarget)) close();
+  });
+  words.parentElement.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && links().length) {
+      event.preventDefault();
+      words.focus();
+      close();
+      return;
+    }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    if (event.target === words) list.hidden = false;
+    const stops = [words, ...links()];
+    const next = stops[stops.indexOf(document.activeElement) + step];
+    if (next && stops.length > 1) {
+      event.preventDefault();
+      next.focus();
+    }
+  });
+});
+
+/* Filters that are chosen are open; on a telephone that would put the results far below. */
+if (window.matchMedia("(max-width: 40rem)").matches) {
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll(".filters").forEach((filters) => { filters.open = false; });
+  });
+}
+
+/* The map of a search: the places of the list as markers on a plain ground; the list says all of it too. */
 document.addEventListener("DOMContentLoaded", () => {
   const ground = document.getElementById("map");
   if (!ground || !window.L) return;
