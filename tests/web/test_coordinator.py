@@ -378,6 +378,8 @@ async def test_after_a_refusal_one_begins_anew(web: Web, town: Town) -> None:
     referral = await town.sent()
     given = {"reason": "NO_CAPACITY", "betterServiceId": town.other_service}
     await town.on("staff", "declineReferral", referral, **given)
+    due = (await web.get("/due")).text
+    assert re.search(r'data-heading="Next step"><a class="kern-link" href="/clients/[^"]+/match">', due)
     page = await goal(
         web,
         await sent(web, f"/referrals/{referral['id']}", f"/referrals/{referral['id']}/follow-up"),

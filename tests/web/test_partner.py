@@ -370,6 +370,27 @@ async def test_texts_and_contacts_are_changed_and_what_the_form_does_not_show_st
     assert SCRIPT not in (await staff.get(f"/entry/history/{town.partner_id}")).text
 
 
+async def test_the_history_of_places_is_read_by_people(staff: Web, town: Town) -> None:
+    form = {
+        "name": "Haus am Wehr",
+        "street": "Uferweg 3",
+        "postcode": "03046",
+        "city": "Teststadt",
+        "hours.Mo": "09:00-12:00",
+        "hours.Tu": "09:00-12:00",
+        "closedOnHolidays": "true",
+    }
+    done = await send(staff, "/entry/new-place", "/entry/new-place", form)
+    assert done.status_code == 303, text_of(done)
+    history = await staff.get(f"/entry/history/{town.partner_id}", language="de")
+    told = unescape(history.text)
+    assert "Haus am Wehr, Uferweg 3, 03046, Teststadt" in told
+    assert "Montag–Dienstag 09:00–12:00" in told
+    for code in (str(read_id(town.partner_id, "Partner")), "Europe/Berlin", "Mo 09:00", "weekday"):
+        assert code not in told.replace(town.partner_id, "")
+    assert not re.search(r">[^<]*[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}", told), "no id is shown"
+
+
 async def test_places_say_when_they_are_open(staff: Web, town: Town) -> None:
     query = "query ($id: ID!) { partner(id: $id) { version locations { id hours { osm byAppointment } } } }"
     before = (await town.ask(query, {"id": town.partner_id}, who="staff")).data["partner"]

@@ -465,11 +465,22 @@ WORDS: Final[dict[str, str]] = {
 """Whose values stand inside a value of the history, by the name they stand under."""
 
 
+UNSAID: Final = frozenset({"id", "ars", "latitude", "longitude", "osm", "timezone", "periods"})
+"""Parts of a value that tell people nothing, or that are told in other words."""
+
+FIRST: Final = ("name", "street", "postcode", "city")
+"""Parts of a place in the order of an address."""
+
+
 def _facts(visit: Visit, value: Any, under: str) -> str:
     """Return what a value says, part by part, in words."""
     if isinstance(value, dict):
-        parts = [
-            _called(visit, name, said) for name, one in value.items() if (said := _facts(visit, one, name))
+        week = [f"{days} {times}" for days, times in week_in_words(visit, value)]
+        ordered = [name for name in FIRST if name in value] + [name for name in value if name not in FIRST]
+        parts = week + [
+            _called(visit, name, said)
+            for name in ordered
+            if name not in UNSAID and (said := _facts(visit, value[name], name))
         ]
     elif isinstance(value, list):
         parts = [_facts(visit, one, under) for one in value]
@@ -482,6 +493,7 @@ def _facts(visit: Visit, value: Any, under: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
+TONGUES: Final = frozenset({"language", "languages", "source_language"})
 _DATED: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d(T[0-9:.]+(Z|[+-][0-9:]+))?")
 
 
@@ -499,7 +511,7 @@ def _said(visit: Visit, value: str, under: str) -> str:
         return territories.named(value)
     if _DATED.fullmatch(value):
         return day_of(value, visit.language)
-    return tongue(value, visit.language) if under in {"language", "languages"} else value
+    return tongue(value, visit.language) if under in TONGUES else value
 
 
 @page("/entry/history/{key:str}", roles=ORGANISATIONS)
