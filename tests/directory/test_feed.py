@@ -97,6 +97,7 @@ async def test_who_is_in_the_feed_first_and_commits_last_is_not_skipped(
     assert [change.id for change in await changes(empty_database, 0)][-2:] == [slow.id, fast.id]
 
 
+@pytest.mark.slow
 async def test_a_follower_that_polls_has_every_version_in_the_end(
     empty_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -488,6 +488,7 @@ def killer() -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "done"), [("READ", 1), ("STAGE", 3), ("TAKE_OVER", 0), ("CLEAN", 1)])
 async def test_a_killed_import_leaves_nothing_visible_and_the_next_one_completes(
     cluster: Access,

@@ -145,6 +145,7 @@ def test_help_of_a_command_gives_an_example(spurwechsel: Run, command: str) -> N
     assert "Example" in spurwechsel(command, "--help").stdout
 
 
+@pytest.mark.slow
 def test_import_twice_changes_nothing_and_a_token_acts_for_the_coordination(
     spurwechsel: Run, tmp_path: Path
 ) -> None:
@@ -223,6 +224,7 @@ def test_a_revoked_token_is_nobodys(spurwechsel: Run, tmp_path: Path, variables:
     assert asyncio.run(actor()) is None
 
 
+@pytest.mark.slow
 def test_the_search_index_is_built_compared_and_repaired(
     spurwechsel: Run, tmp_path: Path, variables: dict[str, str]
 ) -> None:

@@ -170,6 +170,7 @@ async def courses(database: Database, **asked: Any) -> set[str]:
     return {service.title["de"] for service in found.nodes}
 
 
+@pytest.mark.slow
 async def test_an_old_directory_is_read_at_once_and_the_same_when_it_was_rewritten(
     cluster: Access, name: str
 ) -> None:

@@ -17,6 +17,8 @@ from graphapi.migrating import _config, migrate, newest_revision
 from referrals.personal_data.keystore import KeyStore, MasterKeyWrong, client_place, organisation_place
 from referrals.personal_data.sealing import DataKey, IndexKey, MasterKey, Place, generate_master_key
 
+pytestmark = pytest.mark.slow  # each makes a database of a former version
+
 BEFORE = "0012_row_security"
 
 

@@ -145,6 +145,7 @@ async def every_move(town: Town, office: PostOffice) -> list[str]:
     return [client["pseudonym"], "Rueckenschule-Kanarie"]
 
 
+@pytest.mark.slow
 async def test_a_person_is_in_nothing_that_leaves(
     town: Town,
     cluster: Access,

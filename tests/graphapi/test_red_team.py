@@ -239,6 +239,7 @@ async def test_a_consent_does_not_tell_of_a_partner_that_is_not_published(
     assert refused(found) == ("recipientIds.0", "unknown-value")
 
 
+@pytest.mark.slow
 class TestAtTheSameTime:
     async def test_two_exclusions_of_a_person(self, town: Town) -> None:
         client = await town.client("lead")

@@ -1321,6 +1321,7 @@ async def test_nobody_makes_a_row_about_what_is_anothers(
             assert await reached(connection, tried) == own | more, actor.role
 
 
+@pytest.mark.slow
 async def test_no_row_is_given_away_or_taken(app_url: str, database: Database, scene: Scene) -> None:
     """Members but for one who keeps those of the whole town."""
     actors, about = await prepare(app_url, database, scene)

@@ -112,6 +112,7 @@ async def test_catching_up_twice_changes_nothing(
     assert local.position() == before
 
 
+@pytest.mark.slow
 async def test_more_changes_than_a_batch_holds(
     follower: Follower, local: LocalEngine, directory: Directory
 ) -> None:
@@ -140,6 +141,7 @@ async def test_a_change_is_searchable_once_it_is_announced(
         assert total(local, "Deutschkurs") == 0
 
 
+@pytest.mark.slow
 async def test_the_poll_finds_what_no_notify_told(
     local: LocalEngine, empty_database: Database, directory: Directory
 ) -> None:
@@ -403,6 +405,7 @@ async def test_the_next_process_takes_over(
         await until(lambda: total(second, "Schwimmen") == 1)
 
 
+@pytest.mark.slow
 async def test_a_command_takes_over_from_the_server(
     local: LocalEngine, empty_database: Database, listen_url: str, directory: Directory, tmp_path: Path
 ) -> None:

@@ -15,6 +15,8 @@ from graphapi.embedded import READER, Access
 from search import leading
 from search.leading import DatabaseLock
 
+pytestmark = pytest.mark.slow  # leaders come and go in seconds
+
 NAME = f"test {uuid4()}"
 
 

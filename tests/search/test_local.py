@@ -157,6 +157,7 @@ for number in range(2, 100_000):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_and_blocks_nobody(tmp_path: Path) -> None:
     """Killed at any moment, documents and position agree, and the next process writes at once."""
     folder = tmp_path / "index"

@@ -526,6 +526,7 @@ def test_a_better_value_never_lowers_the_answer(
         assert WORTH[before] <= WORTH[after]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None
 )

@@ -241,6 +241,7 @@ async def drafted(web: Web, town: Town) -> tuple[str, str]:
     return client, answer.headers["location"]
 
 
+@pytest.mark.slow
 async def test_a_referral_is_drafted_consented_and_sent_step_by_step(web: Web, town: Town) -> None:
     await own(web, town)
     client, referral = await drafted(web, town)
