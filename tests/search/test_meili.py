@@ -210,6 +210,7 @@ async def test_a_deleted_index_comes_back_by_itself(both: Both, directory: Direc
         assert found is not None
         assert found.total == 1
         await until(answered(both, "Deutschkurs", 1, degraded=False))
+        await until(both.alike)
 
 
 async def test_a_transaction_that_commits_late_is_not_passed_over(
