@@ -80,11 +80,13 @@ from referrals.states import FOLLOW_UP_STATES, Move, RemindedParty, Step, allowe
 from referrals.useful_start import LatestUsefulStart, latest_useful_start, start_warnings
 from referrals.values import Kept
 from referrals.vocabulary import (
+    OPEN_STATES,
     OPENED_STATES,
     READABLE_STATES,
     UNSENT_STATES,
     AnswerSource,
     CapacityReason,
+    ClientPhase,
     ConsentState,
     DataCategory,
     DeclinedBy,
@@ -121,7 +123,9 @@ class ReferralView(Value, frozen=True, kw_only=True):
     then the sender reads everything as if what it may not know had not happened (``referrals.reporting``).
     ``no_shows`` is None where it is not told. ``unread``: questions, answers and remarks of the other side.
     ``client_id``, ``consent_id``, ``parent_id`` and ``latest_useful_start``, which tells when the status
-    ends, are the sender's alone. ``next_step``: what the clock does next, as far as this side is concerned.
+    ends, are the sender's alone; so is ``waits_for_sender``: it has to answer, to confirm, or to see what
+    becomes of a need for which there was no place. ``next_step``: what the clock does next, as far as this
+    side is concerned.
     """
 
     id: UUID
@@ -175,6 +179,7 @@ class ReferralView(Value, frozen=True, kw_only=True):
     revocation_due_at: Instant | None = None
     revocation_answer: Kept | None = None
     follow_up_offered: bool = False
+    waits_for_sender: bool = False
     appointment_at: Instant | None = None
     interim_report_on: date | None = None
     last_sign_of_life: date | None = None
@@ -289,6 +294,43 @@ def _unread() -> ColumnElement[int]:
     )
 
 
+_WAITING: Final = (ReferralState.INFO_REQUESTED, ReferralState.OUTCOME_REPORTED)
+"""States in which the next move is the sender's."""
+
+_NO_PLACE: Final = (ReferralState.DECLINED, ReferralState.EXPIRED)
+_SAYS_NOTHING: Final = (ReferralState.ABANDONED, ReferralState.ENTERED_IN_ERROR)
+
+
+@cache
+def _left_over() -> ColumnElement[bool]:
+    """Return the column that says whether a referral came to no place and nothing was done about it yet.
+
+    A refusal is the last word of its referral, not of the need: that is left over until the sender goes on
+    with it (another referral of the person follows this one or is for the same topic, and is open or had a
+    change after the refusal), the person has no needs any more or is erased, or somebody at the sender has
+    marked the end as read. A draft that was given up, or an error, is no going on.
+    """
+    other, person = aliased(Referral), aliased(Client)
+    goes_on = exists().where(
+        other.client_id == Referral.client_id,
+        other.id != Referral.id,
+        or_(other.parent_id == Referral.id, other.topic == Referral.topic),
+        other.state.not_in(_SAYS_NOTHING),
+        or_(other.state.in_(OPEN_STATES), other.state_since > Referral.state_since),
+    )
+    has_needs = exists().where(
+        person.id == Referral.client_id,
+        person.erased_at.is_(None),
+        person.phase != ClientPhase.NO_NEEDS,
+    )
+    unread = exists().where(
+        ReferralEvent.referral_id == Referral.id,
+        ReferralEvent.ordinal > Referral.sender_read,
+        ReferralEvent.move.in_((Move.DECLINE.value, Move.EXPIRE.value)),
+    )
+    return case((Referral.state.in_(_NO_PLACE), and_(unread, has_needs, not_(goes_on))), else_=literal(False))
+
+
 @cache
 def _statement() -> Select[*tuple[Any, ...]]:
     # For a recipient row-level security leaves the sender's client empty: the status end is the sender's.
@@ -305,6 +347,7 @@ def _statement() -> Select[*tuple[Any, ...]]:
             Service.course,
             history_if_needed(),
             _unread(),
+            _left_over().label("left_over"),
             taken_over.label("taken_over"),
         )
         .outerjoin(ConsentPart, part_of_referral())
@@ -387,6 +430,7 @@ def _view(row: Any, actor: Actor, at: datetime, box: Box | None) -> ReferralView
         possible = moves_shown(state, depth, EventActor.RECIPIENT)
         shown["recordable"] = possible if shown["allowed"] else ()
         shown["follow_up_offered"] = offers_follow_up(course) and _looks_after(actor, referral)
+        shown["waits_for_sender"] = state in _WAITING or row.left_over
         shown["package_readable"] = referral.sent_at is not None and state in READABLE_STATES
         latest = latest_useful_start(row.status_valid_until, row.service_kind, row.course)
         shown["latest_useful_start"] = latest
@@ -571,6 +615,7 @@ async def list_referrals(
     states: Collection[ReferralState] = (),
     due_before: datetime | None = None,
     overdue: bool | None = None,
+    waits_for_sender: bool | None = None,
     client_id: UUID | None = None,
     service_id: UUID | None = None,
     soonest_first: bool = False,
@@ -582,7 +627,8 @@ async def list_referrals(
 
     ``soonest_first``, for the inbox only (it tells what the clock waits for): by the next deadline or
     reminder, and what waits for nothing last. ``states`` are as judged at reading; ``due_before``: the
-    recipient's answer is due before that moment; ``overdue``: it was not there when it was due.
+    recipient's answer is due before that moment; ``overdue``: it was not there when it was due;
+    ``client_id`` and ``waits_for_sender`` (``ReferralView``) are of what was sent only.
     One statement (two with the total). Raises InvalidInput for a wrong cursor or page size.
     """
     must_work_with_people(actor)
@@ -591,7 +637,8 @@ async def list_referrals(
     conditions: list[ColumnElement[bool]] = [own == actor.partner_id]
     if box is Box.INBOX:
         conditions.append(Referral.sent_at.is_not(None))
-    elif client_id is not None:
+        client_id = waits_for_sender = None
+    if client_id is not None:
         conditions.append(Referral.client_id == client_id)
     if service_id is not None:
         conditions.append(Referral.service_id == service_id)
@@ -601,7 +648,7 @@ async def list_referrals(
         if due_before.tzinfo is None:
             raise InvalidInput("dueBefore", "wrong-type")
         conditions.append(Referral.answer_due_at < due_before)
-    if states:
+    if states or waits_for_sender is not None:
         in_force = and_(
             ConsentPart.state == ConsentState.GIVEN,
             ConsentPart.valid_from <= at,
@@ -614,7 +661,11 @@ async def list_referrals(
             ),
             else_=Referral.state if box is Box.INBOX else shown_state_expression(),
         )
-        conditions.append(judged.in_(list(states)))
+        if states:
+            conditions.append(judged.in_(list(states)))
+        if waits_for_sender is not None:
+            waits = or_(judged.in_(_WAITING), _left_over())
+            conditions.append(waits if waits_for_sender else not_(waits))
     place: ColumnElement[datetime] = Referral.updated_at.expression
     if box is Box.SENT:
         place = func.coalesce(Referral.sender_updated_at, Referral.updated_at)

@@ -335,6 +335,36 @@ async def test_an_answer_by_phone_is_recorded_and_the_referral_is_closed(web: We
     assert "Closed" in page.text
 
 
+async def test_a_refusal_stays_due_until_something_is_done_about_it(web: Web, town: Town) -> None:
+    await own(web, town)
+    decline = {"reason": "NO_CAPACITY", "declinedBy": "PARTNER"}
+    seen, followed = [f"/referrals/{(await town.sent())['id']}" for _ in range(2)]
+    for referral in (seen, followed):
+        assert "Nothing more to do here" not in (await web.get(referral)).text
+        told = await sent(web, f"{referral}?do=told-decline", f"{referral}/do/told-decline", **decline)
+        await goal(web, told)
+        for place in (web.get("/referrals", show="answers"), web.get("/due")):
+            assert referral in (await place).text
+
+    page = await goal(web, await sent(web, seen, f"{seen}/read"))
+    assert "Done." in page.text
+    assert "Nothing more to do here" not in page.text
+    client = re.search(r'href="(/clients/[^"/?]+)"', (await web.get(followed)).text)
+    assert client
+    begun = await sent(
+        web, f"{client[1]}/refer?service={town.other_service}", f"{client[1]}/refer", topic=town.topic
+    )
+    draft = begun.headers["location"]
+    for place in (web.get("/referrals", show="answers"), web.get("/due")):
+        text = (await place).text
+        assert seen not in text
+        assert followed not in text
+    assert seen in (await web.get("/referrals", show="ended")).text
+
+    await goal(web, await sent(web, f"{draft}?do=abandon", f"{draft}/do/abandon", reason="OTHER"))
+    assert followed in (await web.get("/due")).text
+
+
 async def test_what_is_written_is_text(web: Web, town: Town) -> None:
     await own(web, town)
     first = await town.sent()

@@ -367,7 +367,10 @@ class NoteMutations:
 
     @strawberry.mutation(
         graphql_type=MarkThreadReadResult,
-        description="You have read the thread up to now; nobody else sees that.",
+        description=(
+            "You have read the thread up to now; nobody else sees that. After DECLINED or EXPIRED it says "
+            "that you have nothing more to do there (waitsForSender)."
+        ),
     )
     async def mark_thread_read(self, info: Info, input: ReferralInput) -> object:
         """Remember that the thread was read."""

@@ -150,6 +150,9 @@ class SentReferralsFilterInput(InboxFilterInput):
     """Which referrals that were drafted or sent."""
 
     client_id: strawberry.ID | None = strawberry.field(default=None, description="Of this person.")
+    waits_for_sender: bool | None = strawberry.field(
+        default=None, description="True: you have to do something, as Referral.waitsForSender says."
+    )
 
 
 @strawberry.input(description="Which bookings; what is left out does not matter.")
@@ -312,6 +315,7 @@ class ExchangeQueries:
             states=wanted.states or (),
             due_before=wanted.due_before,
             overdue=wanted.overdue,
+            waits_for_sender=wanted.waits_for_sender,
             client_id=_wanted(wanted.client_id, "Client", "clientId"),
             service_id=_wanted(wanted.service_id, "Service", "serviceId"),
             first=first,

@@ -394,6 +394,13 @@ class Referral(Node):
     follow_up_offered: bool = strawberry.field(
         description="It ended without the need being met: followUpReferral or referOn leads on."
     )
+    waits_for_sender: bool = strawberry.field(
+        description=(
+            "The sender has to do something: answer a question, confirm an outcome, or go on with the need "
+            "after DECLINED or EXPIRED, until another referral for it is there, the person has no needs any "
+            "more, or markThreadRead says that nothing more is to be done. False for everybody else."
+        )
+    )
     thread: list[ThreadEntry] = strawberry.field(
         resolver=_thread,
         graphql_type=list[ThreadEntry],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from directory.actors import Role
@@ -20,9 +19,6 @@ from graphapi.web.visiting import Answer, Visit
 PAGE: Final = 25
 LISTED: Final = 50
 """So many there are of a list without a next page, at most."""
-NEWS_DAYS: Final = 14
-"""How long a refusal counts as news; nothing has to be done about it."""
-_YOURS: Final = ["INFO_REQUESTED", "OUTCOME_REPORTED"]
 VIEWS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "open": (
         N_("Open"),
@@ -33,9 +29,7 @@ VIEWS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
             ]
         },
     ),
-    "answers": (
-        N_("Answers for you"), {"states": ["INFO_REQUESTED", "DECLINED", "EXPIRED", "OUTCOME_REPORTED"]}
-    ),
+    "answers": (N_("Answers for you"), {"waitsForSender": True}),
     "overdue": (N_("Overdue"), {"overdue": True}),
     "drafts": (N_("Drafts"), {"states": ["DRAFT", "AWAITING_CONSENT"]}),
     "sent": (N_("Waiting for an answer"), {"states": ["SENT", "ACKNOWLEDGED", "INFO_REQUESTED"]}),
@@ -220,6 +214,7 @@ async def _shown(visit: Visit, id: str, do: str) -> Answer:  # noqa: A002
         doing=dict(doings).get(do),
         moved=MOVED,
         partner_page=partner_page(found),
+        left_over=found["waitsForSender"] and found["state"] in {"DECLINED", "EXPIRED"},
         reminder=_reminder(visit, found) if visit.query.get("remind") else "",
         open_states=(*VIEWS["open"][1]["states"], *UNSENT),
         **values,
@@ -287,10 +282,10 @@ async def remark(visit: Visit, id: str) -> Answer:  # noqa: A002
 
 @action("/referrals/{id:str}/read", roles=ORGANISATIONS)
 async def mark_read(visit: Visit, id: str) -> Answer:  # noqa: A002
-    """Mark what the partner wrote as read."""
+    """Mark what the partner wrote as read; of a refusal, that nothing more is to be done there."""
     if not (await visit.change("mark-thread-read", {"id": id})).done:
         return await _shown(visit, id, "")
-    return visit.go(f"/referrals/{id}")
+    return visit.go(f"/referrals/{id}", said=visit.gettext("Done."))
 
 
 @action("/referrals/{id:str}/answer-link/end", roles=ORGANISATIONS)
@@ -344,14 +339,10 @@ async def follow_up(visit: Visit, id: str) -> Answer:  # noqa: A002
 )
 async def due(visit: Visit, asked: str = "") -> Answer:
     """Show everything that waits for this organisation, the most urgent first."""
-    answers = await visit.find("browse-sent-referrals", filter={"states": _YOURS}, first=PAGE)
-    ended = await visit.find("browse-sent-referrals", filter={"states": ["DECLINED", "EXPIRED"]}, first=PAGE)
-    since = (visit.now - timedelta(days=NEWS_DAYS)).isoformat()
-    answers["nodes"] += [one for one in ended["nodes"] if one["stateSince"] >= since]
     lead = visit.actor.role is Role.LEAD
     return visit.page(
         "coordinator/due.html",
-        answers=answers,
+        answers=await visit.find("browse-sent-referrals", filter=VIEWS["answers"][1], first=PAGE),
         overdue=await visit.find("browse-sent-referrals", filter={"overdue": True}, first=PAGE),
         drafts=await visit.find("browse-sent-referrals", filter=VIEWS["drafts"][1], first=10),
         approvals=await visit.find("browse-approvals") if lead else [],
