@@ -1,16 +1,21 @@
 """Finds pairs of entries of one municipality that may be the same, for its coordination to look at and merge.
 
-Candidates are entries that share a key of likeness which few have (``duplicates``). Of those the pairs that
-share most keys are compared, so the answer stays bounded and the likeliest come first.
+Candidates are entries that share keys of likeness (``duplicates``). Each entry is a candidate by its rarest
+keys only, until those have been shared by SHARED entries: so there are never more candidates than entries
+times half of SHARED, however many entries one website or one street has. The candidates that have most in
+common are compared, so the answer stays bounded and the likeliest come first. Pairs of which the coordination
+has said that they are different ones (``not_duplicates``) are not among them: their list is its own.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory.actors import Actor
 from directory.database import Database
@@ -21,90 +26,192 @@ from directory.documents import (
     partner_decoder,
     service_decoder,
 )
-from directory.duplicates import POSSIBLE, partner_traits, score, service_traits
-from directory.paging import check_size
-from directory.policy import Rule
-from directory.problems import NotAllowed, NotSignedIn
+from directory.duplicates import POSSIBLE, Score, score
+from directory.look_alikes import stored_traits
+from directory.models import NotDuplicates
+from directory.not_duplicates import NotDuplicatesView, require_coordination, view_of
+from directory.paging import check_size, cursor_of, place_of
+from directory.problems import InvalidInput
+from directory.sources import Page
 from directory.vocabulary import Likeness
 
 MOST: Final = 100
-"""How many pairs are told at once, at most."""
+"""Largest page of pairs."""
 
 CANDIDATES: Final = 1_000
-"""How many pairs, those that share most keys first, are compared."""
+"""How many pairs, those that have most in common first, are compared."""
 
-COMMON: Final = 100
-"""A key that more entries of a municipality share tells nothing."""
+SHARED: Final = 50
+"""How many entries may share the keys by which an entry is a candidate, added up from the rarest key on."""
 
 
 class DuplicatePair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two entries that may be the same, how much so (60 to 100), and why. ``entry`` has the lower id."""
+    """Two entries that may be the same, how much so (60 to 100), and why. ``entry`` has the lower id.
+
+    ``not_duplicates``: they are different ones, says the coordination; then ``points`` may be any.
+    """
 
     entry: PartnerDocument | ServiceDocument
     other: PartnerDocument | ServiceDocument
     points: int
     reasons: tuple[Likeness, ...]
+    not_duplicates: NotDuplicatesView | None = None
 
 
+# Keys as numbers: millions of them are sorted. Services of one partner come first: other ones of the same
+# name ("Beratung") are mostly different. `likely`: which part of both entries' keys is shared.
 _PAIRS: Final = """
-WITH every AS (
-  SELECT d.id, k.key FROM {table} d, unnest(d.likeness) AS k(key) WHERE d.municipality_id = :municipality
-), rare AS (
-  SELECT key FROM every GROUP BY key HAVING count(*) BETWEEN 2 AND :common
+WITH every AS MATERIALIZED (
+  SELECT d.id, {owner} AS owner, cardinality(d.likeness) AS keys, hashtextextended(k.key, 0) AS key
+  FROM {table} d, unnest(d.likeness) AS k(key) WHERE d.municipality_id = :municipality
+), counted AS (
+  SELECT id, owner, keys, key, CAST(count(*) OVER (PARTITION BY key) AS integer) AS many FROM every
+), added_up AS (
+  SELECT id, owner, keys, key,
+    sum(many) OVER (PARTITION BY id ORDER BY many, key ROWS UNBOUNDED PRECEDING) AS shared
+  FROM counted WHERE many BETWEEN 2 AND :shared
+), rare AS MATERIALIZED (
+  SELECT id, owner, keys, key FROM added_up WHERE shared <= :shared
 ), pairs AS (
-  SELECT a.id AS one, b.id AS other, count(*) AS shared
-  FROM rare r JOIN every a ON a.key = r.key JOIN every b ON b.key = r.key AND a.id < b.id
-  GROUP BY a.id, b.id ORDER BY shared DESC, a.id, b.id LIMIT :most
+  SELECT a.id AS one, b.id AS other, bool_and(a.owner = b.owner) AS house,
+    CAST(count(*) AS float8) / (min(a.keys) + min(b.keys)) AS likely
+  FROM rare a JOIN rare b ON a.key = b.key AND a.id < b.id
+  WHERE NOT EXISTS (SELECT FROM not_duplicates n WHERE n.one = a.id AND n.other = b.id)
+  GROUP BY a.id, b.id ORDER BY house DESC, likely DESC, one, other LIMIT :most
 )
-SELECT one, other FROM pairs ORDER BY shared DESC, one, other"""
+SELECT one, other FROM pairs"""
+
+
+def _table(kind: DocumentKind) -> str:
+    return "partner_document" if kind is DocumentKind.PARTNER else "service_document"
+
+
+def pairs_statement(kind: DocumentKind) -> str:
+    """Return the statement that finds the candidates; it takes municipality, shared, and most."""
+    owner = "d.municipality_id" if kind is DocumentKind.PARTNER else "d.partner_id"
+    return _PAIRS.format(table=_table(kind), owner=owner)
 
 
 async def duplicate_pairs(
-    database: Database, actor: Actor, kind: DocumentKind, *, first: int = MOST
-) -> list[DuplicatePair]:
-    """Return pairs of the actor's municipality that may be the same, the most alike first; two statements.
+    database: Database, actor: Actor, kind: DocumentKind, *, first: int = 20, after: str | None = None
+) -> Page[DuplicatePair]:
+    """Return a page of the pairs of the actor's municipality that may be the same, the most alike first.
 
-    Drafts and hidden entries are among them. For the coordination: raises NotSignedIn, NotAllowed, and
-    InvalidInput for a ``first`` that is not 1 to MOST.
+    Drafts and hidden entries are among them. Of very many pairs CANDIDATES are compared, and ``total`` counts
+    those that are alike; when they have been dealt with, others take their places. Two statements. For the
+    coordination: raises NotSignedIn, NotAllowed, and InvalidInput for a wrong ``first`` or ``after``.
     """
     check_size(first, MOST)
-    if not actor.signed_in:
-        raise NotSignedIn
-    if not actor.coordinates or actor.municipality_id is None:
-        raise NotAllowed(Rule.COORDINATION_ONLY)
-    table = "partner_document" if kind is DocumentKind.PARTNER else "service_document"
+    municipality_id = require_coordination(actor)
+    behind = _place_of(after) if after is not None else None
     async with database.view(actor) as session:
         found = await session.execute(
-            text(_PAIRS.format(table=table)),
-            {"municipality": actor.municipality_id, "common": COMMON, "most": CANDIDATES},
+            text(pairs_statement(kind)),
+            {"municipality": municipality_id, "shared": SHARED, "most": CANDIDATES},
         )
         pairs = [(one, other) for one, other in found]
-        if not pairs:
-            return []
-        rows = await session.execute(
-            text(f"SELECT id, public FROM {table} WHERE id = ANY (CAST(:ids AS uuid[]))"),  # noqa: S608
-            {"ids": sorted({id_ for pair in pairs for id_ in pair})},
+        documents = await _documents(session, kind, pairs)
+    likely = [(judged, pair) for pair in pairs if (judged := _judged(documents, pair)).points >= POSSIBLE]
+    likely.sort(key=lambda each: (-each[0].points, each[1]))
+    rest = [each for each in likely if behind is None or (-each[0].points, each[1]) > behind]
+    shown = rest[:first]
+    return Page(
+        nodes=tuple(_pair(kind, documents, pair, judged) for judged, pair in shown),
+        cursors=tuple(f"{judged.points}|{one}|{other}" for judged, (one, other) in shown),
+        has_next=len(rest) > first,
+        total=len(likely),
+    )
+
+
+def _place_of(cursor: str) -> tuple[int, tuple[UUID, UUID]]:
+    """Return where a pair stands in the list, as it is sorted by; raises InvalidInput."""
+    found = re.fullmatch(r"(\d{1,3})\|([0-9a-f-]{36})\|([0-9a-f-]{36})", cursor, re.ASCII)
+    try:
+        if found is None:
+            raise ValueError
+        return -int(found[1]), (UUID(found[2]), UUID(found[3]))
+    except ValueError:
+        raise InvalidInput("after", "cursor") from None
+
+
+async def _documents(
+    session: AsyncSession, kind: DocumentKind, pairs: list[tuple[UUID, UUID]]
+) -> dict[UUID, str]:
+    if not pairs:
+        return {}
+    rows = await session.execute(
+        text(f"SELECT id, public FROM {_table(kind)} WHERE id = ANY (CAST(:ids AS uuid[]))"),  # noqa: S608
+        {"ids": sorted({id_ for pair in pairs for id_ in pair})},
+    )
+    return {row.id: row.public for row in rows}
+
+
+def _judged(documents: dict[UUID, str], pair: tuple[UUID, UUID]) -> Score:
+    """Return how alike two entries are; not at all when one of them has ended in the meantime."""
+    one, other = (documents.get(id_) for id_ in pair)
+    if one is None or other is None:
+        return Score(points=0, reasons=())
+    return score(stored_traits(one), stored_traits(other))
+
+
+def _pair(
+    kind: DocumentKind,
+    documents: dict[UUID, str],
+    pair: tuple[UUID, UUID],
+    judged: Score,
+    said: NotDuplicatesView | None = None,
+) -> DuplicatePair:
+    decoder = partner_decoder if kind is DocumentKind.PARTNER else service_decoder
+    one, other = (decoder.decode(documents[id_]) for id_ in pair)
+    return DuplicatePair(
+        entry=one, other=other, points=judged.points, reasons=judged.reasons, not_duplicates=said
+    )
+
+
+async def told_apart(
+    database: Database,
+    actor: Actor,
+    kind: DocumentKind,
+    *,
+    first: int = 20,
+    after: str | None = None,
+    with_total: bool = False,
+) -> Page[DuplicatePair]:
+    """Return a page of the pairs that the coordination knows to be different ones, what was said last first.
+
+    For the coordination, of its municipality. Two statements, three with the total. Raises NotSignedIn,
+    NotAllowed, InvalidInput.
+    """
+    check_size(first, MOST)
+    require_coordination(actor)
+    mine = [NotDuplicates.kind == kind.value]
+    paged = list(mine)
+    if after is not None:
+        moment, last = place_of(after)
+        paged.append(tuple_(NotDuplicates.at, NotDuplicates.id) < tuple_(moment, last))
+    async with database.view(actor) as session:
+        rows = list(
+            await session.scalars(
+                select(NotDuplicates)
+                .where(*paged)
+                .order_by(NotDuplicates.at.desc(), NotDuplicates.id.desc())
+                .limit(first + 1)
+            )
         )
-        documents = {row.id: row.public for row in rows}
-    judged = [_judged(kind, documents, one, other) for one, other in pairs]
-    alike = [pair for pair in judged if pair is not None]
-    alike.sort(key=lambda pair: (-pair.points, str(pair.entry.id), str(pair.other.id)))
-    return alike[:first]
+        total = None
+        if with_total:
+            total = await session.scalar(select(func.count()).select_from(NotDuplicates).where(*mine))
+        documents = await _documents(session, kind, [(row.one, row.other) for row in rows[:first]])
+    # what is said of an entry ends with it, so there are documents of both
+    shown = [row for row in rows[:first] if row.one in documents and row.other in documents]
 
+    def pair(row: NotDuplicates) -> DuplicatePair:
+        both = (row.one, row.other)
+        return _pair(kind, documents, both, _judged(documents, both), view_of(row))
 
-def _judged(kind: DocumentKind, documents: dict[UUID, str], one: UUID, other: UUID) -> DuplicatePair | None:
-    """Return the pair if it is alike enough; None also when one of the two ended in the meantime."""
-    if one not in documents or other not in documents:
-        return None
-    if kind is DocumentKind.PARTNER:
-        partners = [partner_decoder.decode(documents[id_]) for id_ in (one, other)]
-        found = score(partner_traits(partners[0]), partner_traits(partners[1]))
-        entry: PartnerDocument | ServiceDocument = partners[0]
-        second: PartnerDocument | ServiceDocument = partners[1]
-    else:
-        services = [service_decoder.decode(documents[id_]) for id_ in (one, other)]
-        found = score(service_traits(services[0]), service_traits(services[1]))
-        entry, second = services
-    if found.points < POSSIBLE:
-        return None
-    return DuplicatePair(entry=entry, other=second, points=found.points, reasons=found.reasons)
+    return Page(
+        nodes=tuple(pair(row) for row in shown),
+        cursors=tuple(cursor_of(row.at, row.id) for row in shown),
+        has_next=len(rows) > first,
+        total=total,
+    )

@@ -19,7 +19,8 @@ merging may let somebody read what was consented to another:
   no member is moved. Who works for the survivor is added there by who administers it.
 
 What is open about an entry's fields (``change_requests``) is about nobody: it goes where the entry goes,
-and is settled where an entry ends for good.
+and is settled where an entry ends for good. That it is another one than one that looks like it
+(``not_duplicates``) is forgotten with it.
 
 To undo a merging is to restore the entry that ended: it comes back hidden, under its own id, and of a partner
 the services and places that had moved come back with it, unless something is under way there.
@@ -69,6 +70,7 @@ from directory.models import (
     ServiceLocation,
     Word,
 )
+from directory.not_duplicates import drop_not_duplicates
 from directory.policy import (
     EntryFacts,
     require_change_partner,
@@ -473,6 +475,7 @@ async def merge_services(
     await _alias(work, DocumentKind.SERVICE, merged_id, survivor_id)
     await guard.move(work, merged_id, survivor_id)
     await follow_service(work, merged_id, survivor_id)
+    await drop_not_duplicates(work, [merged_id])
     for service, other in ((survivor, merged), (merged, survivor)):
         action = "service.merge" if service is survivor else "service.merged_into"
         work.record(action, "service", service.id, {"other": str(other.id)})
@@ -521,6 +524,7 @@ async def merge_partners(
     await _alias(work, DocumentKind.PARTNER, merged_id, survivor_id)
     await follow_partner(work, merged_id, survivor_id)
     await settle_partner(work, merged_id)
+    await drop_not_duplicates(work, [merged_id])
     for partner, other in ((survivor, merged), (merged, survivor)):
         action = "partner.merge" if partner is survivor else "partner.merged_into"
         work.record(action, "partner", partner.id, {"other": str(other.id)})
@@ -584,6 +588,7 @@ async def delete_service(work: Work, id_: UUID, *, expected_version: int, guard:
     work.record("service.delete", "service", id_)
     work.explain(id_, reason)
     await settle_service(work, id_)
+    await drop_not_duplicates(work, [id_])
     return _end(work, service, DocumentKind.SERVICE)
 
 
@@ -609,7 +614,7 @@ async def delete_partner(work: Work, id_: UUID, *, expected_version: int, guard:
         .order_by(Service.id)
         .with_for_update()
     )
-    gone = await work.session.scalars(
+    ended = await work.session.scalars(
         update(Service)
         .where(Service.id.in_(theirs))
         .values(
@@ -621,6 +626,7 @@ async def delete_partner(work: Work, id_: UUID, *, expected_version: int, guard:
         .returning(Service.id)
         .execution_options(synchronize_session=False)
     )
+    gone = list(ended)
     for service_id in gone:
         work.touch_service(service_id)
         work.record("service.delete", "service", service_id, {"with": str(id_)})
@@ -628,4 +634,5 @@ async def delete_partner(work: Work, id_: UUID, *, expected_version: int, guard:
     work.record("partner.delete", "partner", id_)
     work.explain(id_, reason)
     await settle_partner(work, id_)
+    await drop_not_duplicates(work, [id_, *gone])
     return _end(work, partner, DocumentKind.PARTNER)

@@ -37,6 +37,7 @@ from directory.duplicates import (
     service_traits,
     traits,
 )
+from directory.not_duplicates import different_from
 from directory.problems import InvalidInput
 from directory.values import ContactPoint, LocationValue, PartnerSummary, Value
 from directory.vocabulary import ContactKind, Likeness
@@ -88,13 +89,9 @@ async def _candidates(
     return [decoder.decode(row["public"]) for row in rows]
 
 
-def _judged(
-    one: Traits, candidates: Sequence[PartnerDocument | ServiceDocument], but: UUID | None
-) -> list[LookAlike]:
+def _judged(one: Traits, candidates: Sequence[PartnerDocument | ServiceDocument]) -> list[LookAlike]:
     found = []
     for other in candidates:
-        if other.id == but:
-            continue
         judged: Score = score(
             one, partner_traits(other) if isinstance(other, PartnerDocument) else service_traits(other)
         )
@@ -107,15 +104,22 @@ def _judged(
 async def look_alikes_of(
     database: Database, actor: Actor, document: PartnerDocument | ServiceDocument
 ) -> list[LookAlike]:
-    """Return what may be the same as this entry, the most alike first; at most MOST."""
+    """Return what may be the same as this entry, the most alike first; at most MOST.
+
+    What the coordination knows to be another one is not among them.
+    """
     if isinstance(document, PartnerDocument):
         kind, one, by = DocumentKind.PARTNER, partner_traits(document), keys_of_partner(document)
     else:
         kind, one, by = DocumentKind.SERVICE, service_traits(document), keys_of_service(document)
     if not by:
         return []
-    candidates = await _candidates(database, actor, kind, document.municipality.id, by)
-    return _judged(one, candidates, document.id)
+    found = await _candidates(database, actor, kind, document.municipality.id, by)
+    candidates = [other for other in found if other.id != document.id]
+    if not candidates:
+        return []
+    different = await different_from(database, document.id)
+    return _judged(one, [other for other in candidates if other.id not in different])
 
 
 async def possible_duplicates(
@@ -148,7 +152,7 @@ async def possible_duplicates(
     by = keys([sought.name], one)
     if not by:
         return []
-    return _judged(one, await _candidates(database, actor, kind, municipality_id, by), None)
+    return _judged(one, await _candidates(database, actor, kind, municipality_id, by))
 
 
 class Pair(Value, frozen=True, kw_only=True):
@@ -185,7 +189,8 @@ class _Compared(msgspec.Struct):
 _compared: Final = msgspec.json.Decoder(_Compared)
 
 
-def _traits_of(public: str) -> Traits:
+def stored_traits(public: str) -> Traits:
+    """Return what is compared of an entry, from the public part of its stored document."""
     given = _compared.decode(public)
     return traits(
         given.title.values() or [given.name],
@@ -215,6 +220,8 @@ WITH asked AS (
   SELECT a.id AS one, b.id AS other, row_number() OVER (PARTITION BY a.id ORDER BY count(*) DESC, b.id) AS n
   FROM asked a JOIN rare r ON r.key = a.key AND r.municipality_id = a.municipality_id
   JOIN every b ON b.key = a.key AND b.municipality_id = a.municipality_id AND b.id <> a.id
+  WHERE NOT EXISTS (SELECT FROM not_duplicates n
+    WHERE n.one = least(a.id, b.id) AND n.other = greatest(a.id, b.id))
   GROUP BY a.id, b.id
 )
 SELECT one, array_agg(other ORDER BY other) AS others
@@ -229,7 +236,8 @@ async def pairs_among(
 
     ``chosen``: a SELECT of ids with the parameters ``given``, so that nobody holds them all. For the import,
     which sees everything; chunk by chunk, so that memory does not grow. A key that very many share (a service
-    called "Beratung" a hundred times) makes no candidates.
+    called "Beratung" a hundred times) makes no
+    candidates, nor do two of which the coordination knows that they are different ones.
     """
     table = "partner_document" if kind is DocumentKind.PARTNER else "service_document"
     # a pair of two chosen ones comes twice, or in two chunks: it is looked at once
@@ -249,7 +257,7 @@ async def pairs_among(
             part = [(one, other) for one, others in likely[at : at + _READ] for other in others]
             async with database.view(SYSTEM) as session:
                 rows = await session.execute(documents, {"ids": list({id_ for pair in part for id_ in pair})})
-                known = {id_: _traits_of(public) for id_, public in rows}
+                known = {id_: stored_traits(public) for id_, public in rows}
             for one, other in part:
                 if one not in known or other not in known:
                     continue  # it ended in the meantime

@@ -10,7 +10,18 @@ from typing import Any, Final, Generic, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Double, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncAttrs
@@ -445,6 +456,29 @@ class EntryAlias(Base):
     kind: Mapped[str]
     survivor_id: Mapped[UUID]
     merged_at: Mapped[datetime]
+
+
+class NotDuplicates(Base):
+    """Two entries of one kind that look alike and are two different ones: the coordination has said so.
+
+    ``one`` is the lower id. Readable for the coordination of the municipality only.
+    """
+
+    __tablename__ = "not_duplicates"
+    __table_args__ = (
+        CheckConstraint("one < other", name="not_duplicates_ordered"),
+        UniqueConstraint("one", "other", name="not_duplicates_once"),
+        Index("not_duplicates_other", "other"),
+        Index("not_duplicates_latest", "municipality_id", "at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    kind: Mapped[str]
+    one: Mapped[UUID]
+    other: Mapped[UUID]
+    municipality_id: Mapped[UUID] = mapped_column(ForeignKey("municipality.id"))
+    member_id: Mapped[UUID | None]
+    at: Mapped[datetime]
 
 
 class Feed(Base):

@@ -522,6 +522,16 @@ HOLDINGS: Final[tuple[Holding, ...]] = (
         ),
     ),
     Holding(
+        table="not_duplicates",
+        activity="directory",
+        retention="directory",
+        no_export="about entries of the directory, not about clients",
+        columns=(
+            _c("member_id", *_MEMBER),
+            _c("id kind one other municipality_id at", K.TECHNICAL, A.MEMBER),
+        ),
+    ),
+    Holding(
         table="member",
         activity="accounts",
         retention="member",

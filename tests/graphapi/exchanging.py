@@ -65,6 +65,8 @@ PAYLOADS = {
     "PartnerSaved": "partner { id version state }",
     "ServiceSaved": "service { id version state }",
     "EntryDeleted": "deletedId",
+    "NotDuplicatesSaved": "notDuplicates { id }",
+    "NotDuplicatesWithdrawn": "withdrawnId",
     "LocationAdded": "location { id }",
     "MemberSaved": "member { id version active }",
     "SavedSearchSaved": "savedSearch { id version name notify newServices changedServices lookedAt }",

@@ -20,6 +20,7 @@ from directory.change_requests import open_request
 from directory.database import Database
 from directory.documents import DocumentKind
 from directory.models import Service
+from directory.not_duplicates import mark_not_duplicates
 from directory.vocabulary import ChangeField, ChangeReason
 from graphapi.relay import global_id, parse_id
 from graphapi.schema import schema
@@ -124,6 +125,8 @@ restoreService         service:TRANSLATED       in   no     no       no    ok   
 restoreService         service:DELETED          in   no     gone     gone  no    ok        ok          ok
 mergePartners          partner:TWICE            in   no     no       no    no    ok        ok          ok
 mergeServices          service:TWICE            in   no     no       no    no    ok        ok          ok
+markNotDuplicates      partner:TWICE            in   no     no       no    no    ok        ok          ok
+withdrawNotDuplicates  not_duplicates           in   no     gone     no    no    ok        ok          ok
 deletePartner          partner:TWICE            in   no     no       no    no    ok        ok          ok
 deleteService          service:PUBLISHED        in   no     no       no    no    ok        ok          ok
 deleteService          service:DRAFT            in   no     gone     no    no    ok        ok          ok
@@ -499,6 +502,13 @@ async def code(town: Town) -> Thing:
     return {"id": begun["id"], "code": issued["feedbackCode"]}
 
 
+async def not_duplicates(town: Town) -> Thing:
+    made = [await make_partner(town.database, town.world.municipality, "Zweimal") for _ in range(2)]
+    async with town.database.work(SYSTEM) as work:
+        said = await mark_not_duplicates(work, DocumentKind.PARTNER, *made)
+    return {"id": town.world.id("NotDuplicates", said)}
+
+
 async def change_request(town: Town) -> Thing:
     made = await make_service(town.database, town.world.partner)
     async with town.database.work(SYSTEM) as work:
@@ -656,6 +666,7 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "follow_up": follow_up,
     "link": link,
     "change_request": change_request,
+    "not_duplicates": not_duplicates,
     "rule_set": rule_set,
     "saved_search": saved_search,
 }
@@ -691,7 +702,7 @@ READS: dict[str, str] = {
     "noticesNotArrived": "{ noticesNotArrived(first: 100) { kind } }",
     "changeRequests": "{ changeRequests(first: 100) { nodes { id } } }",
     "staleTranslations": "{ staleTranslations(first: 100) { nodes { entryId } } }",
-    "duplicatePairs": "{ duplicatePairs(kind: PARTNER) { points } }",
+    "duplicatePairs": "{ duplicatePairs(kind: PARTNER) { nodes { points } } }",
     "structuralGaps": '{ structuralGaps(since: "2020-01-01T00:00:00Z") { code } }',
     "referralTimes": '{ referralTimes(since: "2020-01-01T00:00:00Z") { sent } }',
 }
@@ -862,6 +873,8 @@ CHANGES: dict[str, Input] = {
     },
     "mergePartners": lambda town, thing: merged(thing),
     "mergeServices": lambda town, thing: merged(thing),
+    "markNotDuplicates": lambda town, thing: {"entryId": thing["id"], "otherId": thing["other"]["mergedId"]},
+    "withdrawNotDuplicates": lambda town, thing: {"id": thing["id"]},
     "deletePartner": version_and(reason="aufgelöst"),
     "deleteService": version_and(reason="eingestellt"),
     "confirmPartnerTranslation": version_and(language="ar"),

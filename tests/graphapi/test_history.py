@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from directory.database import Database
 from tests.graphapi.asking import Api
+from tests.graphapi.conftest import make_service
 
 HISTORY = """query($id: ID!, $after: String) {
   entryHistory(id: $id, first: 2, after: $after) {
@@ -147,3 +149,83 @@ async def test_a_translation_says_that_its_source_has_changed(api: Api, world: A
     )
     found = (await api(query, {"id": id_}, token=world.staff)).data["service"]
     assert found["title"]["isStale"] is False
+
+
+PAIRS = """query($apart: Boolean, $first: Int, $after: String) {
+  duplicatePairs(kind: PARTNER, notDuplicates: $apart, first: $first, after: $after) {
+    totalCount
+    pageInfo { hasNextPage hasPreviousPage endCursor }
+    nodes {
+      points reasons entry { id } other { id } notDuplicates { id at memberId }
+    }
+  }
+}"""
+MARKED = "... on NotDuplicatesSaved { notDuplicates { id memberId } }"
+
+
+async def pairs_of(api: Api, ids: set[str], token: str, **given: Any) -> list[Any]:
+    """Return the pairs of these entries, from all pages."""
+    found, after = [], None
+    while True:
+        page = (await api(PAIRS, {"first": 2, "after": after, **given}, token=token)).data["duplicatePairs"]
+        assert page["totalCount"] >= len(page["nodes"]) <= 2
+        assert page["pageInfo"]["hasPreviousPage"] is (after is not None)
+        found += [one for one in page["nodes"] if {one["entry"]["id"], one["other"]["id"]} <= ids]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found
+        after = page["pageInfo"]["endCursor"]
+
+
+async def test_the_coordination_says_that_two_are_different_ones_and_takes_it_back(
+    api: Api, world: Any
+) -> None:
+    made_ones = [
+        await made(api, world, name) for name in ("Hagebuttenhof e. V.", "Hof Hagebutten", "Hagebuttenhof")
+    ]
+    one, other, third = (each["partner"]["id"] for each in made_ones)
+    ids = {one, other, third}
+    before = await pairs_of(api, ids, world.coordinator)
+    assert [pair["notDuplicates"] for pair in before] == [None] * len(before) and len(before) >= 1
+
+    given = {"entryId": one, "otherId": third}
+    said = (await api.change("markNotDuplicates", given, MARKED, token=world.coordinator))["notDuplicates"]
+    assert said["memberId"] is not None
+    left = await pairs_of(api, ids, world.coordinator)
+    assert {frozenset((p["entry"]["id"], p["other"]["id"])) for p in before} - {
+        frozenset((p["entry"]["id"], p["other"]["id"])) for p in left
+    } == {frozenset((one, third))}
+    [apart] = await pairs_of(api, ids, world.coordinator, apart=True)
+    assert apart["notDuplicates"]["id"] == said["id"] and apart["points"] >= 60
+    changed = await api.change(
+        "changePartner",
+        {"id": third, "expectedVersion": 1, "website": "https://example.org"},
+        PARTNER,
+        token=world.coordinator,
+    )
+    assert one not in {like["entry"]["id"] for like in changed["possibleDuplicates"]}
+
+    gone = await api.change(
+        "withdrawNotDuplicates",
+        {"id": said["id"]},
+        "... on NotDuplicatesWithdrawn { withdrawnId }",
+        token=world.coordinator,
+    )
+    assert gone["withdrawnId"] == said["id"]
+    assert len(await pairs_of(api, ids, world.coordinator)) == len(before)
+
+
+async def test_what_is_told_apart_are_two_entries_of_one_kind(
+    api: Api, world: Any, database: Database
+) -> None:
+    partner = world.id("Partner", world.partner)
+    service = world.id("Service", await make_service(database, world.partner))
+    for given, field in (
+        ({"entryId": partner, "otherId": service}, "otherId"),
+        ({"entryId": world.id("Member", world.partner), "otherId": partner}, "entryId"),
+        ({"entryId": partner, "otherId": partner}, "otherId"),
+    ):
+        refused = await api.change("markNotDuplicates", given, MARKED, token=world.coordinator)
+        assert (refused["__typename"], refused["field"]) == ("InvalidInputProblem", field)
+    for after in ("x", "YWxpa2Ufbm9uc2Vuc2U"):
+        answer = await api(PAIRS, {"after": after}, token=world.coordinator)
+        assert [error["extensions"]["field"] for error in answer.body["errors"]] == ["after"]

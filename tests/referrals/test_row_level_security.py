@@ -558,6 +558,7 @@ deletion_count       -    -    -    -    -    -    -    -    -    -    s    -   
 clock_trouble        -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    siud siud
 change_request       -    -    -    -    -    -    siu  siu  siu  siu  siu  -    -    -    -    -    siu  siu
 entry_version        -    -    -    -    -    -    s    s    s    s    s    -    -    -    -    -    si   sid
+not_duplicates       -    -    -    -    -    -    -    -    sid  sd   sd   -    -    -    -    -    sid  sid
 upkeep_link          -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    -    sid  sid
 member               -    -    -    -    -    -    -    -    s    siu  siu  -    -    -    s    s    siu  siu
 access_token         -    -    -    -    -    -    -    -    su   siu  siu  -    -    -    s    -    siu  siud
@@ -580,6 +581,7 @@ CHANGED = {
     "consent_part": "version",
     "change_request": "version",
     "entry_version": "action",
+    "not_duplicates": "at",
     "upkeep_link": "issued_at",
     "client": "phase",
     "exclusion": "sealed",
@@ -633,6 +635,7 @@ async def prepare(
         "upkeep",
         "search",
         "mailbox",
+        "apart",
     )
     run, ids = uuid4(), {name: uuid4() for name in names}
     now = datetime.now(UTC)
@@ -870,6 +873,18 @@ async def prepare(
                 "snapshot": "{}",
             },
         ),
+        (
+            "not_duplicates",
+            {
+                "id": ids["apart"],
+                "kind": "PARTNER",
+                "one": min(town.provider.id, town.counselling.id),
+                "other": max(town.provider.id, town.counselling.id),
+                "municipality_id": town.id,
+                "member_id": scene.by.member_id,
+                "at": now,
+            },
+        ),
         ("deletion_run", {"id": run, "rules": "test", "started_at": now, "ended_at": now}),
         (
             "deletion_count",
@@ -921,6 +936,7 @@ async def prepare(
         "mailbox_link": f"id = '{ids['mailbox']}'",
         "change_request": f"id = '{ids['request']}'",
         "entry_version": f"id = '{town.provider.service}' AND snapshot IS NOT NULL",
+        "not_duplicates": f"id = '{ids['apart']}'",
         "upkeep_link": f"id = '{ids['upkeep']}'",
         "referral": f"id = '{scene.referral}'",
         "booking": f"id = '{scene.booking}'",
@@ -1066,6 +1082,7 @@ deletion_run         s    s    s    s    -
 deletion_count       s    s    s    s    -
 change_request       siu  siu  siu  siu  siu
 entry_version        s    s    s    s    s
+not_duplicates       sd   sd   sd   sd   sd
 member               siu  siu  siu  siu  -
 access_token         siu  siu  siu  siu  -
 web_session          sd   sd   sd   sd   -

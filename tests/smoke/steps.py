@@ -396,6 +396,20 @@ TABLE: Final = (
     ),
     Step("find-duplicate-pairs", "coordinator", given(kind="PARTNER")),
     Step(
+        "mark-not-duplicates",
+        "coordinator",
+        lambda seen: {"entryId": seen["partner"]["id"], "otherId": seen["again"]["id"]},
+        "NotDuplicatesSaved",
+        "apart",
+    ),
+    Step("find-duplicate-pairs", "coordinator", given(kind="PARTNER", notDuplicates=True)),
+    Step(
+        "withdraw-not-duplicates",
+        "coordinator",
+        lambda seen: {"id": seen["apart"]["id"]},
+        "NotDuplicatesWithdrawn",
+    ),
+    Step(
         "merge-partners",
         "lead",
         lambda seen: {

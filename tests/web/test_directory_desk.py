@@ -19,6 +19,7 @@ from directory.models import Partner, PartnerDocumentRow, Service
 from directory.values import ContactPoint
 from directory.vocabulary import ContactKind, PublicationState
 from graphapi.relay import global_id
+from graphapi.web.pages import directory_desk
 from tests.graphapi.conftest import World, make_member, make_partner, make_service, make_world
 from tests.web.conftest import Web, number_of
 
@@ -345,6 +346,59 @@ async def test_two_services_of_one_partner_are_merged(desk: Web, town: World, da
     done = await send(desk, path[1], path[1], given)
     assert done.headers.get("location") == "/directory/duplicates?kind=SERVICE", said(done)
     assert (await desk.get(f"/service/{other}")).headers["location"] == f"/service/{one}"
+
+
+async def test_two_that_are_not_the_same_are_told_apart_and_that_is_taken_back(
+    desk: Web, town: World, database: Database
+) -> None:
+    one, other = [
+        await make_partner(database, town.municipality, name)
+        for name in ("Felsenbirne Werkstatt", "Werkstatt Felsenbirne")
+    ]
+    pair = "/".join(partner_id(id_) for id_ in sorted((one, other)))
+    listed = await desk.get("/directory/duplicates", language="de")
+    assert "Felsenbirne" in listed.text and "Sind nicht dasselbe" in listed.text
+    done = await send(desk, "/directory/duplicates", f"/directory/apart/{pair}")
+    assert done.headers.get("location") == "/directory/duplicates?kind=PARTNER", said(done)
+    listed = await desk.get("/directory/duplicates", language="de")
+    assert "nobody is pointed to these two any more" in listed.text
+    assert (
+        "Felsenbirne" not in listed.text
+        and 'href="/directory/duplicates?kind=PARTNER&amp;apart=1"' in listed.text
+    )
+    apart = await desk.get("/directory/duplicates", apart="1", language="de")
+    assert "Felsenbirne" in apart.text and "Nicht dasselbe: vermerkt am" in apart.text
+    assert f"/directory/merge/{pair}" not in apart.text
+    back = re.search(r'action="(/directory/together/[^"]+)"', apart.text)
+    assert back
+    done = await send(desk, "/directory/duplicates?apart=1", back[1])
+    assert done.headers.get("location") == "/directory/duplicates?kind=PARTNER&apart=1", said(done)
+    assert "Nothing is noted as different" in (await desk.get("/directory/duplicates", apart="1")).text
+    assert "Felsenbirne" in (await desk.get("/directory/duplicates")).text
+    again = await desk.post(back[1], {"kind": "PARTNER"}, number=number_of(apart))
+    assert again.status_code == 422 and "This does not exist" in said(again)
+
+
+async def test_pairs_page_and_telling_apart_stays_on_the_page(
+    desk: Web, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory_desk, "PAGE", 2)
+    town = await make_world(database)
+    member, _ = await make_member(database, town.coordination, Role.LEAD)
+    await desk.sign_in(member)
+    for _ in range(3):
+        await make_service(database, town.partner, "Mispelkurs am Mittag")
+    first = await desk.get("/directory/duplicates", kind="SERVICE")
+    assert first.text.count('href="/directory/merge/') == 2
+    rest = re.search(r'rel="next" href="([^"]+)"', first.text)
+    assert rest
+    path = unescape(rest[1])
+    second = await desk.get(path)
+    assert second.text.count('href="/directory/merge/') == 1 and "To the first page" in second.text
+    form = re.search(r'action="(/directory/apart/[^"]+)"', second.text)
+    assert form
+    done = await send(desk, path, form[1])
+    assert done.headers.get("location") == path, said(done)
 
 
 async def test_what_cannot_be_merged_is_not_offered(desk: Web, town: World, database: Database) -> None:

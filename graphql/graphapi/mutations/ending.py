@@ -1,4 +1,4 @@
-"""Entries: bring an old version back, merge two that are the same, delete one, confirm a translation."""
+"""Entries: bring an old version back, merge two or tell them apart, delete one, confirm a translation."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import strawberry
 from directory import ending, translating
 from directory.database import Work
 from directory.documents import DocumentKind
+from directory.not_duplicates import mark_not_duplicates, view_not_duplicates, withdraw_not_duplicates
+from directory.problems import InvalidInput
 from graphapi.context import Info
 from graphapi.mutations.partners import PartnerSaved, partner_saved
-from graphapi.mutations.running import ChangeProblems, Given, run
+from graphapi.mutations.running import ChangeProblems, CreateProblems, Given, run
 from graphapi.mutations.services import ServiceSaved, service_saved
 from graphapi.relay import global_id, require_id, target_id
 from graphapi.types.exchange_problems import StillUnderWayProblem
+from graphapi.types.history import NotDuplicates, entry_of
 from referrals.merging import Exchange
 
 GUARD = Exchange()
+PARTNER = DocumentKind.PARTNER
 
 
 @strawberry.type(description="What is no longer in the directory; its tombstone is in the feed.")
@@ -34,6 +38,49 @@ async def _partner_deleted(info: Info, id_: UUID) -> EntryDeleted:
 
 async def _service_deleted(info: Info, id_: UUID) -> EntryDeleted:
     return EntryDeleted(deleted_id=global_id("Service", id_))
+
+
+@strawberry.type(description="Two entries are different ones: they are not pointed out any more.")
+class NotDuplicatesSaved:
+    """Two entries are different ones."""
+
+    not_duplicates: NotDuplicates = strawberry.field(
+        graphql_type=NotDuplicates, description="What was said, when and by whom."
+    )
+
+
+@strawberry.type(description="What was said of two entries is withdrawn.")
+class NotDuplicatesWithdrawn:
+    """What was said of two entries is withdrawn."""
+
+    withdrawn_id: strawberry.ID = strawberry.field(description="The id it had.")
+
+
+async def _not_duplicates(info: Info, id_: UUID) -> NotDuplicatesSaved | None:
+    async with info.context.database.view(info.context.actor) as session:
+        found = await view_not_duplicates(session, info.context.actor, id_)
+    return None if found is None else NotDuplicatesSaved(not_duplicates=found)  # type: ignore[arg-type]
+
+
+async def _withdrawn(info: Info, id_: UUID) -> NotDuplicatesWithdrawn:
+    return NotDuplicatesWithdrawn(withdrawn_id=global_id("NotDuplicates", id_))
+
+
+@strawberry.input(description="Two entries of one kind that look alike and are different ones.")
+class MarkNotDuplicatesInput:
+    """Two entries of one kind that look alike and are different ones."""
+
+    idempotency_key: str = strawberry.field(description="Chosen by you, 8 to 200 characters: acts once.")
+    entry_id: strawberry.ID = strawberry.field(description="A partner or a service.")
+    other_id: strawberry.ID = strawberry.field(description="The other one, of the same kind.")
+
+
+@strawberry.input(description="What was said of two entries and is withdrawn.")
+class WithdrawNotDuplicatesInput:
+    """What was said of two entries and is withdrawn."""
+
+    idempotency_key: str = strawberry.field(description="Chosen by you, 8 to 200 characters: acts once.")
+    id: strawberry.ID = strawberry.field(description="From duplicatePairs.")
 
 
 @strawberry.input(description="An entry, and the version of it that is to come back.")
@@ -110,6 +157,12 @@ MergeServicesResult: TypeAlias = Annotated[
 ]
 DeleteEntryResult: TypeAlias = Annotated[
     EntryDeleted | ChangeProblems | StillUnderWayProblem, strawberry.union(name="DeleteEntryResult")
+]
+MarkNotDuplicatesResult: TypeAlias = Annotated[
+    NotDuplicatesSaved | CreateProblems, strawberry.union(name="MarkNotDuplicatesResult")
+]
+WithdrawNotDuplicatesResult: TypeAlias = Annotated[
+    NotDuplicatesWithdrawn | CreateProblems, strawberry.union(name="WithdrawNotDuplicatesResult")
 ]
 ConfirmPartnerTranslationResult: TypeAlias = Annotated[
     PartnerSaved | ChangeProblems, strawberry.union(name="ConfirmPartnerTranslationResult")
@@ -213,6 +266,36 @@ class EndingMutations:
             return saved.id
 
         return await run(info, input, act, read=service_saved)
+
+    @strawberry.mutation(
+        graphql_type=MarkNotDuplicatesResult,
+        description="Say that two entries of your municipality which look alike are different ones: they are "
+        "pointed out nowhere any more, until that is withdrawn or one of them is merged or deleted.",
+    )
+    async def mark_not_duplicates(self, info: Info, input: MarkNotDuplicatesInput) -> object:
+        """Say that two entries are different ones."""
+
+        async def act(work: Work, given: Given) -> UUID:
+            kind, entry_id = entry_of(input.entry_id, "entryId")
+            other_kind, other_id = entry_of(input.other_id, "otherId")
+            if other_kind is not kind:
+                raise InvalidInput("otherId", "id", expected="Partner" if kind is PARTNER else "Service")
+            return await mark_not_duplicates(work, kind, entry_id, other_id)
+
+        return await run(info, input, act, read=_not_duplicates)
+
+    @strawberry.mutation(
+        graphql_type=WithdrawNotDuplicatesResult,
+        description="Withdraw that two entries are different ones: if they look alike they are pointed out "
+        "again.",
+    )
+    async def withdraw_not_duplicates(self, info: Info, input: WithdrawNotDuplicatesInput) -> object:
+        """Withdraw that two entries are different ones."""
+
+        async def act(work: Work, given: Given) -> UUID:
+            return await withdraw_not_duplicates(work, target_id(input.id, "NotDuplicates"))
+
+        return await run(info, input, act, read=_withdrawn)
 
     @strawberry.mutation(
         graphql_type=DeleteEntryResult,

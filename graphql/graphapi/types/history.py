@@ -12,11 +12,11 @@ from strawberry import Parent
 
 from directory import actors
 from directory.documents import DocumentKind, PartnerDocument
-from directory.duplicate_pairs import MOST as MOST_PAIRS
 from directory.duplicate_pairs import DuplicatePair as Pair
-from directory.duplicate_pairs import duplicate_pairs
+from directory.duplicate_pairs import duplicate_pairs, told_apart
 from directory.history import FieldChange, VersionView, differences, entry_history, entry_version
 from directory.look_alikes import LookAlike, Sought, look_alikes_of, possible_duplicates
+from directory.not_duplicates import NotDuplicatesView
 from directory.problems import InvalidInput
 from directory.published_feed import gone
 from directory.translating import StaleEntry, stale_translations
@@ -71,7 +71,7 @@ def _organisation_id(root: Parent[VersionView]) -> strawberry.ID | None:
     return None if root.partner_id is None else global_id("Partner", root.partner_id)
 
 
-def _member_id(root: Parent[VersionView]) -> strawberry.ID | None:
+def _member_id(root: Parent[VersionView | NotDuplicatesView]) -> strawberry.ID | None:
     return None if root.member_id is None else global_id("Member", root.member_id)
 
 
@@ -168,18 +168,49 @@ class PossibleDuplicate:
         return isinstance(value, LookAlike | cls)
 
 
+def _not_duplicates_id(root: Parent[NotDuplicatesView]) -> strawberry.ID:
+    return global_id("NotDuplicates", root.id)
+
+
+@strawberry.type(
+    description="That two entries which look alike are different ones, as the coordination says."
+)
+class NotDuplicates:
+    """That two entries which look alike are different ones."""
+
+    id: strawberry.ID = strawberry.field(
+        resolver=_not_duplicates_id,
+        graphql_type=strawberry.ID,
+        description="With which it is withdrawn (withdrawNotDuplicates).",
+    )
+    at: datetime = strawberry.field(description="When it was said.")
+    member_id: strawberry.ID | None = strawberry.field(
+        resolver=_member_id, graphql_type=strawberry.ID | None, description="Who said it."
+    )
+
+    @classmethod
+    def is_type_of(cls, value: object, info: Any) -> bool:
+        """Tell these from other values: behind the type stands the domain's view."""
+        return isinstance(value, NotDuplicatesView | cls)
+
+
 @strawberry.type(description="Two entries of one municipality that may be the same.")
 class DuplicatePair:
     """Two entries that may be the same."""
 
     entry: Node = strawberry.field(graphql_type=Node, description="One of them.")
     other: Node = strawberry.field(graphql_type=Node, description="The other one.")
-    points: int = strawberry.field(description="How alike they are, 60 to 100.")
+    points: int = strawberry.field(
+        description="How alike they are, 60 to 100; 0 to 100 of two that are known to be different."
+    )
     reasons: list[Likeness] = strawberry.field(
         resolver=lambda root: list(root.reasons), graphql_type=list[Likeness], description="Why."
     )
     reason_labels: list[str] = strawberry.field(
         resolver=_reason_labels, graphql_type=list[str], description="Why, for people."
+    )
+    not_duplicates: NotDuplicates | None = strawberry.field(
+        graphql_type=NotDuplicates | None, description="Set: they are different ones, says the coordination."
     )
 
     @classmethod
@@ -351,18 +382,44 @@ class HistoryQueries:
         return await possible_duplicates(info.context.database, info.context.actor, entry.kind, sought)
 
     @strawberry.field(
-        graphql_type=list[DuplicatePair],
+        graphql_type=Connection[DuplicatePair],
         description="Coordination: pairs of entries of your municipality that may be the same, in any state, "
-        "the most alike first; of very many those that have most in common are compared.",
+        "the most alike first; of very many the 1,000 that have most in common are compared, and others take "
+        "the places of those that have been merged or told apart (markNotDuplicates).",
     )
     async def duplicate_pairs(
         self,
         info: Info,
         kind: Annotated[DocumentKind, strawberry.argument(description="Partners or services.")],
-        first: Annotated[int, strawberry.argument(description="How many, 1 to 100.")] = MOST_PAIRS,
-    ) -> object:
-        """Return pairs that may be the same."""
-        return await duplicate_pairs(info.context.database, info.context.actor, kind, first=first)
+        not_duplicates: Annotated[
+            bool,
+            strawberry.argument(
+                description="True: in place of these, the pairs that were told apart, the last one first."
+            ),
+        ] = False,
+        first: First = PAGE_SIZE,
+        after: After = None,
+    ) -> Connection[Any]:
+        """Return a page of pairs that may be the same, or of those that are not."""
+        context, list_ = info.context, "different" if not_duplicates else "alike"
+        behind = None
+        if after is not None:
+            (behind,) = decode_cursor(after, list_)
+        if not_duplicates:
+            page = await told_apart(
+                context.database,
+                context.actor,
+                kind,
+                first=first,
+                after=behind,
+                with_total=context.asks("DuplicatePairConnection", "totalCount"),
+            )
+        else:
+            page = await duplicate_pairs(context.database, context.actor, kind, first=first, after=behind)
+        page = msgspec.structs.replace(
+            page, cursors=tuple(encode_cursor(list_, place) for place in page.cursors)
+        )
+        return connection(page, after=after)
 
     @strawberry.field(
         description="Whether this entry was published once and has left the directory for good (deleted, or "

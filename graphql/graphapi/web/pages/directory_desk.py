@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from directory.vocabulary import ChangeDecision
@@ -193,10 +194,40 @@ def _contacts_refused(visit: Visit, kinds: list[str]) -> None:
 
 @page("/directory/duplicates", roles=COORDINATION)
 async def duplicates(visit: Visit) -> Answer:
-    """Show pairs of entries that may be the same, with the reasons."""
+    """Show pairs of entries that may be the same, with the reasons; ``apart``: those that are not."""
     kind = visit.query.get("kind") if visit.query.get("kind") in KINDS else KINDS[0]
-    pairs = await visit.find("find-duplicate-pairs", kind=kind)
-    return visit.page("coordinator/duplicates.html", pairs=pairs, kind=kind, kinds=KINDS)
+    apart, after = visit.query.get("apart") == "1", visit.query.given("after")
+    found = await visit.find("find-duplicate-pairs", kind=kind, notDuplicates=apart, first=PAGE, after=after)
+    return visit.page("coordinator/duplicates.html", found=found, kind=kind, kinds=KINDS, apart=apart)
+
+
+def _pairs(kind: str, apart: str = "", after: str = "") -> str:
+    """Return the address of a page of pairs."""
+    said = {"kind": kind, "apart": apart, "after": after}
+    return f"/directory/duplicates?{urlencode({name: value for name, value in said.items() if value})}"
+
+
+@action("/directory/apart/{one:str}/{other:str}", roles=COORDINATION)
+async def tell_apart(visit: Visit, one: str, other: str) -> Answer:
+    """Say that two entries are different ones."""
+    kind = _both(one, other).upper()
+    if (await visit.change("mark-not-duplicates", {"entryId": one, "otherId": other})).done:
+        return visit.go(
+            _pairs(kind, after=visit.form.get("after")),
+            said=visit.gettext("Noted: nobody is pointed to these two any more. It can be taken back."),
+        )
+    _refused_as_a_whole(visit, "entryId", "otherId")
+    return await duplicates(visit)
+
+
+@action("/directory/together/{key:str}", roles=COORDINATION)
+async def take_back(visit: Visit, key: str) -> Answer:
+    """Take back that two entries are different ones."""
+    kind = visit.form.get("kind") if visit.form.get("kind") in KINDS else KINDS[0]
+    if (await visit.change("withdraw-not-duplicates", {"id": key})).done:
+        return visit.go(_pairs(kind, "1"), said=visit.gettext("Taken back: these two are compared again."))
+    _refused_as_a_whole(visit, "id")
+    return await duplicates(visit)
 
 
 @page("/directory/merge/{one:str}/{other:str}", roles=COORDINATION)
