@@ -501,7 +501,10 @@ class Change(Base):
     """
 
     __tablename__ = "change"
-    __table_args__ = (Index("change_sequence", "sequence", unique=True),)
+    __table_args__ = (
+        Index("change_sequence", "sequence", unique=True),
+        Index("change_exported_as", "exported_as", postgresql_where=text("exported_as IS NOT NULL")),
+    )
 
     kind: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -14,6 +14,7 @@ import msgspec
 
 from directory.database import Database, reaching_the_database
 from directory.documents import PartnerDocument, ServiceDocument, partner_decoder, service_decoder
+from directory.hsds.ids import as_uuid
 
 PARTNERS_AT_ONCE: Final = 100
 SERVICES_AT_ONCE: Final = 500
@@ -116,8 +117,9 @@ async def _services(database: Database, partner_id: UUID) -> AsyncIterator[tuple
 async def loose(
     database: Database, tables: Sequence[str] | None = None, source: str | None = None
 ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Yield (table, record) of what sources had that belongs to no entry."""
+    """Yield (table, record) of what sources had that belongs to no entry, each UUID once."""
     after: tuple[str, UUID] = ("", UUID(int=0))
+    seen: set[tuple[str, UUID]] = set()
     while True:
         async with reaching_the_database():
             rows = await database.reader.fetch(
@@ -130,7 +132,12 @@ async def loose(
                 SERVICES_AT_ONCE,
             )
         for row in rows:
-            yield row["kind"], msgspec.json.decode(row["data"])
+            record = msgspec.json.decode(row["data"])
+            key = as_uuid(str(record.get("id")))
+            if key is None or (row["kind"], key) not in seen:
+                yield row["kind"], record
+            if key is not None:
+                seen.add((row["kind"], key))
         if len(rows) < SERVICES_AT_ONCE:
             return
         after = (rows[-1]["kind"], rows[-1]["id"])

@@ -15,6 +15,9 @@ from directory.documents import DocumentKind
 from directory.look_alikes import Pair
 from directory.problems import Problem
 
+NAMED: Final = 20
+"""How many sources are named under which entries are here already."""
+
 KEPT: Final = 100
 """How many repairs and how many rejections per file are kept with their row; all are counted."""
 
@@ -229,7 +232,8 @@ class Outcome(msgspec.Struct):
 
     ``skipped``: somebody changed the entry while the import ran; the next run takes it.
     ``dependent``: entries that only show something else that changed (a service its partner's name).
-    ``ended``: merged or deleted here; an import never brings that back.
+    ``ended``: merged or deleted here; an import never brings that back. ``here``: it has the id of an entry
+    that is here, and not from this source, or is a service of one; it was left as it is.
     """
 
     new: int = 0
@@ -238,6 +242,7 @@ class Outcome(msgspec.Struct):
     skipped: int = 0
     dependent: int = 0
     ended: int = 0
+    here: int = 0
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -288,6 +293,7 @@ class ImportReport(msgspec.Struct):
 
     ``continued``: it went on where the same import had been ended before (killed, Ctrl-C).
     ``municipality_key``: official key (ARS) of the municipality that the entries belong to.
+    ``here_from``: names of sources under which entries of this one are here already, the first of them.
     """
 
     run: UUID
@@ -304,6 +310,7 @@ class ImportReport(msgspec.Struct):
     topics: Outcome = msgspec.field(default_factory=Outcome)
     occupations: Outcome = msgspec.field(default_factory=Outcome)
     missing: Absent = msgspec.field(default_factory=Absent)
+    here_from: list[str] = []
     continued: bool = False
     duplicates: Duplicates = msgspec.field(default_factory=Duplicates)
     read_seconds: float = 0

@@ -34,7 +34,7 @@ from directory.look_alikes import pairs_among
 IMPORT_LOCK: Final = 0x494D504F  # "IMPO"
 """Key of the advisory lock that lets one import run at a time."""
 
-STAGED_AS: Final = 4
+STAGED_AS: Final = 5
 """Number of how sources are read and staged; a release that changes it never goes on with an older run."""
 
 _AT_ONCE: Final = 20_000

@@ -25,7 +25,9 @@ from directory.building import partner_row, service_row
 from directory.catalogue import texts_of
 from directory.database import Database
 from directory.days import local_day
+from directory.documents import DocumentKind
 from directory.freshness import with_end
+from directory.hsds.ids import as_uuid
 from directory.importing.entries import (
     GoneGiven,
     Loose,
@@ -35,7 +37,7 @@ from directory.importing.entries import (
     entry_id,
     source_namespace,
 )
-from directory.importing.report import ImportRefused, ImportReport, Outcome, Refusal
+from directory.importing.report import NAMED, ImportRefused, ImportReport, Outcome, Refusal
 from directory.importing.services_advisor import ServicesAdvisorSource
 from directory.importing.tables import ImportOrigin, ImportStaging
 from directory.models import Base, Location, Municipality, Occupation, Partner, Service, Topic
@@ -52,6 +54,9 @@ from directory.vocabulary import (
 
 GONE: Final = "_GONE"
 """Ends the kind under which it is staged that an entry of that kind is gone."""
+
+HERE: Final = "PARTNER_HERE"
+"""The kind under which it is staged that a partner is here already, and not from this source."""
 
 PLACEHOLDER: Final = datetime(1, 1, 1, tzinfo=UTC)
 """Stands in prepared documents for the moment of the takeover."""
@@ -242,6 +247,13 @@ def _state_of(entry: Partner | Service | None, origin: Origin | None) -> Publica
     if entry.state is PublicationState.HIDDEN and origin is not None and origin.withdrawn is not None:
         return origin.withdrawn
     return entry.state
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An entry here whose id a source uses: the name of its own source where exports use its id, or None."""
+
+    ended: bool
+    source: str | None
 
 
 class Shown(msgspec.Struct):
@@ -437,6 +449,44 @@ class Stage:
             for row in found
         }
 
+    async def _known(
+        self, session: AsyncSession, kind: DocumentKind, given: Sequence[PartnerGiven | ServiceGiven]
+    ) -> dict[UUID, Known]:
+        """Return which of these, that the directory does not have from this source, it has from elsewhere.
+
+        Exports give entries of our own under their ids, and what came from HSDS under its source's: a UUID
+        names one thing. Such an entry is neither doubled nor taken over from who keeps it.
+        """
+        keys = {str(key): one.id for one in given if (key := as_uuid(one.foreign_id)) is not None}
+        if not keys:
+            return {}
+        found = await session.execute(
+            text(
+                "SELECT CAST(t.id AS text) AS key, t.ended_at IS NOT NULL AS ended, NULL AS source"  # noqa: S608
+                f" FROM {kind.value.lower()} t WHERE t.id = ANY(CAST(:ids AS uuid[])) UNION ALL"
+                " SELECT lower(c.exported_as), t.ended_at IS NOT NULL, t.provenance->>'source'"
+                f" FROM change c JOIN {kind.value.lower()} t ON t.id = c.id WHERE c.kind = :kind"
+                " AND c.exported_as = ANY(CAST(:said AS text[])) AND t.provenance->>'source' <> :source"
+            ),
+            {
+                "ids": list(keys),
+                "said": [one.foreign_id for one in given],
+                "kind": kind.value,
+                "source": self.source.name,
+            },
+        )
+        return {keys[row.key]: Known(row.ended, row.source) for row in found}
+
+    def _left(self, outcome: Outcome, known: Known) -> None:
+        """Count an entry that stays as it is."""
+        if known.ended:
+            outcome.ended += 1
+            return
+        outcome.here += 1
+        names = self.report.here_from
+        if known.source is not None and known.source not in names and len(names) < NAMED:
+            names.append(known.source)
+
     async def loose(self, chunk: Sequence[Loose], position: int) -> None:
         """Stage what belongs to no entry, and which entries are gone."""
         async with self.database.work(SYSTEM) as work:
@@ -466,8 +516,14 @@ class Stage:
             origins = await self._origins(work.session, "PARTNER", ids)
             places = [place.id for partner in current.values() for place in partner.locations]
             ours = await self._origins(work.session, "LOCATION", places)
+            strangers = [one for one in chunk if one.id not in current]
+            known = await self._known(work.session, DocumentKind.PARTNER, strangers)
             rows: list[dict[str, Any]] = []
             for given in chunk:
+                if given.id in known:
+                    self._left(self.report.partners, known[given.id])
+                    rows.append(self._row(HERE, given.id, b"", 0))
+                    continue
                 rows += self._partner(given, current.get(given.id), origins.get(given.id), ours)
             if rows:
                 await _insert(work.session, rows)
@@ -577,12 +633,24 @@ class Stage:
             current = {service.id: service for service in found}
             work.session.expunge_all()
             origins = await self._origins(work.session, "SERVICE", ids)
+            strangers = [one for one in chunk if one.id not in current]
+            known = await self._known(work.session, DocumentKind.SERVICE, strangers)
+            left = await self._left_partners(work.session, {one.partner_id for one in chunk})
+            known = {one.id: Known(False, None) for one in chunk if one.partner_id in left} | known
+            for id_ in known:
+                self._left(self.report.services, known[id_])
+            # of those that the directory has from this source: they are still in it
+            rows = [
+                self._row("SERVICE", one.id, digest(one, self.source.licence), current[one.id].version)
+                for one in chunk
+                if one.id in known and one.id in current
+            ]
+            chunk = [given for given in chunk if given.id not in known]
             survivors = await survivors_of(work.session, {given.partner_id for given in chunk})
             for given in chunk:
                 given.partner_id = survivors.get(given.partner_id, given.partner_id)
             shown = await self._shown(work.session, {given.partner_id for given in chunk})
             places = await self._places(work.session, {place for given in chunk for place in given.locations})
-            rows: list[dict[str, Any]] = []
             for given in chunk:
                 rows += self._service(
                     given, current.get(given.id), origins.get(given.id), shown[given.partner_id], places
@@ -590,6 +658,17 @@ class Stage:
             if rows:
                 await _insert(work.session, rows)
             await keep_progress(work.session, self.report, "SERVICES", position)
+
+    async def _left_partners(self, session: AsyncSession, ids: set[UUID]) -> set[UUID]:
+        """Return which partners of the source are here already and were left as they are."""
+        found = await session.scalars(
+            select(ImportStaging.id).where(
+                ImportStaging.run_id == self.run_id,
+                ImportStaging.kind == HERE,
+                ImportStaging.id.in_(ids),
+            )
+        )
+        return set(found)
 
     async def _staged(self, session: AsyncSession, kind: str, ids: set[UUID]) -> list[Any]:
         found = await session.execute(

@@ -21,7 +21,7 @@ from directory.building import DocumentChange, keep_versions, rebuild_partners, 
 from directory.database import Work
 from directory.documents import DocumentKind
 from directory.importing.report import KEPT, Absent, ImportRefused, ImportReport, Missing, Refusal
-from directory.importing.staging import GONE, PLACEHOLDER, Stage, analyze
+from directory.importing.staging import GONE, HERE, PLACEHOLDER, Stage, analyze
 from directory.importing.tables import ImportOrigin
 from directory.models import (
     Base,
@@ -462,12 +462,14 @@ class Takeover:
         await self._do(
             "INSERT INTO import_origin (kind, id, source, digest) SELECT kind, id, :source, digest"
             " FROM import_staging WHERE run_id = :run AND right(kind, length(:gone)) <> :gone"
+            " AND kind <> :here"
             " ON CONFLICT (kind, id) DO UPDATE"
             " SET source = excluded.source, digest = excluded.digest, withdrawn = NULL"
             " WHERE (import_origin.source, import_origin.digest)"
             " IS DISTINCT FROM (excluded.source, excluded.digest) OR import_origin.withdrawn IS NOT NULL",
             source=self.stage.source.name,
             gone=GONE,
+            here=HERE,
         )
         if self.stage.origins:
             statement = insert(ImportOrigin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -89,6 +90,15 @@ def sentences_of(report: ImportReport, *, published: bool) -> Iterator[str]:
             "They belong to no municipality. To give them to one that is here, import the same again"
             " with --municipality and its official key (ARS)."
         )
+    if report.partners.here or report.services.here:
+        yield (
+            f"{report.partners.here} partners and {report.services.here} services are here already, by their"
+            " ids or with their partner, and stay as they are. To correct what is kept here, import a"
+            " spreadsheet that was exported here, or change the entries."
+        )
+    if report.here_from:
+        names = "; ".join(f"--name {shlex.quote(name)}" for name in report.here_from)
+        yield f"Some of them came from other sources. Under its source's name an entry is compared: {names}."
     twice = report.duplicates.partners + report.duplicates.services
     if twice:
         yield (

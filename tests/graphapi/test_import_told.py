@@ -38,3 +38,13 @@ def test_possible_duplicates_are_pointed_out(pairs: int) -> None:
 
 def test_where_there_are_none_nothing_is_said_of_them() -> None:
     assert "pairs" not in told(ImportReport(run=uuid4(), source="liste", format="spreadsheet"))
+
+
+def test_what_is_here_already_is_told_with_what_to_do() -> None:
+    report = ImportReport(run=uuid4(), source="out", format="hsds-3", here_from=["miami", "zwei Worte"])
+    report.partners.here, report.services.here = 3, 7
+    said = told(report)
+    assert "3 partners and 7 services are here already" in said
+    assert "import a spreadsheet that was exported here" in said
+    assert "--name miami; --name 'zwei Worte'" in said
+    assert "here already" not in told(ImportReport(run=uuid4(), source="liste", format="spreadsheet"))
