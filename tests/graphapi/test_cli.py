@@ -167,7 +167,9 @@ def test_import_twice_changes_nothing_and_a_token_acts_for_the_coordination(
         "unchanged": 1,
         "skipped": 0,
         "ended": 0,
-    } | ({"dependent": 0})
+        "dependent": 0,
+        "here": 0,
+    }
     assert json.loads(exported.stdout)["format"] == "csv", exported.stderr
     assert (tmp_path / "out.csv").read_bytes().startswith(b"\xef\xbb\xbf")
     assert refused.returncode == 1
