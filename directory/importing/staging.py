@@ -470,7 +470,7 @@ class Stage:
             ),
             {
                 "ids": list(keys),
-                "said": [one.foreign_id for one in given],
+                "said": [one.foreign_id for one in given if as_uuid(one.foreign_id) is not None],
                 "kind": kind.value,
                 "source": self.source.name,
             },

@@ -346,11 +346,12 @@ async def test_in_another_network_it_is_new_once_and_finds_its_way_back(
 
 
 async def test_ids_that_are_no_uuids_tell_nothing(own: Database, tmp_path: Path) -> None:
-    """Two sources may both have a number 1."""
+    """Two sources may both have a number 1, beside such ids as tell something."""
     for name in ("eins", "zwei"):
         record = {**organization(name), "id": "1", "services": []}
-        report = await import_source(own, as_file(tmp_path / f"{name}.json", record), municipality=ARS)
-        assert (report.partners.new, report.partners.here) == (1, 0)
+        path = as_file(tmp_path / f"{name}.json", record, organization(f"Verein {name}"))
+        report = await import_source(own, path, municipality=ARS, publish=True)
+        assert (report.partners.new, report.partners.here) == (2, 0)
 
 
 async def test_one_that_came_under_both_names_before_is_kept_under_both(
