@@ -168,6 +168,7 @@ def measure(
             "hits": total / len(queries),
             "away": away,
         }
+        print(kind, figures[kind], file=sys.stderr, flush=True)
     return figures
 
 
@@ -175,9 +176,10 @@ def _last_page(engine: FollowingEngine, query: SearchQuery) -> SearchQuery:
     """Return the search for the page at whose end paging ends, or the last one with hits."""
     page = structs.replace(query, first=LARGEST_PAGE)
     seen = 0
-    while seen < DEEPEST - LARGEST_PAGE and (found := engine.search(page)).more:
-        page = structs.replace(page, after=found.hits[-1].cursor)
-        seen += LARGEST_PAGE
+    with suppress(SearchUnavailable):  # then it is the last one that could be had
+        while seen < DEEPEST - LARGEST_PAGE and (found := engine.search(page)).more:
+            page = structs.replace(page, after=found.hits[-1].cursor)
+            seen += LARGEST_PAGE
     return structs.replace(page, first=20)
 
 
