@@ -18,8 +18,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+import httpx
 from playwright.async_api import Browser, Page, StorageState
+
+from graphapi.web.running import document
 
 CHROMIUM: Final = shutil.which("chromium") or "/usr/bin/chromium"
 SHOTS: Final = Path(__file__).parents[2] / "build" / "screenshots"
@@ -73,6 +77,21 @@ class Demo:
         parts = urlsplit(self.graphql)
         self.url = f"{parts.scheme}://{parts.netloc}"
 
+    async def ask(self, who: str, name: str, /, **variables: Any) -> Any:
+        """Run a ready document as a role of the demo; return what its one field answers."""
+        headers = {"authorization": f"Bearer {self.tokens[who]}"}
+        asked = {"query": document(name), "variables": variables}
+        async with httpx.AsyncClient(timeout=30) as http:
+            answer = (await http.post(self.graphql, json=asked, headers=headers)).json()
+        assert "errors" not in answer, answer
+        return next(iter(answer["data"].values()))
+
+    async def change(self, who: str, name: str, /, **given: Any) -> Any:
+        """Run a ready mutation as a role of the demo; it must be taken."""
+        answer = await self.ask(who, name, input={"idempotencyKey": str(uuid4()), **given})
+        assert not answer["__typename"].endswith("Problem"), (name, answer)
+        return answer
+
     def said(self) -> str:
         """Return what it logged."""
         return (self._folder / "log").read_text()
@@ -125,8 +144,10 @@ class Visitors:
         context.set_default_timeout(10_000)
         page = await context.new_page()
         wrong: list[str] = []
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on(
+            "console", lambda said: wrong.append(f"{page.url}: {said.text}") if said.type == "error" else None
+        )
+        page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
         page.on(
             "request",
             lambda asked: (
@@ -142,6 +163,11 @@ class Visitors:
             assert not [line for line in wrong if "foreign host" in line or "Content Security" in line], wrong
         finally:
             await context.close()
+
+    async def cookies(self, role: str | None) -> dict[str, str]:
+        """Return the cookies of a role of the demo, to open pages without a browser (None: nobody)."""
+        state = await self._signed_in(role) if role else StorageState(cookies=[])
+        return {cookie["name"]: cookie["value"] for cookie in state["cookies"]}
 
     async def _signed_in(self, role: str) -> StorageState:
         if role not in self._states:
@@ -169,15 +195,21 @@ async def looked_at(page: Page, name: str) -> None:
         file = SHOTS / f"{re.sub('[^a-z0-9-]+', '-', name)}-{language}{suffix}.png"
         await page.screenshot(path=file, full_page=True)
         if await _runs_scripts(page):
-            await page.evaluate(_AXE.read_text())
-            found: Any = await page.evaluate("options => axe.run(document, options)", _OPTIONS)
-            told = [f"{v['id']}: {[n['html'] for n in v['nodes']]}" for v in found["violations"]]
+            told = await broken_rules(page)
             assert not told, f"{name}{suffix}: {told}"
             wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
             assert wide <= 0, f"{name}{suffix} is {wide} pixels too wide"
             assert size is WIDE or not await page.evaluate(_SIDEWAYS), f"{name}: a table scrolls on a phone"
     if width:
         await page.set_viewport_size(width)
+
+
+async def broken_rules(page: Page) -> list[str]:
+    """Return which rules of WCAG 2.2 AA a page breaks as it stands, and where, as axe says."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(_AXE.read_text())
+    found: Any = await page.evaluate("options => axe.run(document, options)", _OPTIONS)
+    return [f"{broken['id']}: {[node['html'] for node in broken['nodes']]}" for broken in found["violations"]]
 
 
 async def _runs_scripts(page: Page) -> bool:

@@ -2,60 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import uuid4
-
-import httpx
 import pytest
 from playwright.async_api import expect
 
-from graphapi.web.running import document
 from tests.smoke.steps import PACKAGE, REPORT_BACK, day, explained, moment, partner, service
-from tests.web.browsing import Visitors, looked_at
+from tests.web.browsing import Demo, Visitors, looked_at
 
 pytestmark = pytest.mark.browser
 
 
-async def ask(visitors: Visitors, name: str, **variables: Any) -> Any:
-    """Run a ready document as the Jobcenter of the demo."""
-    headers = {"authorization": f"Bearer {visitors.demo.tokens['jobcenter']}"}
-    async with httpx.AsyncClient(timeout=30) as http:
-        said = await http.post(
-            visitors.demo.graphql,
-            json={"query": document(name), "variables": variables},
-            headers=headers,
-        )
-    answer = said.json()
-    assert "errors" not in answer, answer
-    return next(iter(answer["data"].values()))
-
-
-async def change(visitors: Visitors, name: str, **given: Any) -> Any:
-    answer = await ask(visitors, name, input={"idempotencyKey": str(uuid4()), **given})
-    assert not answer["__typename"].endswith("Problem"), (name, answer)
-    return answer
-
-
-async def card(visitors: Visitors, language: str) -> str:
-    """Refer a new person who is then expected on a day; return the code of their card."""
-    shown = await ask(visitors, "read-section-87-notice", language="de")
+async def taken_in(demo: Demo) -> str:
+    """Take a new person in at the Jobcenter; return their id."""
+    shown = await demo.ask("jobcenter", "read-section-87-notice", language="de")
     notice = {name: shown[name] for name in ("textId", "version", "sha256", "language")}
-    taken = await change(
-        visitors,
+    taken = await demo.change(
+        "jobcenter",
         "take-in-client",
         identity={"familyName": "Probeperson"},
         section87Notice={"notice": notice, "shownAt": moment(minutes=-2)},
     )
-    planned = await ask(
-        visitors,
+    return str(taken["client"]["id"])
+
+
+async def card(visitors: Visitors, language: str) -> str:
+    """Refer a new person who is then expected on a day; return the code of their card."""
+    demo = visitors.demo
+    client = await taken_in(demo)
+    planned = await demo.ask(
+        "jobcenter",
         "plan-consent-notice",
         recipientIds=[partner("koordination")],
         purposes=[{"purpose": "REFERRAL", "categories": PACKAGE}, REPORT_BACK],
         language="ar",
     )
-    client = taken["client"]["id"]
-    sent = await change(
-        visitors,
+    sent = await demo.change(
+        "jobcenter",
         "refer-client",
         clientId=client,
         serviceId=service("clearing"),
@@ -65,8 +46,8 @@ async def card(visitors: Visitors, language: str) -> str:
         capacityReason="AGREED_WITH_PARTNER",
     )
     accepted = {"contact": "Anmeldung", "firstContactOn": day(7), "expectedEnd": day(90)}
-    told = await change(
-        visitors,
+    told = await demo.change(
+        "jobcenter",
         "record-partner-answer",
         id=sent["referral"]["id"],
         expectedVersion=sent["referral"]["version"],
@@ -75,7 +56,9 @@ async def card(visitors: Visitors, language: str) -> str:
         answer={"accept": accepted},
     )
     assert told["referral"]["state"] == "ACCEPTED"
-    code: str = (await change(visitors, "issue-code-card", clientId=client, language=language))["cardCode"]
+    code: str = (await demo.change("jobcenter", "issue-code-card", clientId=client, language=language))[
+        "cardCode"
+    ]
     return code
 
 
