@@ -1,0 +1,183 @@
+"""Every page there is, found by its links and opened in a browser: axe, small screens, spacing, focus, paper.
+
+Other tests look at the states of single pages; this one sees to it that no page is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import pytest
+from playwright.async_api import Page, expect
+
+from graphapi.web.routes import ROUTES
+from tests.smoke.steps import COURSE, PACKAGE, REPORT_BACK, RULES, day, moment, partner, service
+from tests.web.browsing import NARROW, WIDE, Visitors, looked_at
+from tests.web.crawling import Parsed, route_of
+from tests.web.test_card_browser import taken_in
+from tests.web.test_comfort_browser import MOVING, SIDEWAYS
+from tests.web.test_partner_browser import refer_somebody
+
+pytestmark = pytest.mark.browser
+
+VISITORS: Final = (None, "lead", "jobcenter", "course_provider")
+"""Who goes over the pages: these see all that the others see. The first who finds a page opens it."""
+MOST: Final = 300
+"""Pages that one of them opens at most, to find one of each."""
+ALIKE: Final = 12
+"""So many pages of one route are gone through for links to others."""
+
+NO_PAGE: Final = {
+    "/appointments/calendar": "a calendar file",
+    "/clients/{id:str}/kept": "a file",
+    "/consents/{id:str}/print": "pages to print (PDF)",
+    "/consents/{id:str}/receipt": "pages to print (PDF)",
+    "/referrals/{id:str}/consent/print": "pages to print (PDF)",
+    "/figures/file": "a file",
+    "/inbox/{key:str}/file": "a file",
+    "/referrals/{id:str}/file": "a file",
+    "/search/suggestions": "a part of the search page",
+    "/sign-on/start": "leads to the town's provider",
+    "/sign-on/return": "leads on from the town's provider",
+}
+"""Addresses that answer with no page of ours."""
+PAGES: Final = frozenset(path for how, path in ROUTES if how == "GET") - set(NO_PAGE)
+_FOCUS_NOT_DRAWN = """() => {
+  const unseen = [], clear = /^transparent$|[,/] ?0\\)$/;
+  for (const e of document.querySelectorAll(
+      "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")) {
+    if (!e.checkVisibility() || e.disabled) continue;
+    const s = getComputedStyle(e), shadow = s.boxShadow;
+    e.focus();
+    if (document.activeElement !== e) continue;
+    const outline = s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0 && !clear.test(s.outlineColor);
+    if (!outline && s.boxShadow === shadow) unseen.push(e.outerHTML.slice(0, 160));
+    e.blur();
+  }
+  return unseen;
+}"""
+_SPACED = """() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("* { line-height: 1.5 !important; letter-spacing: 0.12em !important;"
+    + " word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }");
+  document.adoptedStyleSheets = [sheet];
+}"""
+_CUT = """() => [...document.querySelectorAll("main *")].filter((e) => {
+  const s = getComputedStyle(e);
+  return e.checkVisibility() && e.clientHeight > 2 && s.overflowY === "hidden" && s.position !== "absolute"
+    && e.scrollHeight > e.clientHeight + 2;
+}).map((e) => e.outerHTML.slice(0, 120))"""
+_NOT_FOR_PAPER = """() => [...document.querySelectorAll(
+    "header, footer, body > nav, nav a:not([aria-current]), main button, .skip-link")]
+  .filter((e) => e.checkVisibility()).map((e) => e.outerHTML.slice(0, 120))"""
+
+
+async def something_of_everything(visitors: Visitors) -> list[str]:
+    """Bring the demo into states whose pages no link leads to else; return addresses to begin at."""
+    demo = visitors.demo
+    key = refer_somebody(visitors)
+    for move, given in (("acknowledge-referral", {}), ("waitlist-referral", {"expectedWeek": day(30)})):
+        now = await demo.ask("course_provider", "read-referral", id=key)
+        await demo.change("course_provider", move, id=key, expectedVersion=now["version"], **given)
+    refer_somebody(visitors)
+    client = await taken_in(demo)
+    about = {"clientId": client, "serviceId": COURSE, "topic": "language-course", "categories": PACKAGE}
+    draft = (await demo.change("jobcenter", "draft-referral", **about))["referral"]
+    purposes = [{"purpose": "REFERRAL", "categories": PACKAGE}, REPORT_BACK]
+    asked = {"clientId": client, "recipientIds": [partner("sprachkurstraeger")], "purposes": purposes}
+    consent = (await demo.change("jobcenter", "request-consent", **asked))["consent"]
+    await demo.change(
+        "jobcenter",
+        "await-consent",
+        id=draft["id"],
+        expectedVersion=draft["version"],
+        consentId=consent["id"],
+    )
+    interpreter = {"serviceId": service("sprachmittlung-tigrinya"), "language": "ti", "mode": "PHONE"}
+    when = {"startsAt": moment(days=3), "minutes": 30, "lateReason": "AGREED_WITH_SERVICE"}
+    await demo.change("jobcenter", "request-booking", **interpreter, **when)
+    await demo.change("lead", "draft-rule-set", rules=RULES)
+    one, other = partner("jobcenter"), partner("sprachkurstraeger")
+    return [
+        f"/clients/{client}", f"/referrals/{draft['id']}/consent", f"/consents/{consent['id']}",
+        f"/directory/merge/{one}/{other}", "/inbox/waiting",
+    ]  # fmt: skip
+
+
+async def found(visitors: Visitors, role: str | None, starts: list[str], wanted: set[str]) -> dict[str, str]:
+    """Return per route the first page that a role's links lead to; until all that are wanted are found."""
+    cookies = await visitors.cookies(role)
+    pages: dict[str, str] = {}
+    opened = Counter[str]()
+    waiting, known = ["/", *starts], {"/", *starts}
+    async with httpx.AsyncClient(base_url=visitors.demo.url, cookies=cookies, timeout=30) as http:
+        while waiting and opened.total() < MOST and not wanted <= pages.keys():
+            path = min(waiting, key=lambda path: opened[route_of("GET", path) or ""])  # new routes first
+            waiting.remove(path)
+            route = route_of("GET", path) or ""
+            if opened[route] == ALIKE:
+                break  # whatever else waits is more of the same
+            opened[route] += 1
+            answer = await http.get(path, headers={"accept": "text/html", "accept-language": "de"})
+            html = answer.headers.get("content-type", "").startswith("text/html")
+            if answer.status_code != 200 or not html:
+                continue
+            pages.setdefault(route, path)
+            for link in Parsed(path, answer.text).links:
+                parts = urlsplit(urljoin(path, link))
+                goal = parts.path + (f"?{parts.query}" if parts.query else "")
+                if not parts.netloc and goal not in known and route_of("GET", goal):
+                    known.add(goal)
+                    waiting.append(goal)
+    return pages
+
+
+@pytest.fixture(scope="module")
+async def places(visitors: Visitors) -> dict[str, tuple[str | None, str]]:
+    """Return who finds a page of each route, and where."""
+    starts = await something_of_everything(visitors)
+    there: dict[str, tuple[str | None, str]] = {}
+    for role in VISITORS:
+        new = await found(visitors, role, starts, set(PAGES - there.keys()))
+        there = {route: (role, path) for route, path in new.items()} | there
+    return there
+
+
+@pytest.fixture(scope="module")
+async def windows(visitors: Visitors) -> AsyncIterator[dict[str | None, Page]]:
+    """One window for each of them: it takes longer to open one than to open a page in it."""
+    async with AsyncExitStack() as stack:
+        yield {role: await stack.enter_async_context(visitors.page(role)) for role in VISITORS}
+
+
+@pytest.mark.parametrize("route", sorted(PAGES))
+async def test_everybody_can_use_every_page(
+    windows: dict[str | None, Page], places: dict[str, tuple[str | None, str]], route: str
+) -> None:
+    assert route in places, "no link leads there: give its thing in something_of_everything"
+    role, path = places[route]
+    page = windows[role]
+    await page.emulate_media(media="screen")
+    await page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    answer = await page.goto(path)
+    assert answer is not None and answer.status == 200
+    await page.keyboard.press("Tab")  # whoever uses keys is shown where the focus is
+    assert await page.evaluate(_FOCUS_NOT_DRAWN) == []
+    assert await page.evaluate(MOVING) == []
+    await looked_at(page, "every" + re.sub("[{}]|:str", "", route))
+    await page.set_viewport_size({"width": 640, "height": 450})
+    assert await page.evaluate(SIDEWAYS) == [], "200 %"
+    await page.evaluate(_SPACED)
+    for size in (WIDE, NARROW):
+        await page.set_viewport_size(size)  # type: ignore[arg-type]
+        assert await page.evaluate(SIDEWAYS) == [], "spaced"
+        assert await page.evaluate(_CUT) == [], "spaced"
+    await page.emulate_media(media="print")
+    assert await page.evaluate(_NOT_FOR_PAPER) == []
+    await expect(page.locator("h1")).to_be_visible()
