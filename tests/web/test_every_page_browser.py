@@ -56,8 +56,8 @@ _FOCUS_NOT_DRAWN = """() => {
     const s = getComputedStyle(e), shadow = s.boxShadow;
     e.focus();
     if (document.activeElement !== e) continue;
-    const outline = s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0 && !clear.test(s.outlineColor);
-    if (!outline && s.boxShadow === shadow) unseen.push(e.outerHTML.slice(0, 160));
+    const drawn = s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0 && !clear.test(s.outlineColor);
+    if (!drawn && s.boxShadow === shadow) unseen.push(e.outerHTML.slice(0, 160));
     e.blur();
   }
   return unseen;
