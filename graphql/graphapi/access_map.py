@@ -310,6 +310,13 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(Rule.MEMBER, "Mutation", "issueAnswerLink revokeAnswerLink"),
     Entry(Rule.PUBLIC, "Mutation", "openAsRecipient answerByLink"),
     Entry(Rule.PUBLIC, "Query", "answerPage"),
+    # who holds the link of a mail keeps a partner's entries, or says whether mail may go to an address
+    Entry(Rule.PUBLIC, "Query", "upkeepPage mailboxPage"),
+    Entry(Rule.PUBLIC, "Mutation", "assureByLink suggestByLink confirmMailbox stopMailbox"),
+    Entry(Rule.PUBLIC, "UpkeepPage", "lettersIn expiresAt entries"),
+    Entry(Rule.PUBLIC, "UpkeepEntry", "partner service freshness hidden"),
+    Entry(Rule.PUBLIC, "SuggestionsTaken", "capacityCounts proposed page"),
+    Entry(Rule.PUBLIC, "MailboxPage", "asked confirmedAt lettersIn"),
     Entry(Rule.MEMBER, "Referral", "answerLinks"),
     Entry(Rule.PUBLIC, "ApprovalLapsedProblem", "message code"),
     Entry(

@@ -13,22 +13,19 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-import strawberry
-from graphql import GraphQLError
 from litestar.types import Receive, Scope, Send
-from strawberry.types.execution import ExecutionResult
 
-from directory.actors import ANONYMOUS
-from graphapi.context import Context, Services
-from graphapi.endpoint import is_unavailable, log_unexpected
-from graphapi.limits import Documents
+from graphapi.context import Services
 from graphapi.messages import MessageLanguage
 from graphapi.pages import (
     NOTHING,
-    Failed,
+    STATUS,
+    Extra,
     Markup,
     Visit,
+    ask,
     button,
+    code_entered,
     done,
     form_of,
     key_of,
@@ -43,8 +40,8 @@ from graphapi.types.words import label
 from graphapi.web import labels
 from graphapi.web.labels import tongue
 from graphapi.web.rendering import day_of, time_of
+from graphapi.web.running import Operations
 from graphapi.web.written_days import read_day, read_moment
-from referrals.codes import ALPHABET, LONGEST
 from referrals.vocabulary import (
     DataCategory,
     DeclineReason,
@@ -174,33 +171,7 @@ def _day(value: str | None, language: MessageLanguage) -> str | None:
     return time_of(value, language) if "T" in value else day_of(value, language)
 
 
-# --- Operations -------------------------------------------------------------------------------------------
-
-LOOK: Final = """query Look($code: String!) { answerPage(code: $code) { __typename
-  ... on AnswerPage { sender recipient lettersIn serviceTitle { text language }
-    topic { code label { text language } } language
-    area areaName { text language } priority state dueAt expiresAt allowedMoves callsLeft opened
-    notable shared appointments { id startsAt } }
-  ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
-OPEN: Final = """mutation Open($input: OpenAsRecipientInput!) { openAsRecipient(input: $input) { __typename
-  ... on PackageOpened { package { categories person { familyName givenNames dateOfBirth phone email address
-    languages residenceStatus legalCircle statusValidUntil workPermission level qualifications competences
-    experience needs familyCare health documents } } }
-  ... on Problem { message } ... on TooManyAttemptsProblem { retryAfter } } }"""
-TOPICS: Final = "query Topics { topics { topic { code label { text } } } }"
-ANSWER: Final = """mutation Answer($input: AnswerByLinkInput!) { answerByLink(input: $input) { __typename
-  ... on AnswerTaken { answer linkEnded }
-  ... on Problem { message } ... on InvalidInputProblem { field }
-  ... on TooManyAttemptsProblem { retryAfter } } }"""
-
-STATUS: Final = {
-    "CodeNotValidProblem": 404,
-    "AnswerLinkClosedProblem": 410,
-    "TooManyAttemptsProblem": 429,
-    "InvalidInputProblem": 422,
-    "ErasedProblem": 410,
-}
-"""What a problem is over HTTP; every other one is a conflict."""
+# --- Answers ------------------------------------------------------------------------------------------------
 
 _FIELDS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "SIGN_OF_LIFE": (),
@@ -286,21 +257,18 @@ _KINDS: Final = {"date": "date", "date_if_any": "date", "moment": "datetime-loca
 class AnswerPages:
     """The ASGI application behind /answer/<code>."""
 
-    def __init__(self, schema: strawberry.Schema, services: Services) -> None:
-        self._schema = schema
+    def __init__(self, operations: Operations, services: Services) -> None:
+        self._operations = operations
         self._services = services
-        self._documents = Documents(schema._schema, services.limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is logged names neither the path nor the code."""
         visit = _Visit(scope, self._services)
         await serve(visit, send, lambda extra: self._answer(visit, receive, extra), "answer page")
 
-    async def _answer(
-        self, visit: _Visit, receive: Receive, extra: list[tuple[bytes, bytes]]
-    ) -> tuple[int, str]:
+    async def _answer(self, visit: _Visit, receive: Receive, extra: Extra) -> tuple[int, str]:
         if not visit.code and visit.method in {"GET", "HEAD", "POST"}:
-            return await self._entry(visit, receive, extra)
+            return await code_entered(visit, receive, extra, PATH)
         if visit.method == "OPTIONS":
             extra.append((b"allow", b"GET, HEAD, POST, OPTIONS"))
             return 204, ""
@@ -314,11 +282,11 @@ class AnswerPages:
             return 403, visit.page(visit.problem(visit.w("foreign")))
         if form.get("do") == "OPEN":
             given = {"idempotencyKey": key_of(form), "code": visit.code}
-            found = await self._run(visit, OPEN, {"input": given})
+            found = await ask(self._operations, visit, "open-as-recipient", {"input": given})
             if found["__typename"] == "PackageOpened":
                 package = found["package"]
                 needs = package["person"]["needs"]
-                told = await self._run(visit, TOPICS, {}) if needs else ()
+                told = await ask(self._operations, visit, "read-vocabulary", {}) if needs else ()
                 words = {one["code"]: one["label"] for one in (said["topic"] for said in told)}
                 package["person"]["needs"] = [
                     (words.get(one) or {}).get("text") or one for one in needs or ()
@@ -341,7 +309,7 @@ class AnswerPages:
             return await self._shown(visit, extra, form=form, status=422)
         chosen = {_INPUT[do]: answer if _FIELDS[do] else True}
         said = {"idempotencyKey": key_of(form), "code": visit.code, "answer": chosen}
-        found = await self._run(visit, ANSWER, {"input": said})
+        found = await ask(self._operations, visit, "answer-by-link", {"input": said})
         if found["__typename"] != "AnswerTaken":
             return await self._refused(visit, extra, found, form)
         said_ = f"{do}_said" if visit.has(f"{do}_said") else "sent"
@@ -350,19 +318,8 @@ class AnswerPages:
             return 200, visit.page(thanks)
         return await self._shown(visit, extra, above=thanks)
 
-    async def _entry(
-        self, visit: _Visit, receive: Receive, extra: list[tuple[bytes, bytes]]
-    ) -> tuple[int, str]:
-        """Let somebody with a code on paper type it; what they typed leads to the link's own page."""
-        form = await form_of(visit, receive) if visit.method == "POST" and visit.of_this_site() else None
-        typed = "".join(c for c in (form or {}).get("code", "").upper() if c in ALPHABET)
-        if typed:
-            extra.append((b"location", f"{PATH}{typed[:LONGEST]}".encode()))
-            return 303, visit.page()
-        return 200, visit.page(visit.code_form(PATH.rstrip("/")))
-
     async def _refused(
-        self, visit: _Visit, extra: list[tuple[bytes, bytes]], found: Any, form: Mapping[str, str]
+        self, visit: _Visit, extra: Extra, found: Any, form: Mapping[str, str]
     ) -> tuple[int, str]:
         kind = found["__typename"]
         if kind in {"CodeNotValidProblem", "AnswerLinkClosedProblem", "TooManyAttemptsProblem"}:
@@ -380,45 +337,21 @@ class AnswerPages:
     async def _shown(
         self,
         visit: _Visit,
-        extra: list[tuple[bytes, bytes]],
+        extra: Extra,
         *,
         above: Markup | None = None,
         form: Mapping[str, str] | None = None,
         status: int = 200,
     ) -> tuple[int, str]:
         """Return the page as it is now, with ``above`` before it and what was typed kept."""
-        found = await self._run(visit, LOOK, {"code": visit.code})
+        found = await ask(self._operations, visit, "read-answer-page", {"code": visit.code})
         if found["__typename"] != "AnswerPage":
             return visit.closed(found, extra)
         spoken = visit.language
         visit.write_in(found["lettersIn"])
         if visit.language != spoken:  # its titles came in the language that is not the page's after all
-            found = await self._run(visit, LOOK, {"code": visit.code})
+            found = await ask(self._operations, visit, "read-answer-page", {"code": visit.code})
         return status, visit.page(above, visit.facts(found), *visit.forms(found, form or {}))
-
-    async def _run(self, visit: _Visit, query: str, variables: dict[str, Any]) -> Any:
-        document = self._documents.read(query)
-        context = Context(
-            services=self._services,
-            actor=ANONYMOUS,
-            language=visit.language,
-            languages=tuple(dict.fromkeys((visit.language, *visit.languages))),
-            request_id=visit.request_id,
-            operation=self._documents.choose(document, None, variables),
-            address=visit.address,
-        )
-        result = await self._schema.execute(query, variable_values=variables, context_value=context)
-        if not isinstance(result, ExecutionResult) or result.errors or result.data is None:
-            for error in getattr(result, "errors", None) or ():
-                original: BaseException | None = error
-                while isinstance(original, GraphQLError) and original.original_error is not None:
-                    original = original.original_error
-                if is_unavailable(original):
-                    raise Failed(503)
-                if original is not None:
-                    log_unexpected(original, visit.request_id)
-            raise Failed(500)
-        return next(iter(result.data.values()))
 
 
 def _said(do: str, form: Mapping[str, str]) -> dict[str, Any]:
@@ -456,14 +389,6 @@ class _Visit(Visit):
 
     def __init__(self, scope: Scope, services: Services) -> None:
         super().__init__(scope, services, PATH, _WORDS)
-
-    def closed(self, found: Any, extra: list[tuple[bytes, bytes]]) -> tuple[int, str]:
-        """Return the page of a link that opens nothing (any more), or not now."""
-        if "retryAfter" in found:
-            extra.append((b"retry-after", str(found["retryAfter"]).encode()))
-        kind = found["__typename"]
-        more = self.try_again(PATH) if kind == "CodeNotValidProblem" else None
-        return STATUS.get(kind, 409), self.page(self.problem(found["message"]), more)
 
     def facts(self, found: Any) -> Markup:
         """Return what is asked: nothing of it tells who the person is."""

@@ -209,21 +209,20 @@ def application(
     async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
         await endpoint(scope, receive, send)
 
-    answer_pages = AnswerPages(schema, services)
+    site = Site(schema, services, opening.wait)
+    answer_pages = AnswerPages(site.operations, services)
 
     @asgi(PATH.rstrip("/"), is_mount=True, copy_scope=True)
     async def answer_page(scope: Scope, receive: Receive, send: Send) -> None:
         await answer_pages(scope, receive, send)
 
-    upkeep_pages = UpkeepPages(services)
+    upkeep_pages = UpkeepPages(site.operations, services)
 
     @asgi(UPKEEP.rstrip("/"), is_mount=True, copy_scope=True)
     async def upkeep_page(scope: Scope, receive: Receive, send: Send) -> None:
         await upkeep_pages(scope, receive, send)
 
-    site = Site(schema, services, opening.wait)
-
-    mailbox_pages = MailboxPages(services)
+    mailbox_pages = MailboxPages(site.operations, services)
 
     @asgi(MAILBOX.rstrip("/"), is_mount=True, copy_scope=True)
     async def mailbox_page(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,23 +7,16 @@ end the mails.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeAlias
-from uuid import UUID
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import uuid4
 
 from litestar.types import Receive, Scope, Send
 
-from directory import mailboxes
-from directory.actors import ANONYMOUS, SYSTEM
-from directory.mailboxes import Mailbox
-from directory.problems import NotFound
 from graphapi.context import Services
-from graphapi.messages import message_for
-from graphapi.pages import Markup, Visit, button, done, form_of, serve, tag
+from graphapi.pages import Extra, Markup, Visit, ask, button, done, form_of, serve, tag
 from graphapi.saved_searches import MAILBOX
-from graphapi.throttle import presenting
-from referrals.codes import CodePurpose, hash_of, present
-from referrals.problems import CodeNotValid, TooManyAttempts
+from graphapi.web.running import Operations
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "title": ("Nachrichten zu gespeicherten Suchen", "Messages about saved searches"),
@@ -49,19 +42,13 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
 
 _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 
-Extra: TypeAlias = list[tuple[bytes, bytes]]
-
-
-class _Wrong:
-    """What a wrong code is answered with."""
-
 
 class MailboxPages:
     """The ASGI application behind /mailbox/<code>."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, operations: Operations, services: Services) -> None:
+        self._operations = operations
         self._services = services
-        self._database = services.database
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; what is logged names neither the path nor the code."""
@@ -73,70 +60,39 @@ class MailboxPages:
             extra.append((b"allow", b"GET, HEAD, POST, OPTIONS"))
             return 204, ""
         if visit.method in {"GET", "HEAD"}:
-            return await self._counted(visit, extra, lambda: self._shown(visit))
+            return await self._run(visit, extra, "read-mailbox-page", {"code": visit.code})
         if visit.method != "POST":
             extra.append((b"allow", b"GET, HEAD, POST, OPTIONS"))
             return 405, visit.page(visit.problem(visit.w("method")))
         form = await form_of(visit, receive)
         if form is None or not (visit.of_this_site() or _one_click(form)):
             return 403, visit.page(visit.problem(visit.w("foreign")))
-        said = form
-        return await self._counted(visit, extra, lambda: self._posted(visit, said))
-
-    async def _counted(
-        self, visit: Visit, extra: Extra, attempt: Callable[[], Awaitable[tuple[int, str]]]
-    ) -> tuple[int, str]:
-        """Run what presents the code, counted by the throttle; a wrong code looks like one that is over."""
-
-        async def tried() -> tuple[int, str] | _Wrong:
-            try:
-                return await attempt()
-            except NotFound:
-                return _Wrong()
-
-        try:
-            found = await presenting(self._services.throttle, visit.address, tried, _Wrong)
-        except TooManyAttempts as problem:
-            extra.append((b"retry-after", str(problem.retry_after).encode()))
-            return 429, visit.page(visit.problem(message_for(problem, visit.language)))
-        if isinstance(found, _Wrong):
-            return 404, visit.page(visit.problem(message_for(CodeNotValid(), visit.language)))
-        return found  # type: ignore[return-value]
-
-    async def _look(self, visit: Visit) -> tuple[UUID, str, Mailbox | None]:
-        hashed = hash_of(visit.code, CodePurpose.MAILBOX)
-        async with self._database.view(ANONYMOUS) as session:
-            await present(session, hashed)
-            member_id, address = await mailboxes.holds(session, hashed)
-        async with self._database.view(SYSTEM) as session:
-            mailbox = await mailboxes.read(session, member_id, address)
-        if mailbox is not None:
-            visit.write_in(mailbox.language)
-        return member_id, address, mailbox
-
-    async def _shown(self, visit: Visit) -> tuple[int, str]:
-        _, _, mailbox = await self._look(visit)
-        if mailbox is None:
-            return 200, visit.page(tag("p", visit.w("stopped"), class_="kern-body"))
-        if mailbox.confirmed_at is None:
-            buttons = [_button("YES", visit.w("yes")), _button("STOP", visit.w("no"))]
-            return 200, visit.page(tag("p", visit.w("ask"), class_="kern-body"), *buttons)
-        return 200, visit.page(
-            tag("p", visit.w("told"), class_="kern-body"), _button("STOP", visit.w("stop"))
-        )
-
-    async def _posted(self, visit: Visit, form: Mapping[str, str]) -> tuple[int, str]:
-        member_id, address, mailbox = await self._look(visit)
+        said = {"input": {"idempotencyKey": f"form-{uuid4()}", "code": visit.code}}
         if _one_click(form) or form.get("do") == "STOP":
-            if mailbox is not None:
-                async with self._database.work(SYSTEM) as work:
-                    await mailboxes.stop(work, member_id, address)
-            return 200, visit.page(done(visit.w("stopped")))
+            return await self._run(visit, extra, "stop-mailbox", said)
         if form.get("do") == "YES":
-            async with self._database.work(SYSTEM) as work:
-                await mailboxes.confirm(work, member_id, address)
-            return 200, visit.page(done(visit.w("confirmed")), _button("STOP", visit.w("stop")))
-        return await self._shown(visit)
+            return await self._run(visit, extra, "confirm-mailbox", said, "confirmed")
+        return await self._run(visit, extra, "read-mailbox-page", {"code": visit.code})
+
+    async def _run(
+        self, visit: Visit, extra: Extra, name: str, variables: dict[str, Any], thanks: str | None = None
+    ) -> tuple[int, str]:
+        """Run a document; return the page as it is then, or why there is none."""
+        found = await ask(self._operations, visit, name, variables)
+        if found["__typename"] != "MailboxPage":
+            return visit.closed(found, extra)
+        visit.write_in(found["lettersIn"] or "de")
+        return 200, visit.page(*_parts(visit, found, thanks))
+
+
+def _parts(visit: Visit, found: Mapping[str, Any], thanks: str | None) -> list[Markup]:
+    if not found["asked"]:
+        return [done(visit.w("stopped"))]
+    if found["confirmedAt"] is None:
+        said = tag("p", visit.w("ask"), class_="kern-body")
+        return [said, _button("YES", visit.w("yes")), _button("STOP", visit.w("no"))]
+    above = tag("p", visit.w("told"), class_="kern-body") if thanks is None else done(visit.w(thanks))
+    return [above, _button("STOP", visit.w("stop"))]
 
 
 def _one_click(form: Mapping[str, str]) -> bool:

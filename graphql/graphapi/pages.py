@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ import structlog
 from litestar.datastructures import Cookie
 from litestar.types import Receive, Scope, Send
 
+from directory.actors import ANONYMOUS
 from directory.days import local_day
 from directory.languages import direction
 from graphapi.addresses import client_address
@@ -29,6 +30,21 @@ from graphapi.endpoint import is_unavailable, log_unexpected
 from graphapi.messages import MessageLanguage, message_language, preferred_languages
 from graphapi.web.assets import Assets
 from graphapi.web.guarding import Cookies
+from graphapi.web.running import Operations, Stopped
+from referrals.codes import ALPHABET, LONGEST
+
+Extra: TypeAlias = list[tuple[bytes, bytes]]
+"""Headers that one answer has besides those of every page."""
+
+STATUS: Final = {
+    "CodeNotValidProblem": 404,
+    "NotFoundProblem": 404,
+    "AnswerLinkClosedProblem": 410,
+    "TooManyAttemptsProblem": 429,
+    "InvalidInputProblem": 422,
+    "ErasedProblem": 410,
+}
+"""What a problem is over HTTP; every other one is a conflict."""
 
 BODY_BYTES: Final = 20_000
 LANGUAGE_SECONDS: Final = 365 * 24 * 3600
@@ -130,6 +146,36 @@ async def form_of(visit: Visit, receive: Receive) -> dict[str, str] | None:
         return None
 
 
+async def code_entered(visit: Visit, receive: Receive, extra: Extra, root: str) -> tuple[int, str]:
+    """Let somebody with a code on paper type it; what they typed leads to the link's own page."""
+    form = await form_of(visit, receive) if visit.method == "POST" and visit.of_this_site() else None
+    typed = "".join(c for c in (form or {}).get("code", "").upper() if c in ALPHABET)
+    if typed:
+        extra.append((b"location", f"{root}{typed[:LONGEST]}".encode()))
+        return 303, visit.page()
+    return 200, visit.page(visit.code_form(root.rstrip("/")))
+
+
+async def ask(operations: Operations, visit: Visit, name: str, variables: dict[str, Any]) -> Any:
+    """Run a document of ``graphql/operations`` with nobody signed in; return what its field gives.
+
+    That is a problem, too (``__typename``). Raises Failed where nothing was answered.
+    """
+    try:
+        data = await operations.run(
+            name,
+            variables,
+            actor=ANONYMOUS,
+            language=visit.language,
+            languages=tuple(dict.fromkeys((visit.language, *visit.languages))),
+            request_id=visit.request_id,
+            address=visit.address,
+        )
+    except Stopped as stopped:
+        raise Failed(500) from stopped
+    return next(iter(data.values()))
+
+
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "network": ("Netzwerk Spurwechsel", "Spurwechsel network"),
     "skip": ("Zum Inhalt", "To the content"),
@@ -188,6 +234,7 @@ class Visit:
         self, scope: Scope, services: Services, root: str, words: Mapping[str, tuple[str, str]]
     ) -> None:
         self._words = {**_WORDS, **words}
+        self._root = root
         self._assets = _assets(services.web.assets)
         self._demo = services.web.demo
         self.errors: dict[str, str] = {}
@@ -211,7 +258,8 @@ class Visit:
         self.request_id = uuid4().hex
         client = scope.get("client")
         self.address = client_address(client[0] if client else None, self.headers, services.trusted_proxies)
-        self.today = local_day(services.database.clock())
+        self.now = services.database.clock()
+        self.today = local_day(self.now)
         self.body_seconds = services.limits.body_seconds
 
     def _choose_language(self, scope: Scope, cookies: Cookies) -> None:
@@ -377,9 +425,17 @@ class Visit:
         body = tag("div", *inside, class_="kern-accordion__body")
         return tag("details", summary, body, class_="kern-accordion", open=opened)
 
-    def try_again(self, root: str) -> Markup:
+    def closed(self, found: Mapping[str, Any], extra: Extra) -> tuple[int, str]:
+        """Return the page of a link that opens nothing (any more), or not now."""
+        if "retryAfter" in found:
+            extra.append((b"retry-after", str(found["retryAfter"]).encode()))
+        kind = found["__typename"]
+        more = self.try_again() if kind == "CodeNotValidProblem" else None
+        return STATUS.get(kind, 409), self.page(self.problem(found["message"]), more)
+
+    def try_again(self) -> Markup:
         """Return the way to where a code is typed, for somebody whose link opened nothing."""
-        link = tag("a", self.w("another_code"), href=root.rstrip("/"), class_="kern-link")
+        link = tag("a", self.w("another_code"), href=self._root.rstrip("/"), class_="kern-link")
         return Markup(tag("p", self.w("check_code"), class_="kern-body") + tag("p", link))
 
     def code_form(self, action: str) -> Markup:

@@ -26,6 +26,7 @@ from graphapi.mutations.consents import ConsentMutations
 from graphapi.mutations.ending import EndingMutations
 from graphapi.mutations.feedback import FeedbackMutations
 from graphapi.mutations.follow_ups import FollowUpMutations
+from graphapi.mutations.mailbox_links import MailboxLinkMutations
 from graphapi.mutations.members import MemberMutations
 from graphapi.mutations.municipalities import MunicipalityMutations
 from graphapi.mutations.partners import PartnerMutations
@@ -34,6 +35,7 @@ from graphapi.mutations.retention import RetentionMutations
 from graphapi.mutations.rule_sets import RuleSetMutations
 from graphapi.mutations.saved_searches import SavedSearchMutations
 from graphapi.mutations.services import ServiceMutations
+from graphapi.mutations.upkeep_links import UpkeepLinkMutations
 from graphapi.types.answer_link import AnswerLinkQueries
 from graphapi.types.card import CardQueries
 from graphapi.types.consent_query import ConsentQueries
@@ -41,6 +43,7 @@ from graphapi.types.eligibility_preview import EligibilityPreviewQueries
 from graphapi.types.exchange_query import ExchangeQueries
 from graphapi.types.follow_up import FollowUpQueries
 from graphapi.types.history import HistoryQueries
+from graphapi.types.mailbox_link import MailboxLinkQueries
 from graphapi.types.match import MatchQueries
 from graphapi.types.query import DirectoryQueries
 from graphapi.types.retention import RetentionQueries
@@ -51,6 +54,7 @@ from graphapi.types.subscription import Subscription
 from graphapi.types.suggestion import SuggestionQueries
 from graphapi.types.unmet import UnmetQueries
 from graphapi.types.upkeep import UpkeepQueries
+from graphapi.types.upkeep_link import UpkeepLinkQueries
 from graphapi.types.voices import VoiceQueries
 
 
@@ -67,6 +71,8 @@ class Query(
     ConsentQueries,
     AnswerLinkQueries,
     UpkeepQueries,
+    UpkeepLinkQueries,
+    MailboxLinkQueries,
     HistoryQueries,
     CardQueries,
     VoiceQueries,
@@ -99,6 +105,8 @@ class Mutation(
     ChangeRequestMutations,
     AnswerLinkMutations,
     SavedSearchMutations,
+    UpkeepLinkMutations,
+    MailboxLinkMutations,
 ):
     """What can be changed; one mixin per family of verbs."""
 

@@ -72,6 +72,9 @@ PAYLOADS = {
     "SavedSearchSaved": "savedSearch { id version name notify newServices changedServices lookedAt }",
     "SavedSearchDeleted": "deletedId",
     "MailboxSaved": "mailbox { address language confirmedAt }",
+    "UpkeepPage": "lettersIn entries { hidden partner { id version } service { id version } }",
+    "SuggestionsTaken": "capacityCounts proposed page { lettersIn }",
+    "MailboxPage": "asked confirmedAt lettersIn",
     "TokenCreated": "secret token { id }",
     "TokenRevoked": "token { id revokedAt }",
 }

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import update
 
-from directory import membership
-from directory.actors import SYSTEM, Role
+from directory import mailboxes, membership, upkeep_links
+from directory.actors import SYSTEM, Actor, Role
 from directory.change_requests import open_request
 from directory.database import Database
 from directory.documents import DocumentKind
@@ -24,6 +24,7 @@ from directory.not_duplicates import mark_not_duplicates
 from directory.vocabulary import ChangeField, ChangeReason
 from graphapi.relay import global_id, parse_id
 from graphapi.schema import schema
+from referrals.codes import CodePurpose, hash_of, new_code
 from referrals.models import FollowUp, Referral
 from referrals.vocabulary import FollowUpKind, FollowUpState
 from tests.graphapi.asking import Answer, Api
@@ -297,6 +298,13 @@ revokeAnswerLink       referral:SENT            in   no     gone     gone  no   
 answerPage             link                     yes  yes    yes      yes   yes   yes       yes         yes
 openAsRecipient        link                     ok   ok     ok       ok    ok    ok        ok          ok
 answerByLink           link                     ok   ok     ok       ok    ok    ok        ok          ok
+# --- without an account: whoever holds the link keeps the partner's entries, or says whether mail may come
+upkeepPage             upkeep_link              yes  yes    yes      yes   yes   yes       yes         yes
+assureByLink           upkeep_link              ok   ok     ok       ok    ok    ok        ok          ok
+suggestByLink          upkeep_link              ok   ok     ok       ok    ok    ok        ok          ok
+mailboxPage            mailbox_link             yes  yes    yes      yes   yes   yes       yes         yes
+confirmMailbox         mailbox_link             ok   ok     ok       ok    ok    ok        ok          ok
+stopMailbox            mailbox_link             ok   ok     ok       ok    ok    ok        ok          ok
 """
 
 
@@ -557,6 +565,26 @@ async def link(town: Town) -> Thing:
     return {"id": sent["id"], "code": issued["answerCode"]}
 
 
+async def upkeep_link(town: Town) -> Thing:
+    """Return the link of a partner of its own, with its entry."""
+    made, code = await make_partner(town.database, town.world.municipality, "Träger"), new_code()
+    async with town.database.work(SYSTEM) as work:
+        await upkeep_links.issue(work, made, hash_of(code, CodePurpose.UPKEEP))
+    return {"id": global_id("Partner", made), "version": 2, "code": code}
+
+
+async def mailbox_link(town: Town) -> Thing:
+    """Return the link that a new member's address was sent."""
+    someone, _ = await make_member(town.database, town.world.partner, Role.PARTNER_MEMBER)
+    code, address = new_code(), f"{key()}@example.org"
+    actor = Actor(member_id=someone, partner_id=town.world.partner, role=Role.PARTNER_MEMBER)
+    async with town.database.work(actor) as work:
+        await mailboxes.set_mailbox(work, address, "de")
+    async with town.database.work(SYSTEM) as work:
+        await mailboxes.issue(work, someone, address, hash_of(code, CodePurpose.MAILBOX))
+    return {"id": "-", "version": 0, "code": code}
+
+
 async def card(town: Town, referral: Awaitable[Any]) -> Thing:
     found = await referral
     issued = await town.done("coordinator", "issueCodeCard", clientId=found["clientId"], language="ar")
@@ -665,6 +693,8 @@ OBJECTS: dict[str, Callable[[Town], Awaitable[Thing]]] = {
     "card:IN_PROGRESS": lambda town: card(town, sender_sees(town, town.started())),
     "follow_up": follow_up,
     "link": link,
+    "upkeep_link": upkeep_link,
+    "mailbox_link": mailbox_link,
     "change_request": change_request,
     "not_duplicates": not_duplicates,
     "rule_set": rule_set,
@@ -756,10 +786,8 @@ def reading(town: Town, row: Row, thing: Thing, who: str) -> tuple[str, dict[str
             "municipalityId": town.world.id("Municipality", town.world.municipality),
         }
         return "query($e: SoughtEntryInput!) { possibleDuplicates(entry: $e) { points } }", {"e": sought}
-    if name == "codeCard":
-        return "query($code: String!) { codeCard(code: $code) { __typename } }", {"code": thing["code"]}
-    if name == "answerPage":
-        return "query($code: String!) { answerPage(code: $code) { __typename } }", {"code": thing["code"]}
+    if name in {"codeCard", "answerPage", "upkeepPage", "mailboxPage"}:
+        return f"query($code: String!) {{ {name}(code: $code) {{ __typename }} }}", {"code": thing["code"]}
     if name == "waitingList":
         return "query($s: ID!) { waitingList(serviceId: $s) { id } }", {"s": thing["serviceId"]}
     if name in {"appointments", "appointmentCalendar"}:
@@ -1034,6 +1062,17 @@ CHANGES: dict[str, Input] = {
     "revokeAnswerLink": of_referral(),
     "openAsRecipient": lambda town, thing: {"code": thing["code"]},
     "answerByLink": lambda town, thing: {"code": thing["code"], "answer": {"decline": {"reason": "OTHER"}}},
+    "assureByLink": lambda town, thing: {
+        "code": thing["code"],
+        "entries": [{"id": thing["id"], "expectedVersion": thing["version"]}],
+    },
+    "suggestByLink": lambda town, thing: {
+        "code": thing["code"],
+        "entry": {"id": thing["id"], "expectedVersion": thing["version"]},
+        "suggestions": [{"field": "PHONE", "value": "0355 123456"}],
+    },
+    "confirmMailbox": lambda town, thing: {"code": thing["code"]},
+    "stopMailbox": lambda town, thing: {"code": thing["code"]},
 }
 
 PROBLEMS = {
@@ -1076,6 +1115,8 @@ def read_word(row: Row, thing: Thing, answer: Answer) -> str:
     found = answer.data[row.operation]
     if found is None:
         return "yes" if row.operation == "mailbox" else "gone"  # nobody has to have one
+    if isinstance(found, dict) and (kind := found.get("__typename", "")).endswith("Problem"):
+        return PROBLEMS.get(kind, f"{kind} {found}")
     if row.operation in LISTS:
         nodes = found["nodes"] if isinstance(found, dict) else found
         return "yes" if thing["id"] in {node["id"] for node in nodes} else "none"

@@ -257,6 +257,8 @@ NOT_ASKED = {
     **dict.fromkeys(("suggest", "matchServices"), "the public documents, as services shows them"),
     "matchWeights": "public",
     **dict.fromkeys(("savedSearches", "mailbox"), "what a member keeps for themselves, of public documents"),
+    "upkeepPage": "a partner's published entries; no referral stands behind its link",
+    "mailboxPage": "whether a member's address wants mail",
     "unmetSearches": "counts of searches; search knows no referral",
     **dict.fromkeys(
         (

@@ -9,14 +9,16 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from directory import catalogue
+from directory import catalogue, upkeep_links
 from directory.actors import SYSTEM
 from directory.database import Database
 from directory.values import EligibilityRule, LanguageOffered
 from directory.vocabulary import Answer, ResidenceStatus
+from graphapi.web.running import document
+from referrals.codes import CodePurpose, hash_of, new_code
 from referrals.personal_data.keystore import KeyStore
 from tests.graphapi.asking import Api
-from tests.graphapi.conftest import World, make_service, make_world, served
+from tests.graphapi.conftest import World, make_partner, make_service, make_world, served
 from tests.graphapi.test_directory_queries import PAGE
 
 
@@ -146,3 +148,20 @@ async def test_a_refused_operation_takes_none(counted: Counted, town: World) -> 
     await counted.api("query($id: ID!) { members(partnerId: $id) { name } }", {"id": "x"})
 
     assert counted.statements == []
+
+
+async def test_the_page_of_an_upkeep_link_takes_as_many_however_much_it_shows(
+    counted: Counted, town: World, database: Database
+) -> None:
+    few = await make_partner(database, town.municipality, "Mit einem Angebot")
+    await make_service(database, few)
+    taken = []
+    for partner in (few, town.partner):
+        code = new_code()
+        async with database.work(SYSTEM) as work:
+            await upkeep_links.issue(work, partner, hash_of(code, CodePurpose.UPKEEP))
+        data, statements = await counted(document("read-upkeep-page"), {"code": code})
+        taken.append((len(data["upkeepPage"]["entries"]), len(statements)))
+
+    assert [entries for entries, _ in taken] == [2, 51]
+    assert len({statements for _, statements in taken}) == 1, taken

@@ -32,6 +32,7 @@ from graphapi.embedded import APP, Access
 from graphapi.jobs import register
 from graphapi.limits import Limits
 from graphapi.mailing import Mailer
+from graphapi.relay import global_id
 from graphapi.upkeeping import tell
 from referrals.codes import CodePurpose, hash_of, new_code
 from referrals.personal_data.keystore import KeyStore
@@ -43,6 +44,10 @@ from tests.graphapi.unchanged import Digest
 
 SCRIPT = "<script>alert(1)</script>\"'&"
 PHONE = "+493551234567"
+
+
+def said_id(entry: PartnerDocument | ServiceDocument) -> str:
+    return global_id("Partner" if isinstance(entry, PartnerDocument) else "Service", entry.id)
 
 
 @dataclasses.dataclass
@@ -62,7 +67,7 @@ class Holder:
         return Page(await self.http.post(self.path, data=data, headers={"accept-language": "de", **headers}))
 
     def named(self, *entries: PartnerDocument | ServiceDocument | None) -> str:
-        return ",".join(f"{entry.id}:{entry.version}" for entry in entries if entry is not None)
+        return ",".join(f"{said_id(entry)}:{entry.version}" for entry in entries if entry is not None)
 
     async def of_partner(self) -> PartnerDocument:
         found = await sources.partner(self.database, ANONYMOUS, self.partner)
@@ -303,10 +308,10 @@ class TestTheLink:
         for entries in (
             holder.named(found),
             holder.named(other),
-            f"{hidden}:{version}",
-            "",
+            f"{global_id('Service', hidden)}:{version}",
+            f"{global_id('Service', uuid4())}:1",
+            f"{global_id('Location', uuid4())}:1",
             "x:1",
-            f"{uuid4()}:1",
         ):
             for do in ("RIGHT", "CHANGE"):
                 page = await holder.post(
@@ -423,7 +428,7 @@ class TestChanging:
             email="neu@example.org",
             website="https://neu.example.org/",
             description="Neuer Text\r\nmit Zeilen",
-            **{f"hours.{place}": hours},
+            **{f"hours.{global_id('Location', place)}": hours},
         )
 
         after = await holder.of_partner()

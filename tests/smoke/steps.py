@@ -155,6 +155,7 @@ def with_card(**values: Any) -> Variables:
     }
 
 
+NO_CODE: Final = "AAAAA-AAAAA-AAAAA-AAAAA-AAAAA"
 NO_FOLLOW_UP: Final = global_id("FollowUp", UUID(int=1))
 
 PERIOD: Final = {"from": moment(days=-1), "to": moment(days=60)}
@@ -219,6 +220,18 @@ TABLE: Final = (
     Step("browse-saved-searches", "coordinator", nothing),
     Step("delete-saved-search", "coordinator", of("search"), "SavedSearchDeleted"),
     Step("remove-mailbox", "coordinator", nothing, "MailboxSaved"),
+    # the codes of these are in mails: here that a wrong one opens nothing
+    *(
+        Step(name, None, given(code=NO_CODE, **more), "CodeNotValidProblem")
+        for name, more in (
+            ("read-upkeep-page", {}),
+            ("assure-by-link", {"entries": [{"id": partner("koordination"), "expectedVersion": 1}]}),
+            ("suggest-by-link", {"entry": {"id": partner("koordination"), "expectedVersion": 1}}),
+            ("read-mailbox-page", {}),
+            ("confirm-mailbox", {}),
+            ("stop-mailbox", {}),
+        )
+    ),
     Step("compare-experience", "other_municipality", nothing),
     # the coordination and a partner keep entries
     Step(

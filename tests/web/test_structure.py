@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import pytest
 
 from directory.actors import Role
+from graphapi import answer_page, mailbox_page, pages, upkeep_page
 from graphapi.web.routes import ROUTES, load_pages
 from tests.graphapi.conftest import api as api
 from tests.graphapi.exchanging import Town, days
@@ -203,3 +204,10 @@ def test_a_page_has_no_path_of_its_own_to_data() -> None:
     for name in sorted(modules):
         expected = {"database", "sessions"} if name in SESSIONS else set()
         assert reaching_data(import_module(name)) == expected, name
+
+
+@pytest.mark.parametrize("page", [answer_page, mailbox_page, upkeep_page])
+def test_neither_has_a_page_behind_a_code(page: ModuleType) -> None:
+    frame = {"Services", "ask", "code_entered", "form_of", "serve"}
+    assert reaching_data(page) <= frame
+    assert reaching_data(pages) - frame == {"database"}, "for its clock"
