@@ -16,6 +16,7 @@ from tantivy import FieldType, Occur, Query
 from directory.courses import CourseFilter
 from directory.eligibility import LEVELS, Profile, judge_rules, territory
 from directory.vocabulary import Answer, CapacityState, Gender
+from search.cells import EARTH_KM
 from search.days import LAST_DAY, day_number
 from search.engine import Filters, Near
 from search.expansion import PHRASE_WEIGHT, Unit, share_of_each, weight_of_others
@@ -181,7 +182,7 @@ def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
     half = (
         math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
     )
-    return 2 * 6371.0088 * math.asin(min(1.0, math.sqrt(half)))
+    return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(half)))
 
 
 class Points:

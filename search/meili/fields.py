@@ -22,6 +22,7 @@ from directory.documents import ServiceDocument
 from directory.eligibility import LEVELS, territory
 from directory.values import EligibilityRule
 from directory.vocabulary import CapacityState, Responsibility
+from search.cells import cells_of
 from search.concepts import concepts
 from search.days import day_number
 from search.engine import Vocabulary
@@ -197,11 +198,9 @@ def to_documents(service: ServiceDocument, vocabulary: Vocabulary) -> list[dict[
         if place_.latitude is not None and place_.longitude is not None
     ]
     if points:
-        made["_geo"] = {"lat": points[0][0], "lng": points[0][1]}
-        made["points"] = len(points)
-    if len(points) > 1:
-        # _geo holds one point only; of the few services with several, each is a value of its own.
-        made["point"] = [point_term(*one) for one in points]
+        made["_geo"] = {"lat": points[0][0], "lng": points[0][1]}  # one only: to sort by
+        made["point"] = _distinct(point_term(*one) for one in points)
+        made["cell"] = _distinct(name for one in points for name in cells_of(*one))
     state = service.capacity.state
     if state is not CapacityState.UNKNOWN:
         made["capacity"] = state
@@ -259,12 +258,12 @@ def _course(service: ServiceDocument) -> dict[str, Any]:
 _EQUAL: Final = (
     "id", "meta", "stems", "title_stems", "name_stems", "rules", "kind", "partner_kind", "topic",
     "topic_or_above", "language", "speaks",
-    "municipality", "duty", "point", "capacity", "full", "course", "course_level",
+    "municipality", "duty", "point", "cell", "capacity", "full", "course", "course_level",
     "course_format", "course_childcare", "course_women_only", "course_access", "course_exam", "run",
     "occupation",
 )  # fmt: skip
 _COMPARED: Final = (
-    "assured", "room", "order", "level_from", "level_to", "course_cost", "capacity_until", "points",
+    "assured", "room", "order", "level_from", "level_to", "course_cost", "capacity_until",
 )  # fmt: skip
 _LOOKED_UP: Final = (BOTH, "words", "backwards")
 _LOCALES: Final = {"de": "deu", "en": "eng", "ar": "ara", "fa": "pes", "fr": "fra", "ru": "rus", "uk": "ukr"}

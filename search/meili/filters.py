@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,7 @@ from search.engine import Filters
 from search.fields import prefixes
 from search.matching import Situation
 from search.meili.fields import BOTH, SERVICE
-from search.queries import Points, RuleSets, Runs
+from search.queries import RuleSets, Runs
 
 SERVICES: Final = f'meta = "{SERVICE}"'
 NOTHING: Final = 'meta = "nothing"'
@@ -89,8 +89,14 @@ class Known(msgspec.Struct, frozen=True):
 
     rules: tuple[tuple[str, str], ...] = ()
     run: tuple[str, ...] = ()
-    point: tuple[str, ...] = ()
     exams: tuple[str, ...] = ()
+
+
+class Circle(NamedTuple):
+    """A circle on the map: the squares wholly within, and the places at its rim that lie in it."""
+
+    within: tuple[str, ...] = ()
+    rim: tuple[str, ...] = ()
 
 
 class Judged:
@@ -99,7 +105,6 @@ class Judged:
     def __init__(self, known: Known) -> None:
         self.exams = known.exams
         self.runs = Runs(known.run)
-        self.points = Points(known.point)
         self._sets = RuleSets([rules for _, rules in known.rules])
         self._keys: dict[str, list[str]] = {}
         for key, rules in known.rules:
@@ -113,12 +118,7 @@ class Judged:
 
 def needs_known(filters: Filters, situation: Situation | None) -> bool:
     """Whether the conditions depend on what values an index has."""
-    return (
-        situation is not None
-        or filters.residence is not None
-        or filters.near is not None
-        or filters.course is not None
-    )
+    return situation is not None or filters.residence is not None or filters.course is not None
 
 
 def known_capacity(states: Sequence[str], day: date) -> str:
@@ -134,8 +134,8 @@ def _no_run(runs: Sequence[str]) -> str:
     return but_not(is_one("course", "dated"), [is_any("run", runs)])
 
 
-def conditions(filters: Filters, known: Judged) -> list[str]:
-    """Return what every hit must meet."""
+def conditions(filters: Filters, known: Judged, circle: Circle) -> list[str]:
+    """Return what every hit must meet; ``circle``: what of the index lies within ``filters.near``."""
     made = [
         is_any(field, [str(value) for value in values])
         for field, values in (
@@ -154,11 +154,8 @@ def conditions(filters: Filters, known: Judged) -> list[str]:
             made.append(f"NOT {_by_rules(known, person, asked.on, Answer.DOES_NOT_FIT)}")
     if filters.municipality is not None:
         made.append(f"municipality STARTS WITH {quoted(territory(filters.municipality))}")
-    near = filters.near
-    if near is not None:
-        circle = f"_geoRadius({near.latitude}, {near.longitude}, {near.radius_km * 1000})"
-        several = is_any("point", known.points.within(near))
-        made.append(either([every(["points = 1", circle]), several]))
+    if filters.near is not None:
+        made.append(either([is_any("cell", circle.within), is_any("point", circle.rim)]))
     if filters.open_capacity_on is not None:
         made.append(known_capacity([CapacityState.OPEN, CapacityState.FEW], filters.open_capacity_on))
     if filters.course is not None:

@@ -41,6 +41,7 @@ from search.meili.fields import BOTH, SHORTEST_ENDING, Place, places_field, weig
 from search.meili.filters import (
     NOTHING,
     SERVICES,
+    Circle,
     Judged,
     Known,
     but_not,
@@ -490,7 +491,9 @@ class Search:
         self.titled = wanted_in_titles(self.asked)
         if needs_known(query.filters, query.situation) or Facet.RESIDENCE_STATUS in query.facets:
             self.judged = self.states.judged(state)
-        self.needed = [SERVICES, *conditions(query.filters, self.judged)]
+        near = query.filters.near
+        circle = self.states.circle(state, near) if near is not None else Circle()
+        self.needed = [SERVICES, *conditions(query.filters, self.judged, circle)]
         self.wrong = misfits(query.situation, self.judged) if query.situation is not None else []
         if self.meaning is not None and self.units:
             self.near = self._nearest(self.meaning)

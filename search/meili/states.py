@@ -6,11 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from search.engine import SearchUnavailable
-from search.meili.filters import SERVICES, Judged, Known, has_form, is_one
+from search.cells import LEVELS, covered, finest
+from search.engine import Near, SearchUnavailable
+from search.meili.fields import MOST_VALUES
+from search.meili.filters import SERVICES, Circle, Judged, Known, has_form, is_any, is_one
 from search.meili.server import Server
+from search.queries import Points
 
 PAGE: Final = 1_000
+MOST_CIRCLES: Final = 200
+"""How many circles are kept at once."""
 MOST_KEPT: Final = 200_000
 """How many words' counts are kept at once."""
 
@@ -40,6 +45,7 @@ class State:
         self.counts: dict[Form, int] = {}
         self.alike: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
         self.judged: Judged | None = None
+        self.circles: dict[Near, Circle] = {}
 
     def keep(self, counts: Mapping[Form, int]) -> None:
         """Keep what was counted."""
@@ -116,10 +122,27 @@ class States:
             state.judged = Judged(self._known())
         return state.judged
 
+    def circle(self, state: State, near: Near) -> Circle:
+        """Return what of the index lies within a circle; the places at its rim are measured one by one."""
+        found = state.circles.get(near)
+        if found is None:
+            for level in range(finest(near.radius_km, state.services), LEVELS[-1] + 1):
+                cover = covered(near, level)
+                asked = counting(self._index, is_any("cell", cover.rim), facets=["point"])
+                (counted,) = self._server.searches([asked])
+                places = counted["facetDistribution"].get("point", {})
+                if len(places) < MOST_VALUES:
+                    break
+            else:
+                raise SearchUnavailable("more places at the rim of a circle than the server tells of")
+            found = Circle(tuple(cover.within), tuple(Points(tuple(places)).within(near)))
+            if len(state.circles) >= MOST_CIRCLES:
+                state.circles.clear()
+            state.circles[near] = found
+        return found
+
     def _known(self) -> Known:
-        (counted,) = self._server.searches(
-            [counting(self._index, SERVICES, facets=["run", "point", "course_exam"])]
-        )
+        (counted,) = self._server.searches([counting(self._index, SERVICES, facets=["run", "course_exam"])])
         values: Mapping[str, Mapping[str, int]] = counted["facetDistribution"]
         rules: list[tuple[str, str]] = []
         while True:
@@ -136,6 +159,5 @@ class States:
         return Known(
             rules=tuple(rules),
             run=tuple(values.get("run", ())),
-            point=tuple(values.get("point", ())),
             exams=tuple(values.get("course_exam", ())),
         )

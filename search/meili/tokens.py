@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from search.engine import Filters
-from search.meili.filters import SERVICES, Judged, Known, conditions, every, needs_known
+from search.meili.filters import SERVICES, Circle, Judged, Known, conditions, every, needs_known
 from search.meili.server import Server
 
 LASTS: Final = timedelta(minutes=15)
@@ -33,9 +33,9 @@ def browser_token(
     if not timedelta() < lasts <= LONGEST:
         raise ValueError(f"a token lasts at most {LONGEST}")
     wanted = filters or Filters()
-    if needs_known(wanted, None):
+    if needs_known(wanted, None) or wanted.near is not None:
         raise ValueError("these filters change with the index, and a token does not")
-    condition = every([SERVICES, *conditions(wanted, Judged(Known()))])
+    condition = every([SERVICES, *conditions(wanted, Judged(Known()), Circle())])
     key = _key(server, index)
     return server.token(key["uid"], key["key"], {index: {"filter": condition}}, now + lasts)
 

@@ -36,6 +36,7 @@ from search.leading import DatabaseLock
 from search.local import LocalEngine
 from search.meili import engine as meili_engine
 from search.meili import server as meili_server
+from search.meili import states
 from search.meili.engine import MeiliEngine
 from search.meili.fields import SHAPE, settings, settings_fingerprint
 from search.meili.server import TaskFailed
@@ -446,7 +447,7 @@ def test_the_best_of_very_many_are_found(remote: MeiliEngine) -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_circles_agree_with_the_local_engine(remote: MeiliEngine, tmp_path: Path, number: int) -> None:
-    """For services with one place, which Meilisearch measures, and with several, which are terms."""
+    """For services with one place, and with several, of which one is enough."""
     local: FollowingEngine = LocalEngine(tmp_path / "index")
     services = [
         service(locations=tuple(place(51.5 + n * 0.013, 14.0 + m * 9.0) for m in range(number)))
@@ -460,3 +461,19 @@ def test_circles_agree_with_the_local_engine(remote: MeiliEngine, tmp_path: Path
             ids(find(local, filters=near, first=100))
         )
     local.resign()
+
+
+def test_a_rim_with_more_places_than_the_server_tells_of_is_told_more_finely(
+    remote: MeiliEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = [service(locations=(place(51.5 + n * 0.001, 14.0),)) for n in range(100)]
+    fill(remote, services)
+    near = Asked(near=Near(latitude=51.55, longitude=14.0, radius_km=3.5))
+    expected = find(remote, filters=near, first=100).total
+    monkeypatch.setattr(states, "MOST_VALUES", 4)
+    fill(remote, services)  # another commit: what was known is forgotten
+
+    assert find(remote, filters=near, first=100).total == expected > 50
+    monkeypatch.setattr(states, "MOST_VALUES", 1)
+    with pytest.raises(SearchUnavailable, match="rim"):
+        find(remote, filters=Asked(near=Near(latitude=51.5, longitude=14.0, radius_km=0.001)))
