@@ -454,11 +454,22 @@ async def test_a_consent_is_renewed_recorded_and_withdrawn_for_the_person(web: W
     assert consent in page.text
     renewed = await sent(web, consent, f"{consent}/renew")
     again = renewed.headers["location"]
-    assert b"%PDF-" in (await web.get(f"{again}/print", noticeLanguage="ti")).content
+    undecided = await web.get(again)
+    assert 'class="kern-card" lang="ti"' in undecided.text, (
+        "in the person's language, unless another is asked for"
+    )
+    assert f'href="{again}/print?noticeLanguage=ti"' in undecided.text
+    assert 'class="kern-card" lang="ar"' in (await web.get(again, noticeLanguage="ar")).text
+    printed = [await web.get(f"{again}/print", **asked) for asked in ({}, {"noticeLanguage": "ti"})]
+    assert [b"%PDF-" in one.content for one in printed] == [True, True]
     undecided = await sent(web, again, again)
     assert undecided.status_code == 422
     shown = {"record.noDisadvantageShown": "true", "record.section87NoticeAt": "true"}
-    await goal(web, await sent(web, again, again, decision="agrees", granted=["REFERRAL"], **shown))
+    told = {"interpreter.kind": "MEDIATOR", "interpreter.language": "ti"}
+    given = {"decision": "agrees", "granted": ["REFERRAL"], **shown, **told}
+    kept = await goal(web, await sent(web, again, again, **given))
+    assert "language mediator, Tigrinya" in kept.text
+    assert form_of(kept, f"{again}/withdraw")["language"] == "ti"
     unsure = await sent(web, again, f"{again}/withdraw", channel="PHONE")
     assert 'href="#field-sure"' in unsure.text
     page = await goal(web, await sent(web, again, f"{again}/withdraw", channel="PHONE", sure="true"))

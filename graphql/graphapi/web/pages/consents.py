@@ -7,7 +7,7 @@ from typing import Any
 from graphapi.web.entering import Entered
 from graphapi.web.labels import tongue
 from graphapi.web.pages.clients import NOTICE_LANGUAGES
-from graphapi.web.pages.referring import printed, record_values, recorded
+from graphapi.web.pages.referring import notice_language, printed, record_values, recorded
 from graphapi.web.routes import ORGANISATIONS, action, page
 from graphapi.web.running import Stopped
 from graphapi.web.visiting import Answer, Visit
@@ -27,8 +27,9 @@ async def consent(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the ad
             back=back,
             purposes_given=[(p["purpose"], p["purposeLabel"]) for p in found["purposes"] if p["granted"]],
             tongues=[(tag, tongue(tag, visit.language)) for tag in NOTICE_LANGUAGES],
+            read_in=_read_in(found),
         )
-    shown = await _shown(visit, id)
+    shown = await _shown(visit, found)
     return visit.page(
         "coordinator/consent.html",
         **record_values(visit, {**found, **shown}, shown["notice"]),
@@ -37,10 +38,16 @@ async def consent(visit: Visit, id: str) -> Answer:  # noqa: A002 - as in the ad
     )
 
 
-async def _shown(visit: Visit, id: str) -> dict[str, Any]:  # noqa: A002
-    language = visit.form.get("noticeLanguage") or visit.query.get("noticeLanguage", "de")
+def _read_in(consent: dict[str, Any]) -> str:
+    """Return the language in which the person has read what they agreed to."""
+    language = consent["record"]["notice"]["language"] if consent["record"] else "de"
+    return language if language in NOTICE_LANGUAGES else "de"
+
+
+async def _shown(visit: Visit, consent: dict[str, Any]) -> dict[str, Any]:
+    person = await visit.find("read-client", id=consent["clientId"])
     found: dict[str, Any] = await visit.find(
-        "read-consent-notice", id=id, language=language if language in NOTICE_LANGUAGES else "de"
+        "read-consent-notice", id=consent["id"], language=notice_language(visit, person["languages"])
     )
     return found
 
@@ -48,10 +55,11 @@ async def _shown(visit: Visit, id: str) -> dict[str, Any]:  # noqa: A002
 @page("/consents/{id:str}/print", roles=ORGANISATIONS)
 async def consent_printed(visit: Visit, id: str) -> Answer:  # noqa: A002
     """Return the notice as PDF."""
-    shown = await _shown(visit, id)
-    if shown["notice"] is None:
+    found = await visit.find("read-consent", id=id)
+    notice = (await _shown(visit, found))["notice"] if found["clientId"] else None
+    if notice is None:
         raise Stopped(404, "NOT_FOUND")
-    return printed(shown["notice"]["pages"])
+    return printed(notice["pages"])
 
 
 @action("/consents/{id:str}", roles=ORGANISATIONS)

@@ -6,6 +6,7 @@ The draft is the state: every step can be left and taken up again from the refer
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -193,10 +194,16 @@ async def _notice(visit: Visit, id: str) -> tuple[dict[str, Any], dict[str, Any]
     consent = _open_consent(person, referral)
     if consent is None:
         raise Stopped(404, "NOT_FOUND")
-    known = [tag for tag in person["languages"] if tag in NOTICE_LANGUAGES]
-    language = visit.form.get("noticeLanguage") or visit.query.get("noticeLanguage") or (known or ["de"])[0]
-    shown = await visit.find("read-consent-notice", id=consent["id"], language=language)
+    shown = await visit.find(
+        "read-consent-notice", id=consent["id"], language=notice_language(visit, person["languages"])
+    )
     return referral, {**consent, **shown}, shown["notice"]
+
+
+def notice_language(visit: Visit, spoken: Sequence[str]) -> str:
+    """Return the language to show a notice in: the one asked for, else the first that the person speaks."""
+    asked = visit.form.get("noticeLanguage") or visit.query.get("noticeLanguage")
+    return next((tag for tag in (asked, *spoken) if tag in NOTICE_LANGUAGES), "de")
 
 
 @page("/referrals/{id:str}/consent", roles=ORGANISATIONS)
