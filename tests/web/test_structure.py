@@ -97,7 +97,6 @@ FARTHER: Final = {
     "/sign-on/return": "where the town's provider leads back to",
     "/sign-in": "for who is not signed in",
     "/search/suggestions": "a part of the search page, while somebody types",
-    "/clients/{id:str}/refer": "a step: the person, what fits, then referring",
     "/clients/{id:str}/erase": "a step: for good, so it is asked on a page of its own behind the safekeeping",
     "/referrals/{id:str}/consent": "a step: the draft's own page comes before the consent",
     "/referrals/{id:str}/consent/print": "a step: the consent's own page comes before the sheet to sign",
