@@ -7,7 +7,7 @@ import io
 import json
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import msgspec
@@ -51,6 +51,7 @@ from directory.vocabulary import (
 from graphapi.app import application
 from graphapi.context import Services
 from graphapi.formats import calendar, handout, json_ld, vcard
+from graphapi.web.running import document
 from referrals.printing import Printout, Rows, Title, page_count, render
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import MANY, Maker, World
@@ -532,6 +533,39 @@ async def test_a_draft_and_nothing_look_the_same(
     )
 
     answers = [await api.http.get(f"/{room}/{id_}.{suffix}") for id_ in (draft, UUID(int=99))]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].json() == answers[1].json()
+
+
+@pytest.mark.parametrize(("room", "suffix", "kind"), FORMATS)
+async def test_what_has_ended_is_gone_in_every_format(
+    api: Api, make: Maker, world: World, room: str, suffix: str, kind: str
+) -> None:
+    offered = await make.service(world.partner, "Bald zu Ende")
+    type_, ends = ("Partner", world.partner) if room == "partners" else ("Service", offered)
+    said = {
+        "idempotencyKey": str(uuid4()),
+        "id": world.id(type_, ends),
+        "expectedVersion": 2,
+        "reason": "aufgelöst",
+    }
+    ended = await api(document(f"delete-{type_.lower()}"), {"input": said}, token=world.lead)
+    assert ended.data[f"delete{type_}"]["__typename"] == "EntryDeleted"
+
+    answer = await api.http.get(f"/{room}/{ends}.{suffix}")
+
+    assert (answer.status_code, answer.json()["detail"]) == (410, "This entry has ended.")
+
+
+async def test_a_draft_that_was_deleted_never_was(api: Api, make: Maker, world: World) -> None:
+    draft = await make.service(world.partner, "Entwurf", published=False)
+    said = {"idempotencyKey": str(uuid4()), "id": world.id("Service", draft), "expectedVersion": 1}
+    said["reason"] = "verworfen"
+    ended = await api(document("delete-service"), {"input": said}, token=world.lead)
+    assert ended.data["deleteService"]["__typename"] == "EntryDeleted"
+
+    answers = [await api.http.get(f"/services/{id_}.jsonld") for id_ in (draft, uuid4())]
 
     assert [answer.status_code for answer in answers] == [404, 404]
     assert answers[0].json() == answers[1].json()

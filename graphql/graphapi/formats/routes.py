@@ -1,7 +1,8 @@
 """Where entries are read in other formats: /partners/<id>.<format> and /services/<id>.<format>.
 
 For everybody, so only what is published; nothing is read but through the role reader. A changed entry has
-another ETag, and what is unknown, hidden or foreign is the same 404.
+another ETag; what is unknown, hidden or foreign is the same 404, and what was published once and has ended is
+a 410, as on the pages and at /hsds/: who keeps a copy may drop it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from directory import sources
 from directory.actors import ANONYMOUS
 from directory.database import Unavailable
 from directory.days import ZONE, local_day
-from directory.documents import PartnerDocument, ServiceDocument, encoder
+from directory.documents import DocumentKind, PartnerDocument, ServiceDocument, encoder
+from directory.published_feed import gone
 from graphapi.context import Services
 from graphapi.formats import calendar, handout, json_ld, vcard
 from graphapi.messages import preferred_languages
@@ -54,11 +56,18 @@ def routes(services: Services) -> list[HTTPRouteHandler]:
     def address(kind: str, id_: UUID) -> str:
         return json_ld.address(services.public_url, kind, id_)
 
+    async def published(kind: DocumentKind, id_: UUID, reading: Awaitable[T | None]) -> T:
+        if (found := await _all_there(reading)) is not None:
+            return found
+        if await _all_there(gone(database, kind, id_)):
+            raise HTTPException(status_code=410, detail="This entry has ended.")
+        raise NotFoundException(detail="No such entry.")
+
     async def partner(id_: UUID) -> PartnerDocument:
-        return await _published(sources.partner(database, ANONYMOUS, id_))
+        return await published(DocumentKind.PARTNER, id_, sources.partner(database, ANONYMOUS, id_))
 
     async def service(id_: UUID) -> ServiceDocument:
-        return await _published(sources.service(database, ANONYMOUS, id_))
+        return await published(DocumentKind.SERVICE, id_, sources.service(database, ANONYMOUS, id_))
 
     async def reachable(id_: UUID) -> ServiceDocument:
         """Return a service; one that names no contact is reached where its partner is."""
@@ -156,13 +165,6 @@ async def _all_there(reading: Awaitable[T]) -> T:
         return await reading
     except Unavailable:
         raise HTTPException(status_code=503, detail="Try again in a moment.") from None
-
-
-async def _published(reading: Awaitable[T | None]) -> T:
-    found = await _all_there(reading)
-    if found is None:
-        raise NotFoundException(detail="No such entry.")
-    return found
 
 
 def _page(kind: str, file: str) -> Response[bytes] | None:
