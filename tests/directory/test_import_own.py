@@ -180,7 +180,7 @@ FILES = {
     Format.HSDS_TABULAR: "out.zip",
     Format.HSDS_11: "old.zip",
 }
-THEIRS = {
+THEIRS: dict[str, Any] = {
     "id": "5f1c8a1e-6d0b-4c7e-9a53-0d7f5b7f9a01", "name": "Fremde Beratung", "description": "Text",
     "services": [{"id": "5f1c8a1e-6d0b-4c7e-9a53-0d7f5b7f9a02", "name": "Sprechzeit", "status": "active"}],
 }  # fmt: skip
