@@ -8,7 +8,8 @@ in squares that the rim goes through are measured one by one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from search.engine import Near
@@ -33,20 +34,35 @@ Rows = Mapping[int, tuple[int, int]]
 
 
 def cell(level: int, row: int, column: int) -> str:
-    """Return the name of a square; columns are counted eastwards from the date line, rows from the south."""
-    return f"{level}:{row}:{column % 2 ** (level + 1)}"
+    """Return the name of a square: that of the one it lies in, and a digit of four.
+
+    Columns are counted eastwards from the date line, rows from the south.
+    """
+    column %= 2 ** (level + 1)
+    return f"{2 * int(f'{row:b}') + int(f'{column:b}'):0{level + 1}}"  # their bits, in turn
 
 
-def cells_of(latitude: float, longitude: float) -> list[str]:
-    """Return the squares that a place (degrees, WGS 84) is in, one of each level."""
-    return [
-        cell(
-            level,
-            min(math.floor((latitude + 90) / 180 * 2**level), 2**level - 1),
-            math.floor((longitude + 180) / 180 * 2**level),
-        )
-        for level in LEVELS
-    ]
+def place_term(latitude: float, longitude: float) -> str:
+    """Return the term of a place (degrees, WGS 84), about a metre exact: its smallest square, and itself."""
+    latitude, longitude = round(latitude, 5), round(longitude, 5)
+    level = LEVELS[-1]
+    row = min(math.floor((latitude + 90) / 180 * 2**level), 2**level - 1)
+    column = math.floor((longitude + 180) / 180 * 2**level)
+    return f"{cell(level, row, column)},{latitude:.5f},{longitude:.5f}"
+
+
+def cells_of(term: str) -> list[str]:
+    """Return the squares that a place (by its term) is in, one of each level."""
+    return [term[: level + 1] for level in LEVELS]
+
+
+def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Return the great-circle distance of two points (latitude, longitude in degrees) in km."""
+    lat1, lon1, lat2, lon2 = map(math.radians, (*one, *other))
+    half = (
+        math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
+    )
+    return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(half)))
 
 
 def finest(radius_km: float, services: int) -> int:
@@ -56,6 +72,33 @@ def finest(radius_km: float, services: int) -> int:
     return next(
         (level for level, height in zip(LEVELS, heights, strict=True) if height <= wanted), LEVELS[-1]
     )
+
+
+class Circle(NamedTuple):
+    """What lies in a circle: squares that are wholly within, and of those at its rim the terms of places."""
+
+    cells: Sequence[str] = ()
+    places: Sequence[str] = ()
+
+
+class Places:
+    """Places, so that those in a square are found by a few comparisons."""
+
+    def __init__(self, terms: Iterable[str]) -> None:
+        self._terms = sorted(terms)
+
+    def within(self, near: Near, cells: Iterable[str]) -> list[str]:
+        """Return the terms of the places in these squares that lie in a circle."""
+        return [term for name in cells for term in self._in(name) if _lies_in(near, term)]
+
+    def _in(self, name: str) -> Sequence[str]:
+        first = bisect_left(self._terms, name)
+        return self._terms[first : bisect_left(self._terms, f"{name}~", first)]
+
+
+def _lies_in(near: Near, term: str) -> bool:
+    _, latitude, longitude = term.split(",")
+    return kilometres((near.latitude, near.longitude), (float(latitude), float(longitude))) <= near.radius_km
 
 
 class Covered(NamedTuple):

@@ -20,6 +20,7 @@ from directory.eligibility import LEVELS, territory
 from directory.values import CourseRun, EligibilityRule, TerritoryKey
 from directory.vocabulary import CapacityState, Responsibility, label
 from search.beginnings import beginnings, partner_key, title_key
+from search.cells import cells_of, place_term
 from search.closely import READING, packed, read_once
 from search.days import LAST_DAY, day_number
 from search.engine import Vocabulary
@@ -27,7 +28,7 @@ from search.lexicon import LANGUAGE_NAMES
 from search.meaning import NUMBERS
 from search.text import NORMALISER, forms
 
-INDEX_SHAPE: Final = 8
+INDEX_SHAPE: Final = 9
 """Number of the fields below and their meaning; an index of another shape is rebuilt."""
 
 SECTIONS: Final = {
@@ -71,7 +72,7 @@ def _schema() -> Schema:
     ):
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic", fast=True)
     for name in (
-        "topic_or_above", "speaks", "territory", "duty", "point",
+        "topic_or_above", "speaks", "territory", "duty", "point", "cell",
         "full", "course", "run", "course_access", "course_exam", "occupation",
     ):  # fmt: skip
         builder.add_text_field(name, tokenizer_name="raw", index_option="basic")
@@ -157,11 +158,6 @@ def sections_of(service: ServiceDocument, vocabulary: Vocabulary) -> dict[str, l
 def prefixes(key: TerritoryKey) -> list[str]:
     """Return a territory's key and all keys above it, from the land down."""
     return [key[:length] for length in range(2, len(key) + 1)]
-
-
-def point(latitude: float, longitude: float) -> str:
-    """Return the term of a place; about a metre exact."""
-    return f"{latitude:.5f},{longitude:.5f}"
 
 
 rules_decoder: Final = msgspec.json.Decoder(tuple[EligibilityRule, ...])
@@ -254,7 +250,9 @@ def to_index(service: ServiceDocument, vocabulary: Vocabulary, meaning: Sequence
         add("duty", *(f"part:{part}" for area in areas for part in prefixes(area)))
     for place in service.locations:
         if place.latitude is not None and place.longitude is not None:
-            add("point", point(place.latitude, place.longitude))
+            term = place_term(place.latitude, place.longitude)
+            add("point", term)
+            add("cell", *cells_of(term))
     state = service.capacity.state
     if state is not CapacityState.UNKNOWN:
         add("capacity", state)

@@ -22,6 +22,7 @@ from directory.documents import ServiceDocument, service_decoder
 from directory.figures import PartnerFigure, figures_of
 from directory.problems import InvalidInput, NotAllowed
 from directory.vocabulary import Answer, ServiceKind
+from search.cells import kilometres
 from search.engine import (
     Engine,
     Facet,
@@ -38,7 +39,6 @@ from search.follower import read_vocabulary
 from search.instead import WithoutFilter, instead
 from search.matching import Judgement, Situation, judge
 from search.policy import may_be_found, may_search
-from search.queries import kilometres
 from search.rating import WEIGHTS, Rated, WeightTable, rank, rate
 from search.suggesting import Suggestion, SuggestQuery, in_process
 from search.suggesting import checked as checked_prefix

@@ -18,6 +18,7 @@ from tantivy import DocAddress, Document, Index, Occur, Order, Query, Searcher
 from directory.documents import ServiceDocument
 from directory.eligibility import Profile
 from directory.vocabulary import Answer, CapacityState, ResidenceStatus
+from search.cells import Circle, Places, covered, finest
 from search.closely import MOST_READ, closeness, unpacked, wishes
 from search.days import day_number
 from search.engine import (
@@ -27,6 +28,7 @@ from search.engine import (
     FacetCount,
     Highlight,
     Mark,
+    Near,
     Position,
     SearchHit,
     SearchQuery,
@@ -43,7 +45,6 @@ from search.meaning import MOST_SERVICES, Model, Neighbour, Space, packed
 from search.policy import may_be_found
 from search.queries import (
     SERVICES,
-    Points,
     RuleSets,
     Runs,
     at_least,
@@ -83,7 +84,7 @@ class Snapshot:
     def __init__(self, index: Index, meta: Stamp, before: Snapshot | None = None) -> None:
         self.meta = meta
         self.searcher: Searcher = index.searcher()
-        self._points: Points | None = None
+        self._places: Places | None = None
         self._rule_sets: RuleSets | None = None
         self._runs: Runs | None = None
         self._space: Space | None = None
@@ -131,11 +132,12 @@ class Snapshot:
             self._runs = Runs(self.terms("run"))
         return self._runs
 
-    def points(self) -> Points:
-        """Return the places of this state."""
-        if self._points is None:
-            self._points = Points(self.terms("point"))
-        return self._points
+    def circle(self, near: Near) -> Circle:
+        """Return what of this state lies in a circle."""
+        if self._places is None:
+            self._places = Places(self.terms("point"))
+        cover = covered(near, finest(near.radius_km, self.searcher.num_docs))
+        return Circle(cover.within, self._places.within(near, cover.rim))
 
     def has(self, field: str, word: str) -> bool:
         """Whether any document has this word in this field."""

@@ -5,8 +5,7 @@ User text never reaches a query parser: queries are built from our own tokens.
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import date
 from typing import Final, NamedTuple, Protocol
@@ -16,7 +15,7 @@ from tantivy import FieldType, Occur, Query
 from directory.courses import CourseFilter
 from directory.eligibility import LEVELS, Profile, judge_rules, territory
 from directory.vocabulary import Answer, CapacityState, Gender
-from search.cells import EARTH_KM
+from search.cells import Circle
 from search.days import LAST_DAY, day_number
 from search.engine import Filters, Near
 from search.expansion import PHRASE_WEIGHT, Unit, share_of_each, weight_of_others
@@ -176,40 +175,6 @@ def misfits(situation: Situation, known: Known) -> list[Query]:
     return wrong
 
 
-def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """Return the great-circle distance of two points (latitude, longitude in degrees) in km."""
-    lat1, lon1, lat2, lon2 = map(math.radians, (*one, *other))
-    half = (
-        math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
-    )
-    return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(half)))
-
-
-class Points:
-    """All places of an index, ordered by latitude, so that a circle is found by a few comparisons."""
-
-    def __init__(self, terms: Sequence[str]) -> None:
-        places = sorted((float(lat), float(lon), term) for term in terms for lat, lon in [term.split(",")])
-        self._latitudes = [place[0] for place in places]
-        self._places = places
-
-    def within(self, near: Near) -> list[str]:
-        """Return the terms of the places in the circle."""
-        degrees = near.radius_km / 111.0 + 0.001
-        first = bisect_left(self._latitudes, near.latitude - degrees)
-        last = bisect_right(self._latitudes, near.latitude + degrees)
-        # The box: a degree of longitude is shortest at the edge nearer to a pole. Near poles there is none.
-        edge = math.cos(math.radians(min(abs(near.latitude) + degrees, 90.0)))
-        wide = degrees / edge if edge > 0.01 else 360.0
-        middle = (near.latitude, near.longitude)
-        return [
-            term
-            for lat, lon, term in self._places[first:last]
-            if (abs(lon - near.longitude) <= wide or abs(lon - near.longitude) >= 360.0 - wide)
-            and kilometres(middle, (lat, lon)) <= near.radius_km
-        ]
-
-
 class RuleSets:
     """The different rule sets of an index; few, so that each is judged once for all services that have it."""
 
@@ -275,8 +240,8 @@ class Known(Protocol):
     def has(self, field: str, word: str) -> bool:
         """Whether any document has this word in this field."""
 
-    def points(self) -> Points:
-        """Return the places of this state."""
+    def circle(self, near: Near) -> Circle:
+        """Return what of this state lies in a circle."""
 
 
 class Compiled(NamedTuple):
@@ -472,7 +437,8 @@ def compile_filters(filters: Filters, known: Known) -> tuple[list[Query], list[Q
     if filters.municipality is not None:
         must.append(with_any("territory", [filters.municipality, territory(filters.municipality)]))
     if filters.near is not None:
-        must.append(with_any("point", known.points().within(filters.near)))
+        circle = known.circle(filters.near)
+        must.append(either([with_any("cell", circle.cells), with_any("point", circle.places)]))
     if filters.open_capacity_on is not None:
         must.append(known_capacity([CapacityState.OPEN, CapacityState.FEW], filters.open_capacity_on))
     if filters.course is not None:

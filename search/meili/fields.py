@@ -22,12 +22,11 @@ from directory.documents import ServiceDocument
 from directory.eligibility import LEVELS, territory
 from directory.values import EligibilityRule
 from directory.vocabulary import CapacityState, Responsibility
-from search.cells import cells_of
+from search.cells import cells_of, place_term
 from search.concepts import concepts
 from search.days import day_number
 from search.engine import Vocabulary
 from search.fields import SECTIONS, prefixes, run_term, sections_of
-from search.fields import point as point_term
 from search.lexicon import STOP_WORDS
 from search.text import NORMALISER, forms, words_of
 
@@ -199,8 +198,8 @@ def to_documents(service: ServiceDocument, vocabulary: Vocabulary) -> list[dict[
     ]
     if points:
         made["_geo"] = {"lat": points[0][0], "lng": points[0][1]}  # one only: to sort by
-        made["point"] = _distinct(point_term(*one) for one in points)
-        made["cell"] = _distinct(name for one in points for name in cells_of(*one))
+        made["point"] = _distinct(place_term(*one) for one in points)
+        made["cell"] = _distinct(name for term in made["point"] for name in cells_of(term))
     state = service.capacity.state
     if state is not CapacityState.UNKNOWN:
         made["capacity"] = state

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from directory.courses import CourseFilter
 from directory.eligibility import LEVELS, Profile, territory
 from directory.vocabulary import Answer, CapacityState, Gender
+from search.cells import Circle
 from search.days import day_number
 from search.engine import Filters
 from search.fields import prefixes
@@ -92,13 +93,6 @@ class Known(msgspec.Struct, frozen=True):
     exams: tuple[str, ...] = ()
 
 
-class Circle(NamedTuple):
-    """A circle on the map: the squares wholly within, and the places at its rim that lie in it."""
-
-    within: tuple[str, ...] = ()
-    rim: tuple[str, ...] = ()
-
-
 class Judged:
     """What is known of an index, ready to be asked."""
 
@@ -155,7 +149,7 @@ def conditions(filters: Filters, known: Judged, circle: Circle) -> list[str]:
     if filters.municipality is not None:
         made.append(f"municipality STARTS WITH {quoted(territory(filters.municipality))}")
     if filters.near is not None:
-        made.append(either([is_any("cell", circle.within), is_any("point", circle.rim)]))
+        made.append(either([is_any("cell", circle.cells), is_any("point", circle.places)]))
     if filters.open_capacity_on is not None:
         made.append(known_capacity([CapacityState.OPEN, CapacityState.FEW], filters.open_capacity_on))
     if filters.course is not None:

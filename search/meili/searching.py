@@ -19,6 +19,7 @@ from uuid import UUID
 
 from directory.eligibility import Profile
 from directory.vocabulary import Answer, CapacityState, ResidenceStatus
+from search.cells import Circle
 from search.closely import MOST_READ, Wish, closeness, read, wishes
 from search.days import day_number
 from search.engine import (
@@ -41,7 +42,6 @@ from search.meili.fields import BOTH, SHORTEST_ENDING, Place, places_field, weig
 from search.meili.filters import (
     NOTHING,
     SERVICES,
-    Circle,
     Judged,
     Known,
     but_not,

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from search.cells import LEVELS, covered, finest
+from search.cells import LEVELS, Circle, Places, covered, finest
 from search.engine import Near, SearchUnavailable
 from search.meili.fields import MOST_VALUES
-from search.meili.filters import SERVICES, Circle, Judged, Known, has_form, is_any, is_one
+from search.meili.filters import SERVICES, Judged, Known, has_form, is_any, is_one
 from search.meili.server import Server
-from search.queries import Points
 
 PAGE: Final = 1_000
 MOST_CIRCLES: Final = 200
@@ -135,7 +134,7 @@ class States:
                     break
             else:
                 raise SearchUnavailable("more places at the rim of a circle than the server tells of")
-            found = Circle(tuple(cover.within), tuple(Points(tuple(places)).within(near)))
+            found = Circle(cover.within, Places(places).within(near, cover.rim))
             if len(state.circles) >= MOST_CIRCLES:
                 state.circles.clear()
             state.circles[near] = found

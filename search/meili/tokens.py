@@ -10,8 +10,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from search.cells import Circle
 from search.engine import Filters
-from search.meili.filters import SERVICES, Circle, Judged, Known, conditions, every, needs_known
+from search.meili.filters import SERVICES, Judged, Known, conditions, every, needs_known
 from search.meili.server import Server
 
 LASTS: Final = timedelta(minutes=15)

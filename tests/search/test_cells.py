@@ -8,9 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from search.cells import EARTH_KM, LEVELS, cell, cells_of, covered, finest
+from search.cells import EARTH_KM, LEVELS, Places, cell, cells_of, covered, finest, kilometres, place_term
 from search.engine import Near
-from search.queries import kilometres
 
 LATITUDES = st.floats(-90, 90)
 LONGITUDES = st.floats(-180, 180)
@@ -30,16 +29,15 @@ def test_squares_hold_what_lies_in_a_circle_and_nothing_else(
     middle: tuple[float, float], radius: float, away: tuple[float, float], fineness: int
 ) -> None:
     near = Near(latitude=middle[0], longitude=middle[1], radius_km=radius)
-    place = travelled(middle, away[0] * radius / EARTH_KM, math.radians(away[1]))
+    term = place_term(*travelled(middle, away[0] * radius / EARTH_KM, math.radians(away[1])))
+    squares = set(cells_of(term))
 
     found = covered(near, finest(radius, fineness))
-    squares = set(cells_of(*place))
 
-    inside = kilometres(middle, place) <= radius
-    if squares & set(found.within):
-        assert inside
-    elif inside:
-        assert squares & set(found.rim)
+    _, latitude, longitude = term.split(",")
+    inside = kilometres(middle, (float(latitude), float(longitude))) <= radius
+    measured = Places([term, place_term(0.0, 0.0)]).within(near, found.rim)
+    assert bool(squares & set(found.within)) + (term in measured) == inside
 
 
 def travelled(start: tuple[float, float], far: float, bearing: float) -> tuple[float, float]:
@@ -67,13 +65,15 @@ def test_squares_do_not_overlap() -> None:
 
     assert len({*found.within, *found.rim}) == len(found.within) + len(found.rim)
     for name in found.within:
-        level, row, column = map(int, name.split(":"))
-        for coarser in range(LEVELS[0], level):
-            by = level - coarser
-            assert cell(coarser, row >> by, column >> by) not in found.within
+        assert not any(name[:length] in found.within for length in range(len(name)))
 
 
-def test_a_place_is_in_one_square_of_each_level() -> None:
-    assert cells_of(51.76, 14.33)[:3] == ["6:50:69", "7:100:138", "8:201:276"]
-    assert cells_of(90, 180)[0] == "6:63:0"
-    assert cells_of(-90, -180)[0] == "6:0:0"
+def test_names_begin_with_those_of_the_squares_they_lie_in() -> None:
+    assert [cell(2, 0, 0), cell(2, 3, 7), cell(2, 1, 2), cell(2, 1, 10)] == ["000", "133", "012", "012"]
+    for level in LEVELS[1:]:
+        row, column = 2**level // 3, 2**level // 5
+        assert cell(level, row, column)[:-1] == cell(level - 1, row // 2, column // 2)
+    assert place_term(51.76, 14.33) == "122012102211222030132,51.76000,14.33000"
+    assert cells_of(place_term(51.76, 14.33))[:2] == ["1220121", "12201210"]
+    assert place_term(90, 180).startswith("0222222")
+    assert place_term(-90, -180).startswith("0000000")
