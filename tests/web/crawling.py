@@ -231,23 +231,18 @@ def _kind(address: str) -> tuple[str | None, tuple[str, ...]]:
 
 
 async def crawl(web: Web, *starts: str, alike: int = 2, most: int = 150) -> list[Seen]:
-    """Open pages that links and GET forms lead to, those first of which fewest were opened.
-
-    ``alike``: so many of those that differ by an id only.
-    """
-    waiting = {path: route_of("GET", path) or "" for path in ("/", *starts)}
-    known, count, opened = set(waiting), Counter[Any](), Counter[str]()
+    """Open every page that links and GET forms lead to; ``alike``: so many of those that differ by an id."""
+    waiting = ["/", *starts]
+    known, count = set(waiting), Counter[Any]()
     seen: list[Seen] = []
     while waiting and len(seen) < most:
-        path = min(waiting, key=lambda address: opened[waiting[address]])
-        route = waiting.pop(path)
-        opened[route] += 1
+        path = waiting.pop(0)
         answer = await web.get(path)
         if answer.is_redirect:
             found = [answer.headers["location"]]
         elif answer.headers["content-type"].startswith("text/html"):
             parsed = Parsed(path, answer.text)
-            seen.append(Seen(path, route, answer, parsed))
+            seen.append(Seen(path, route_of("GET", path) or "", answer, parsed))
             found = [urljoin(path, link) for link in parsed.links]
             for form in parsed.forms:
                 if form.method == "GET" and form.route:
@@ -257,13 +252,12 @@ async def crawl(web: Web, *starts: str, alike: int = 2, most: int = 150) -> list
         for address in found:
             parts = urlsplit(address)
             goal = parts.path + (f"?{parts.query}" if parts.query else "")
-            there = route_of("GET", goal)
-            if parts.netloc or goal in known or "language=" in goal or there is None:
+            if parts.netloc or goal in known or "language=" in goal or route_of("GET", goal) is None:
                 continue
             known.add(goal)
             count[_kind(goal)] += 1
             if count[_kind(goal)] <= alike:
-                waiting[goal] = there
+                waiting.append(goal)
     return seen
 
 

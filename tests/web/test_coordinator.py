@@ -467,7 +467,11 @@ async def test_a_consent_is_renewed_recorded_and_withdrawn_for_the_person(web: W
     shown = {"record.noDisadvantageShown": "true", "record.section87NoticeAt": "true"}
     told = {"interpreter.kind": "MEDIATOR", "interpreter.language": "ti"}
     given = {"decision": "agrees", "granted": ["REFERRAL"], **shown, **told}
+    number = number_of(await web.get(again))
     kept = await goal(web, await sent(web, again, again, **given))
+    late = await web.post(again, {}, number=number)
+    assert late.status_code == 422
+    assert "recorded meanwhile" in late.text
     assert "language mediator, Tigrinya" in kept.text
     assert form_of(kept, f"{again}/withdraw")["language"] == "ti"
     unsure = await sent(web, again, f"{again}/withdraw", channel="PHONE")

@@ -14,7 +14,7 @@ from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member, make_service
 from tests.graphapi.exchanging import Town, days, make_town
-from tests.web.conftest import Web
+from tests.web.conftest import Web, number_of
 from tests.web.test_partner import SCRIPT, send, text_of
 
 
@@ -67,6 +67,11 @@ async def test_the_rule_is_drafted_changed_previewed_and_decided(lead: Web) -> N
     refused = await send(lead, f"{path}?line={line[1]}", f"{path}/line", form)
     assert refused.status_code == 422
     assert SCRIPT not in refused.text
+    turned = await send(
+        lead, f"{path}?line={line[1]}", f"{path}/line", {**form, "reason.en": "Be\u202ecause"}, step="turned"
+    )
+    assert turned.status_code == 422
+    assert 'href="#field-reason.en"' in turned.text
     form["reason.en"] = "Because"
     done = await send(lead, f"{path}?line={line[1]}", f"{path}/line", form, step="again")
     assert done.status_code == 303, text_of(done)
@@ -74,7 +79,11 @@ async def test_the_rule_is_drafted_changed_previewed_and_decided(lead: Web) -> N
     assert (await send(lead, path, f"{path}/decide", {"validFrom": ""})).status_code == 422
     done = await send(lead, path, f"{path}/decide", {"validFrom": days(30)}, step="again")
     assert done.status_code == 303, text_of(done)
-    assert "Put it into force" not in (await lead.get(path)).text
+    decided = await lead.get(path)
+    assert "Put it into force" not in decided.text
+    late = await lead.post(f"{path}/line", {"line": line[1]}, number=number_of(decided))
+    assert late.status_code == 422
+    assert "decided meanwhile" in late.text and "#field-" not in late.text
 
 
 async def test_who_is_let_in(web: Web, town: Town, database: Database) -> None:

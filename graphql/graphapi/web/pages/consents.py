@@ -66,6 +66,8 @@ async def consent_printed(visit: Visit, id: str) -> Answer:  # noqa: A002
 async def record(visit: Visit, id: str) -> Answer:  # noqa: A002
     """Record what the person decided."""
     if not await recorded(visit):
+        if (await visit.find("read-consent", id=id))["state"] != "REQUESTED":
+            visit.errors = {"": visit.gettext("The decision was recorded meanwhile.")}
         return await consent(visit, id)
     return visit.go(f"/consents/{id}", said=visit.gettext("The decision was recorded."))
 

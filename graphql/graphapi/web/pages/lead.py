@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from graphapi.web import rows
 from graphapi.web.entering import Entered
 from graphapi.web.routes import COORDINATION, LEADS, Entry, action, page
 from graphapi.web.running import Stopped
@@ -77,6 +79,8 @@ async def draft(visit: Visit) -> Answer:
 async def rule_set(visit: Visit, key: str, line: str = "") -> Answer:
     """Show a draft: its lines, what it would change, and from when it is to hold."""
     found = await _set(visit, key)
+    if visit.errors and found["state"] != "DRAFT":  # its forms are gone
+        visit.errors = {"": visit.gettext("This version was decided meanwhile: it stays as it is.")}
     for one in found["rules"]:
         texts = {text["language"]: text["text"] for text in one["reasonTexts"]}
         one["why"] = texts.get(visit.language) or texts.get("de")
@@ -104,7 +108,18 @@ async def change_line(visit: Visit, key: str) -> Answer:
     line["reason"] = [*given, *others]
     if entered.right and (await visit.change("change-rule-set", {"id": key, "rules": lines})).done:
         return visit.go(f"/rules/{key}", said=visit.gettext("The line is changed."))
+    _bring_to_fields(visit, f"rules.{lines.index(line)}.", [one["language"] for one in line["reason"]])
     return await rule_set(visit, key, line=chosen)
+
+
+def _bring_to_fields(visit: Visit, line: str, languages: Sequence[str]) -> None:
+    """Say what is wrong with a line at the fields of its form; of the others, above the form."""
+    for path in [path for path in visit.errors if path.startswith("rules")]:
+        name, _, place = path.removeprefix(line).partition(".")
+        number = place.partition(".")[0]
+        if name == "reason" and number.isdigit() and int(number) < len(languages):
+            name = f"reason.{languages[int(number)]}"
+        rows.move(visit, path, name if name in visit.form else "")
 
 
 @action("/rules/{key:str}/decide", roles=LEADS)
