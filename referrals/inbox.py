@@ -200,6 +200,7 @@ class ReferralView(Value, frozen=True, kw_only=True):
 
 _NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 """Where what waits for nothing stands when what is due first comes first."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ReferralPage(Value, frozen=True, kw_only=True):
@@ -625,10 +626,12 @@ async def list_referrals(
 ) -> ReferralPage:
     """Return a page of the own organisation's inbox, or of what it drafted and sent; latest change first.
 
-    ``soonest_first``, for the inbox only (it tells what the clock waits for): by the next deadline or
-    reminder, and what waits for nothing last. ``states`` are as judged at reading; ``due_before``: the
-    recipient's answer is due before that moment; ``overdue``: it was not there when it was due;
-    ``client_id`` and ``waits_for_sender`` (``ReferralView``) are of what was sent only.
+    ``soonest_first``: by the next deadline or reminder, and what waits for nothing last; of what was sent by
+    when an answer is due, the sender's to a question or the recipient's, and what waits for none last, latest
+    change first: the sender must not read from the order what else the clock waits for.
+    ``states`` are as judged at reading; ``due_before``: the recipient's answer is due before that moment;
+    ``overdue``: it was not there when it was due; ``client_id`` and ``waits_for_sender`` (``ReferralView``)
+    are of what was sent only.
     One statement (two with the total). Raises InvalidInput for a wrong cursor or page size.
     """
     must_work_with_people(actor)
@@ -669,19 +672,23 @@ async def list_referrals(
     place: ColumnElement[datetime] = Referral.updated_at.expression
     if box is Box.SENT:
         place = func.coalesce(Referral.sender_updated_at, Referral.updated_at)
-    soonest = soonest_first and box is Box.INBOX
-    if soonest:
-        place = func.coalesce(Referral.next_tick_at, literal(_NEVER, DateTime(timezone=True)))
+    if soonest_first:
+        never = literal(_NEVER, DateTime(timezone=True))
+        if box is Box.INBOX:
+            place = func.coalesce(Referral.next_tick_at, never)
+        else:
+            later = never - (place - literal(_EPOCH, DateTime(timezone=True)))  # the latest change first
+            place = func.coalesce(Referral.question_due_at, Referral.answer_due_at, later)
     paged = list(conditions)
     if after is not None:
         here, there = tuple_(place, Referral.id), tuple_(*place_of(after))
-        paged.append(here > there if soonest else here < there)
+        paged.append(here > there if soonest_first else here < there)
     rows = (
         await session.execute(
             _statement()
             .where(*paged)
             .add_columns(place.label("place"))
-            .order_by(*((place, Referral.id) if soonest else (place.desc(), Referral.id.desc())))
+            .order_by(*((place, Referral.id) if soonest_first else (place.desc(), Referral.id.desc())))
             .limit(first + 1)
             .execution_options(populate_existing=True),
             _given(actor, at),
@@ -702,7 +709,7 @@ async def list_referrals(
     return ReferralPage(
         items=items,
         cursors=tuple(
-            cursor_of(row.place, item.id) if soonest else item.cursor
+            cursor_of(row.place, item.id) if soonest_first else item.cursor
             for row, item in zip(rows[:first], items, strict=True)
         ),
         has_next=len(rows) > first,

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -499,13 +500,36 @@ async def test_the_inbox_is_read_by_what_is_due_first(desk: Desk, town: Town) ->
             break
         after = page.cursors[-1]
     assert found == [urgent.id, soon.id, normal.id, ended.id]
-    async with desk.database.view(town.coordinator) as session:
-        now = desk.database.clock()
-        boxes = [
-            await inbox.list_referrals(session, town.coordinator, now, Box.SENT, soonest_first=soonest)
-            for soonest in (True, False)
-        ]
-    assert boxes[0] == boxes[1]  # the sender must not read from the order what the clock waits for
+
+
+async def test_what_was_sent_is_read_by_when_an_answer_is_due(desk: Desk, town: Town) -> None:
+    """The sender reads from the order what they see anyhow, and not what else the clock waits for."""
+    provider = town.provider.member
+    normal, urgent, first, last = [
+        await desk.sent(await desk.client(), town.provider, priority=priority)
+        for priority in (Priority.NORMAL, Priority.URGENT, Priority.NORMAL, Priority.NORMAL)
+    ]
+    for one, days in ((first, 3), (last, 9)):  # the clock looks at the first of them before the other
+        begins = TODAY + timedelta(days=days)
+        await desk.as_(provider, partial(accept, referral=one, first_contact_on=begins))
+    found: list[UUID] = []
+    after = None
+    while True:
+        async with desk.database.view(town.coordinator) as session:
+            page = await inbox.list_referrals(
+                session,
+                town.coordinator,
+                desk.database.clock(),
+                Box.SENT,
+                soonest_first=True,
+                first=1,
+                after=after,
+            )
+        found += [r.id for r in page.items]
+        if not page.has_next:
+            break
+        after = page.cursors[-1]
+    assert found == [urgent.id, normal.id, last.id, first.id]
 
 
 @pytest.mark.parametrize(("first", "after"), [(0, None), (101, None), (10, "nonsense")])

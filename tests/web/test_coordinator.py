@@ -335,6 +335,15 @@ async def test_an_answer_by_phone_is_recorded_and_the_referral_is_closed(web: We
     assert "Closed" in page.text
 
 
+async def test_the_board_stands_by_when_an_answer_is_due(web: Web, town: Town) -> None:
+    await own(web, town)
+    urgent = await town.sent(priority="URGENT")
+    normal = await town.sent()
+    for view in ("open", "sent"):
+        page = (await web.get("/referrals", show=view)).text
+        assert 0 < page.find(urgent["id"]) < page.find(normal["id"]), view
+
+
 async def test_a_refusal_stays_due_until_something_is_done_about_it(web: Web, town: Town) -> None:
     await own(web, town)
     decline = {"reason": "NO_CAPACITY", "declinedBy": "PARTNER"}

@@ -305,6 +305,12 @@ class ExchangeQueries:
         self,
         info: Info,
         filter: SentReferralsFilterInput | None = None,
+        soonest_first: Annotated[
+            bool,
+            strawberry.argument(
+                description="By the day an answer is due instead; what waits for none comes last."
+            ),
+        ] = False,
         first: First = PAGE_SIZE,
         after: After = None,
     ) -> Connection[Any]:
@@ -318,6 +324,7 @@ class ExchangeQueries:
             waits_for_sender=wanted.waits_for_sender,
             client_id=_wanted(wanted.client_id, "Client", "clientId"),
             service_id=_wanted(wanted.service_id, "Service", "serviceId"),
+            soonest_first=soonest_first,
             first=first,
             after=after,
             total=info.context.asks("ReferralConnection", "totalCount"),

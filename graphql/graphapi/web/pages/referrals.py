@@ -43,6 +43,9 @@ VIEWS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 }  # fmt: skip
 """What one can look at on the board; in the address as ``show``."""
 
+BY_DEADLINE: Final = frozenset({"open", "overdue", "sent"})
+"""Views in which somebody waits for an answer: by the day it is due. The others: by the latest change."""
+
 SEVERAL: Final[dict[str, tuple[str, str]]] = {
     "open": ("cancel", N_("Take several back")),
     "drafts": ("send", N_("Send several drafts")),
@@ -184,8 +187,13 @@ def offered(referral: dict[str, Any]) -> list[tuple[str, Doing]]:
 async def board(visit: Visit) -> Answer:
     """List own referrals by state and deadline."""
     show = visit.query.get("show") if visit.query.get("show") in VIEWS else "open"
-    after = visit.query.given("after")
-    found = await visit.find("browse-sent-referrals", filter=VIEWS[show][1], first=PAGE, after=after)
+    found = await visit.find(
+        "browse-sent-referrals",
+        filter=VIEWS[show][1],
+        soonestFirst=show in BY_DEADLINE,
+        first=PAGE,
+        after=visit.query.given("after"),
+    )
     return visit.page("coordinator/board.html", found=found, show=show, views=VIEWS, several=SEVERAL)
 
 
@@ -343,7 +351,9 @@ async def due(visit: Visit, asked: str = "") -> Answer:
     return visit.page(
         "coordinator/due.html",
         answers=await visit.find("browse-sent-referrals", filter=VIEWS["answers"][1], first=PAGE),
-        overdue=await visit.find("browse-sent-referrals", filter={"overdue": True}, first=PAGE),
+        overdue=await visit.find(
+            "browse-sent-referrals", filter={"overdue": True}, soonestFirst=True, first=PAGE
+        ),
         drafts=await visit.find("browse-sent-referrals", filter=VIEWS["drafts"][1], first=10),
         approvals=await visit.find("browse-approvals") if lead else [],
         renewals=await visit.find("browse-renewals"),
