@@ -41,6 +41,18 @@ _OPTIONS: Final = {
 _SIDEWAYS: Final = (
     "[...document.querySelectorAll('.table')].some((table) => table.scrollWidth > table.clientWidth + 1)"
 )
+SIDEWAYS: Final = """() => [document.documentElement, ...document.querySelectorAll("main *:not(input)")]
+  .filter((e) => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1)
+  .filter((e) => e === document.documentElement || getComputedStyle(e).overflowX !== "visible")
+  .map((e) => e.outerHTML.slice(0, 120))"""
+"""In a page: what has more in it than it is wide."""
+MOVING: Final = """() => [...document.querySelectorAll("*")].filter((e) => {
+  const s = getComputedStyle(e);
+  const lasts = (times) => times.split(",").some((one) => parseFloat(one) > 0);
+  return (s.animationName !== "none" && lasts(s.animationDuration))
+    || (s.transitionProperty !== "none" && lasts(s.transitionDuration));
+}).map((e) => e.outerHTML.slice(0, 120))"""
+"""In a page: what moves although whoever reads it wants that nothing does."""
 
 
 class Demo:

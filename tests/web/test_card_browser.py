@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
+from referrals.person.card_texts import LANGUAGES
 from tests.smoke.steps import PACKAGE, REPORT_BACK, day, explained, moment, partner, service
-from tests.web.browsing import Demo, Visitors, looked_at
+from tests.web.browsing import SIDEWAYS, Demo, Visitors, broken_rules, looked_at
 
 pytestmark = pytest.mark.browser
 
@@ -93,6 +94,22 @@ async def test_a_person_opens_their_page_and_ends_sharing(
         await page.locator("form:has(input[name='scope'][value='ALL']) button").click()
         await page.locator("main form").first.locator("button").click()
         await expect(page.locator(".kern-alert--success")).to_be_visible()
+
+
+async def test_the_page_is_right_on_a_phone_in_every_language(visitors: Visitors) -> None:
+    code = await card(visitors, "ar")
+    async with visitors.page(language="ar", narrow=True) as page:
+        await page.goto("/card")
+        await page.locator("#field-code").fill(code)
+        await page.locator("form button").first.click()
+        html = page.locator("html")
+        for language in sorted(LANGUAGES):
+            await page.locator("#field-language").select_option(language)
+            await page.locator("form:has(#field-language) button").click()
+            await expect(html).to_have_attribute("lang", language)
+            await expect(html).to_have_attribute("dir", "rtl" if language in {"ar", "fa"} else "ltr")
+            assert await page.evaluate(SIDEWAYS) == [], language
+            assert await broken_rules(page) == [], language
 
 
 async def test_a_wrong_code_is_said_in_the_persons_language(visitors: Visitors) -> None:

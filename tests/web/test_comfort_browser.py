@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.web.browsing import Visitors
+from tests.web.browsing import MOVING, SIDEWAYS, Visitors
 from tests.web.test_answer_browser import answer_link
 from tests.web.test_card_browser import card
 
@@ -20,18 +20,6 @@ _SEEN = """() => {
   const inside = r.bottom > 0 && r.top < innerHeight && r.right > 0 && r.left < innerWidth;
   return drawn && inside ? "" : e.outerHTML.slice(0, 200);
 }"""
-
-SIDEWAYS = """() => [document.documentElement, ...document.querySelectorAll("main *:not(input)")]
-  .filter((e) => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1)
-  .filter((e) => e === document.documentElement || getComputedStyle(e).overflowX !== "visible")
-  .map((e) => e.outerHTML.slice(0, 120))"""
-
-MOVING = """() => [...document.querySelectorAll("*")].filter((e) => {
-  const s = getComputedStyle(e);
-  const lasts = (times) => times.split(",").some((one) => parseFloat(one) > 0);
-  return (s.animationName !== "none" && lasts(s.animationDuration))
-    || (s.transitionProperty !== "none" && lasts(s.transitionDuration));
-}).map((e) => e.outerHTML.slice(0, 120))"""
 
 
 async def tab_to(page: Page, goal: Locator) -> None:

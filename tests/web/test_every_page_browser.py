@@ -19,10 +19,9 @@ from playwright.async_api import Page, expect
 
 from graphapi.web.routes import ROUTES
 from tests.smoke.steps import COURSE, PACKAGE, REPORT_BACK, RULES, day, moment, partner, service
-from tests.web.browsing import NARROW, WIDE, Visitors, looked_at
+from tests.web.browsing import MOVING, NARROW, SIDEWAYS, WIDE, Visitors, looked_at
 from tests.web.crawling import Parsed, route_of
 from tests.web.test_card_browser import taken_in
-from tests.web.test_comfort_browser import MOVING, SIDEWAYS
 from tests.web.test_partner_browser import refer_somebody
 
 pytestmark = pytest.mark.browser
