@@ -130,12 +130,15 @@ async def served(
 
 
 SAME: Final = 3
-"""So many answers alike (address without ids, status, language) have their structure checked."""
+"""So many answers alike (address without ids, status, language) are looked over."""
 _checked: Final = Counter[tuple[str, ...]]()
 
 
 async def looked_over(response: httpx.Response) -> None:
-    """Check the structure of every page that a test opens, in whatever state it is."""
+    """Check the structure of every page that a test opens, in whatever state it is, and who may keep it.
+
+    A cache keeps only what is the same for everybody.
+    """
     if not response.headers.get("content-type", "").startswith("text/html"):
         return
     request = response.request
@@ -146,6 +149,8 @@ async def looked_over(response: httpx.Response) -> None:
         await response.aread()
         wrong = structure.wrong_in(response.text)
         assert not wrong, f"{request.method} {request.url.path} ({response.status_code}): {wrong}"
+        if 'action="/sign-out"' in response.text or request.method == "POST":
+            assert response.headers["cache-control"] == "no-store", f"{request.method} {request.url.path}"
 
 
 @pytest.fixture
