@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 ABSENT = "needs Meilisearch: MEILI_URL names no server, and no program meilisearch is on the PATH"
+NONE_TO_STOP = "needs a Meilisearch to be stopped and killed: no program meilisearch is on the PATH"
 PROGRAM = "meilisearch"
 STARTS_WITHIN_SECONDS = 90.0
 
@@ -43,7 +44,7 @@ class OwnServer:
     def start(self, memory: str = "100MiB") -> None:
         """Start it, and wait until it answers; ``memory``: what indexing may take."""
         found = program()
-        assert found is not None, ABSENT
+        assert found is not None, NONE_TO_STOP
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MEILI_")}
         with (self.folder / "log").open("ab") as log:

@@ -41,7 +41,7 @@ from search.meili.engine import MeiliEngine
 from search.meili.fields import SHAPE, settings, settings_fingerprint
 from search.meili.server import TaskFailed
 from tests.search.conftest import Reached
-from tests.search.meili import ABSENT, OwnServer, program
+from tests.search.meili import NONE_TO_STOP, OwnServer, program
 from tests.search.samples import TODAY, VOCABULARY, Directory, fill, find, ids, place, position, put, service
 
 
@@ -59,7 +59,7 @@ def remote(meili: Reached, tmp_path: Path) -> Iterator[MeiliEngine]:
 def own(tmp_path: Path) -> Iterator[OwnServer]:
     """A server of this test only, to be stopped and killed."""
     if program() is None:
-        pytest.skip(ABSENT)
+        pytest.skip(NONE_TO_STOP)
     made = OwnServer(tmp_path / "meilisearch")
     made.start()
     yield made
