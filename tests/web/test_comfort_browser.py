@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.web.browsing import MOVING, SIDEWAYS, Visitors
+from tests.web.browsing import MOVING, SIDEWAYS, Visitors, broken_rules
 from tests.web.test_answer_browser import answer_link
 from tests.web.test_card_browser import card
 
@@ -142,6 +144,67 @@ async def test_at_200_percent_nothing_scrolls_sideways(
             await expect(page.locator("h1")).to_be_visible()
             assert await page.evaluate(SIDEWAYS) == [], path
             assert await page.evaluate(MOVING) == [], path
+
+
+_FAINT = """() => {
+  const ink = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const light = (colour) => {
+    ink.clearRect(0, 0, 1, 1);
+    ink.fillStyle = colour;
+    ink.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...ink.getImageData(0, 0, 1, 1).data].map((one) => one / 255)
+      .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (e) => {
+    for (let one = e; one; one = one.parentElement) {
+      const found = getComputedStyle(one).backgroundColor;
+      if (found !== "transparent" && !/[,/] ?0\\)$/.test(found)) return found;
+    }
+    return "#fff";
+  };
+  const contrast = (colour, e) => {
+    const [more, less] = [light(colour), light(ground(e))].sort((a, b) => b - a);
+    return (more + 0.05) / (less + 0.05);
+  };
+  const faint = [];
+  for (const e of document.querySelectorAll(
+      "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")) {
+    if (!e.checkVisibility() || e.disabled) continue;
+    e.focus();
+    const s = getComputedStyle(e);
+    if (document.activeElement !== e || s.outlineStyle === "none") continue;
+    if (contrast(s.outlineColor, e.parentElement) < 3) faint.push(`focus of ${e.outerHTML.slice(0, 120)}`);
+  }
+  for (const e of document.querySelectorAll("svg rect")) {
+    if (contrast(getComputedStyle(e).fill, e.closest("svg")) < 3) faint.push(e.outerHTML);
+  }
+  return faint;
+}"""
+"""In a page: focus and bars that stand out less than 3:1 from what is behind them (WCAG 1.4.11)."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("role", "paths"),
+    [
+        (None, ["/", "/search?text=Deutsch", "/search?view=map&text=Deutsch", "/card", "/answer"]),
+        ("coordinator", ["/figures", "/gaps", "/clients/new", "/referrals"]),
+    ],
+)
+async def test_in_the_dark_too_everything_stands_out(
+    visitors: Visitors, role: str | None, paths: list[str], scheme: Literal["light", "dark"]
+) -> None:
+    """The style goes with the machine's choice, and so does what the browser draws itself (calendars)."""
+    async with visitors.page(role) as page:
+        await page.emulate_media(color_scheme=scheme)
+        for path in paths:
+            await page.goto(path)
+            await page.keyboard.press("Tab")
+            assert await page.evaluate(_FAINT) == [], path
+            schemes = await page.evaluate("getComputedStyle(document.documentElement).colorScheme")
+            assert schemes == "light dark", path
+            assert scheme == "light" or await broken_rules(page) == [], path
 
 
 async def test_an_entry_on_paper_is_what_one_needs_on_the_way(visitors: Visitors) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.async_api import expect
+import re
 
-from tests.web.browsing import Visitors, looked_at
+import pytest
+from playwright.async_api import Route, expect
+
+from tests.web.browsing import Visitors, broken_rules, looked_at
 
 pytestmark = pytest.mark.browser
 
@@ -44,6 +46,57 @@ async def test_filters_are_chosen_and_taken_away(visitors: Visitors, javascript:
         await chosen.click()
         await page.wait_for_url(lambda address: "childcare" not in address)
         await expect(page.locator(".results > li")).to_have_count(before)
+
+
+@pytest.mark.parametrize("status", [422, 503, None], ids=["422", "503", "away"])
+async def test_a_search_that_fails_is_not_silent(visitors: Visitors, status: int | None) -> None:
+    """What htmx cannot bring the browser asks for itself, and shows what it is told."""
+    async with visitors.page(expects_errors=True) as page:
+        await page.goto("/search")
+        asked = []
+
+        async def answer(route: Route) -> None:
+            enhanced = "hx-request" in route.request.headers
+            asked.append(enhanced)
+            if enhanced and status is None:
+                await route.abort()
+            elif enhanced:
+                await route.fulfill(status=status, content_type="text/html", body="<main>part</main>")
+            else:
+                await route.fulfill(status=503, content_type="text/html", body="<h1>What to do next</h1>")
+
+        await page.route("**/search?text=**", answer)
+        await page.get_by_label("Was suchen Sie?").fill("Kurs")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="What to do next")).to_be_visible()
+        assert asked == [True, False]
+        assert "/search?text=Kurs" in page.url
+
+
+async def test_the_map_speaks_the_page_s_language_and_needs_no_mouse(visitors: Visitors) -> None:
+    async with visitors.page() as page:
+        await page.goto("/search?view=map&topics=language-course")
+        ground = page.locator("#map")
+        await expect(ground.get_by_role("button", name="Vergrößern")).to_be_visible()
+        await expect(ground.get_by_role("button", name="Verkleinern")).to_be_visible()
+        several = ground.get_by_role("button", name=re.compile(r"^\d+ Angebote an diesem Ort")).first
+        await several.focus()
+        await page.keyboard.press("Enter")
+        inside = ground.locator(".leaflet-popup")
+        await expect(inside.get_by_role("link").first).to_be_focused()
+        await expect(inside.get_by_role("button", name="Orte schließen")).to_be_visible()
+        assert await broken_rules(page) == []
+        await page.keyboard.press("Escape")
+        await expect(inside).to_have_count(0)
+        await expect(several).to_be_focused()
+
+
+async def test_without_scripts_nothing_is_said_of_a_map(visitors: Visitors) -> None:
+    async with visitors.page(javascript=False) as page:
+        await page.goto("/search?view=map&topics=language-course")
+        await expect(page.locator(".results > li").first).to_be_visible()
+        for gone in ("#map", "#map-note"):
+            await expect(page.locator(gone)).to_be_hidden()
 
 
 async def test_words_are_suggested_while_typing(visitors: Visitors) -> None:

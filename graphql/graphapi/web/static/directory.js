@@ -53,7 +53,9 @@ document.addEventListener("DOMContentLoaded", () => {
     })),
   );
   if (!places.length) return;
-  const map = L.map(ground, { attributionControl: Boolean(ground.dataset.tiles), fadeAnimation: false, zoomAnimation: false, maxZoom: 18 });
+  const map = L.map(ground, { attributionControl: Boolean(ground.dataset.tiles), zoomControl: false, fadeAnimation: false, zoomAnimation: false, maxZoom: 18 });
+  L.control.zoom({ zoomInTitle: ground.dataset.in, zoomOutTitle: ground.dataset.out }).addTo(map);
+  ground.addEventListener("keydown", (event) => { if (event.key === "Escape") map.closePopup(); });
   map.fitBounds(L.latLngBounds(places.map((place) => place.at)).pad(0.1), { maxZoom: 16, animate: false });
   L.control.scale({ imperial: false }).addTo(map);
   if (ground.dataset.tiles) {
@@ -82,8 +84,14 @@ document.addEventListener("DOMContentLoaded", () => {
         line.append(link, ` ${place.where}`);
         said.append(line);
       }
-      const names = found.map((place) => place.link.textContent).join(", ");
-      L.marker(found[0].at, { title: names, alt: names }).addTo(markers).bindPopup(said, { maxHeight: 220 });
+      const services = [...new Set(found.map((place) => place.link.textContent))];
+      const names = services.length > 3 ? `${services.length} ${ground.dataset.several}` : services.join(", ");
+      const marker = L.marker(found[0].at, { title: names, alt: names }).addTo(markers).bindPopup(said, { maxHeight: 220 });
+      marker.on("popupopen", ({ popup }) => {
+        popup.getElement().querySelector(".leaflet-popup-close-button").setAttribute("aria-label", ground.dataset.close);
+        said.querySelector("a").focus();
+      });
+      marker.on("popupclose", () => { if (document.activeElement === document.body) marker.getElement()?.focus(); });
     }
   };
   map.on("zoomend", draw);
