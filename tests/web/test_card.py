@@ -49,6 +49,17 @@ def form_of(page: str, what: str) -> dict[str, str]:
     return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', found))
 
 
+def at_the_field(page: str, said: str) -> str:
+    """Return which field a refusal is about: the summary leads to it, and it is said beside it."""
+    goal = re.search(r'id="errors".*?href="#([^"]+)">([^<]+)', page, re.S)
+    assert goal is not None and said in goal[2]
+    control = re.search(rf'<(?:input|fieldset)[^>]* id="{goal[1]}"[^>]*>', page)
+    assert control is not None and 'aria-invalid="true"' in control[0]
+    beside = re.search(r'aria-describedby="([^"]+)"', control[0])
+    assert beside is not None and said in page.partition(f'id="{beside[1]}"')[2].partition("</p>")[0]
+    return goal[1]
+
+
 async def test_the_page_speaks_the_persons_language_and_names_nobody(web: Web, town: Town) -> None:
     client = await a_person(town)
     await town.started(clientId=client["id"])
@@ -83,15 +94,26 @@ async def test_the_code_is_asked_for_in_every_language_of_the_project(web: Web, 
 async def test_a_code_that_opens_nothing_is_said_so(web: Web, code: str) -> None:
     page = await send(web, code=code, language="en")
     assert page.status_code in {404, 422}
-    assert "not valid" in page.text
     assert "<script>alert" not in page.text
-    assert 'id="field-code"' in page.text
+    assert at_the_field(page.text, "not valid") == "field-code"
 
 
 async def test_a_form_of_another_site_is_refused(web: Web, town: Town) -> None:
     code = await card(town, await a_person(town))
-    assert (await web.post("/card", {"code": code}, number="wrong")).status_code == 403
+    refused = await web.post("/card", {"code": code, "language": "ar"}, number="wrong")
+    assert refused.status_code == 403
+    assert '<html lang="ar" dir="rtl"' in refused.text and "لم ينجح ذلك" in refused.text
+    assert 'id="field-code"' in refused.text, "what to do next: once more"
+    assert code not in refused.text
     assert (await web.get("/card", code=code)).text.count(code) == 0
+
+
+async def test_what_stops_the_page_is_said_in_the_persons_language(web: Web) -> None:
+    said = {"sec-fetch-site": "same-origin", "accept-language": "uk", "content-type": "text/plain"}
+    stopped = await web.http.post("/card", content=b"no form", headers=said)
+    assert stopped.status_code == 415
+    assert '<html lang="uk"' in stopped.text and "Не вдалося. Спробуйте ще раз." in stopped.text
+    assert stopped.headers["cache-control"] == "no-store"
 
 
 async def test_withdrawing_is_asked_once_more_and_gives_a_receipt(
@@ -167,7 +189,7 @@ async def test_telling_how_it_went_needs_an_answer(web: Web, town: Town) -> None
     assert wish["referralId"] == begun["id"]
     missing = await web.post("/card", wish, number=wish["number"])
     assert missing.status_code == 422
-    assert "Bitte wählen Sie eine Antwort." in missing.text
+    assert at_the_field(missing.text, "Bitte wählen Sie eine Antwort.").startswith("field-r")
     told = await web.post("/card", {**wish, "answer": "HELPED"}, number=wish["number"])
     assert told.status_code == 200
     assert "Danke für Ihre Antwort." in told.text

@@ -25,8 +25,11 @@ async def taken_in(demo: Demo) -> str:
     return str(taken["client"]["id"])
 
 
-async def card(visitors: Visitors, language: str) -> str:
-    """Refer a new person who is then expected on a day; return the code of their card."""
+async def card(visitors: Visitors, language: str, *, begun: bool = False) -> str:
+    """Refer a new person who is then expected on a day; return the code of their card.
+
+    ``begun``: they have been there already.
+    """
     demo = visitors.demo
     client = await taken_in(demo)
     planned = await demo.ask(
@@ -57,6 +60,16 @@ async def card(visitors: Visitors, language: str) -> str:
         answer={"accept": accepted},
     )
     assert told["referral"]["state"] == "ACCEPTED"
+    if begun:
+        await demo.change(
+            "jobcenter",
+            "record-partner-answer",
+            id=sent["referral"]["id"],
+            expectedVersion=told["referral"]["version"],
+            source="PHONE",
+            on=day(0),
+            answer={"start": {"firstContactMadeOn": day(0)}},
+        )
     code: str = (await demo.change("jobcenter", "issue-code-card", clientId=client, language=language))[
         "cardCode"
     ]
@@ -94,6 +107,29 @@ async def test_a_person_opens_their_page_and_ends_sharing(
         await page.locator("form:has(input[name='scope'][value='ALL']) button").click()
         await page.locator("main form").first.locator("button").click()
         await expect(page.locator(".kern-alert--success")).to_be_visible()
+
+
+@pytest.mark.parametrize(("language", "javascript"), [("de", True), ("ar", True), ("en", False)])
+async def test_a_person_tells_how_it_went(visitors: Visitors, language: str, javascript: bool) -> None:
+    code = await card(visitors, language, begun=True)
+    async with visitors.page(
+        language=language, javascript=javascript, narrow=True, expects_errors=True
+    ) as page:
+        await page.goto("/card")
+        await page.locator("#field-code").fill(code)
+        await page.locator("form button").first.click()
+        form = page.locator("form:has(input[name='do'][value='answer'])")
+        await form.locator("button").click()
+        missing = page.locator("#errors a")
+        await missing.click()
+        await expect(page.locator("fieldset[aria-invalid='true']")).to_be_focused()
+        await expect(page.locator("fieldset .kern-error")).to_have_text(await missing.inner_text())
+        if javascript:  # axe needs it
+            await looked_at(page, "card-no-answer")
+        await form.locator("input[value='HELPED_PARTLY']").check()
+        await form.locator("button").click()
+        await expect(page.locator(".kern-alert--success")).to_be_visible()
+        await expect(form).to_have_count(0)
 
 
 async def test_the_page_is_right_on_a_phone_in_every_language(visitors: Visitors) -> None:

@@ -15,9 +15,11 @@ import msgspec
 from directory.actors import Role
 
 if TYPE_CHECKING:
-    from graphapi.web.visiting import Answer
+    from graphapi.web.running import Stopped
+    from graphapi.web.visiting import Answer, Visit
 
 Handler: TypeAlias = "Callable[..., Awaitable[Answer]]"
+Stops: TypeAlias = "Callable[[Visit, Stopped], Answer]"
 
 EVERYBODY: Final[frozenset[Role]] = frozenset(Role) - {Role.SYSTEM}
 MEMBERS: Final[frozenset[Role]] = EVERYBODY - {Role.ANONYMOUS}
@@ -37,13 +39,17 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A page: GET shows and changes nothing, POST acts. ``roles``: who is let in (the schema judges anew)."""
+    """A page: GET shows and changes nothing, POST acts. ``roles``: who is let in (the schema judges anew).
+
+    ``stopped``: answers in place of the page for problems, where that would speak the wrong language.
+    """
 
     method: str
     path: str
     handler: Any
     roles: frozenset[Role]
     entry: Entry | None = None
+    stopped: Stops | None = None
 
 
 ROUTES: Final[dict[tuple[str, str], Route]] = {}
@@ -55,7 +61,11 @@ def _register(route: Route) -> None:
 
 
 def page(
-    path: str, *, roles: Iterable[Role] = EVERYBODY, entry: Entry | None = None
+    path: str,
+    *,
+    roles: Iterable[Role] = EVERYBODY,
+    entry: Entry | None = None,
+    stopped: Stops | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register a page that is read (GET): ``async def handler(visit, **path_parameters) -> Answer``.
 
@@ -63,17 +73,21 @@ def page(
     """
 
     def register(handler: Handler) -> Handler:
-        _register(Route(method="GET", path=path, handler=handler, roles=frozenset(roles), entry=entry))
+        let_in = frozenset(roles)
+        _register(Route(method="GET", path=path, handler=handler, roles=let_in, entry=entry, stopped=stopped))
         return handler
 
     return register
 
 
-def action(path: str, *, roles: Iterable[Role] = EVERYBODY) -> Callable[[Handler], Handler]:
+def action(
+    path: str, *, roles: Iterable[Role] = EVERYBODY, stopped: Stops | None = None
+) -> Callable[[Handler], Handler]:
     """Register what a form does (POST); it answers with ``visit.go(…)``, or with the page and its errors."""
 
     def register(handler: Handler) -> Handler:
-        _register(Route(method="POST", path=path, handler=handler, roles=frozenset(roles)))
+        let_in = frozenset(roles)
+        _register(Route(method="POST", path=path, handler=handler, roles=let_in, stopped=stopped))
         return handler
 
     return register

@@ -137,16 +137,17 @@ class Site:
     async def _serve(self, request: Request[Any, Any, State], route: Route) -> Response[bytes]:
         began = time.perf_counter()
         visit = self._visit(request)
+        problem = route.stopped or self.problem
         try:
             answer = await self._answer(visit, request, route)
         except Stopped as stopped:
-            answer = self.problem(visit, stopped)
+            answer = problem(visit, stopped)
         except Exception as error:
             if is_unavailable(error):
-                answer = self.problem(visit, Stopped(503, "UNAVAILABLE"))
+                answer = problem(visit, Stopped(503, "UNAVAILABLE"))
             else:
                 log_unexpected(error, visit.request_id)
-                answer = self.problem(visit, Stopped(500, "UNEXPECTED"))
+                answer = problem(visit, Stopped(500, "UNEXPECTED"))
         response = self._sent(visit, answer, head=request.method == "HEAD")
         log.info(
             "page",

@@ -18,6 +18,7 @@ from graphapi.messages import preferred_languages
 from graphapi.web import labels
 from graphapi.web.rendering import moment_of
 from graphapi.web.routes import action, page
+from graphapi.web.running import Stopped
 from graphapi.web.visiting import Answer, Visit
 from referrals.person.card_texts import FALLBACK, LANGUAGES, CardTexts, found, texts_in
 
@@ -106,13 +107,18 @@ def _entry(visit: Visit, *, refused: str = "", status: int = 200) -> Answer:
     return _shown(visit, "card/enter.html", _spoken(visit), refused=refused, status=status)
 
 
-@page("/card")
+def _stopped(visit: Visit, stopped: Stopped) -> Answer:
+    """Say in the person's language that it did not work, on the page to try again."""
+    return _entry(visit, refused="page.failed", status=stopped.status)
+
+
+@page("/card", stopped=_stopped)
 async def enter(visit: Visit) -> Answer:
     """Ask for the code on the card."""
     return _entry(visit)
 
 
-@action("/card")
+@action("/card", stopped=_stopped)
 async def act(visit: Visit) -> Answer:
     """Open the page, or do on it what the person wishes; the answer is the page as it is then."""
     code = visit.form.get("code")[:LONGEST_CODE]
@@ -132,12 +138,12 @@ async def act(visit: Visit) -> Answer:
     if do == "answer":
         given = _only(visit.form.pairs(), "referralId", "answer")
         if "answer" not in given:
-            return await _open(visit, code, refused="page.choose", status=422)
+            return await _open(visit, code, refused="page.choose", status=422, about=given.get("referralId"))
         return await _do(visit, code, "answer-by-card", given)
     if do == "follow-up":
         given = _only(visit.form.pairs(), "followUpId", "needNow", "occupiedWith")
         if "needNow" not in given:
-            return await _open(visit, code, refused="page.choose", status=422)
+            return await _open(visit, code, refused="page.choose", status=422, about=given.get("followUpId"))
         return await _do(visit, code, "answer-follow-up-by-card", given)
     return await _open(visit, code)
 
@@ -168,11 +174,15 @@ async def _open(
     *,
     refused: str = "",
     status: int = 200,
+    about: str | None = None,
     asking: bool = False,
     receipt: Mapping[str, Any] | None = None,
     done: str = "",
 ) -> Answer:
-    """Show the page as it is now; ``asking``: what was chosen is asked once more."""
+    """Show the page as it is now; ``asking``: what was chosen is asked once more.
+
+    ``about``: to what an answer is missing.
+    """
     opened = next(iter((await visit.ask("open-code-card", code=code, **_language(visit))).values()))
     if opened["__typename"] != "CodeCardOpened":
         said = _SAID.get(opened["code"], "page.failed")
@@ -195,12 +205,22 @@ async def _open(
         "card/card.html",
         language,
         refused=refused,
+        at=_field_of(found_page, about),
         status=status,
         headings={one["name"]: one["text"] for one in found_page["headings"]},
         done=texts_in(language).say(thanks) if thanks else "",
         receipt=receipt,
         **shared,
     )
+
+
+def _field_of(card: Mapping[str, Any], about: str | None) -> str:
+    """Return the name on the page of the question about a referral or of a follow-up; nothing for none."""
+    for letter, name, asked in (("r", "answer", "referrals"), ("f", "needNow", "followUps")):
+        for number, one in enumerate(card[asked], start=1):
+            if one["id"] == about:
+                return f"{letter}{number}-{name}"
+    return ""
 
 
 def _what(visit: Visit, card: Mapping[str, Any], texts: CardTexts) -> list[str]:
