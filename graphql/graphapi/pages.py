@@ -153,7 +153,9 @@ async def code_entered(visit: Visit, receive: Receive, extra: Extra, root: str) 
     if typed:
         extra.append((b"location", f"{root}{typed[:LONGEST]}".encode()))
         return 303, visit.page()
-    return 200, visit.page(visit.code_form(root.rstrip("/")))
+    if visit.method == "POST":
+        visit.errors["code"] = visit.w("enter_code")
+    return 422 if visit.errors else 200, visit.page(visit.code_form(root.rstrip("/")))
 
 
 async def ask(operations: Operations, visit: Visit, name: str, variables: dict[str, Any]) -> Any:
@@ -189,6 +191,10 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "optional": ("freiwillig", "optional"),
     "choose": ("Bitte wählen", "Please choose"),
     "fill_in": ("Bitte füllen Sie das aus.", "Please fill this in."),
+    "enter_code": (
+        "Bitte geben Sie den Code ein, wie er im Schreiben steht.",
+        "Please enter the code as it stands in the letter.",
+    ),
     "enter_day": (
         "Bitte geben Sie einen Tag an, zum Beispiel 31.12.2026.",
         "Please enter a day, for example 31.12.2026.",
@@ -205,7 +211,12 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
         "Der Dienst ist gerade nicht erreichbar. Bitte versuchen Sie es in einigen Minuten wieder.",
         "The service cannot be reached just now. Please try again in a few minutes.",
     ),
-    "unexpected": ("Unerwarteter Fehler.", "Unexpected error."),
+    "unexpected": (
+        "Auf unserer Seite ist etwas schiefgegangen. Bitte versuchen Sie es noch einmal. Wenn es wieder"
+        " geschieht, nennen Sie der Stelle, von der Sie den Link oder Code haben, diese Nummer:",
+        "Something went wrong on our side. Please try again. If it happens again, tell the organisation that"
+        " you have the link or code from this number:",
+    ),
     "check_code": (
         "Bitte prüfen Sie den Link oder den Code, oder fragen Sie die Stelle, von der Sie ihn haben.",
         "Please check the link or the code, or ask the organisation that you have it from.",
@@ -376,6 +387,11 @@ class Visit:
         """Return a box that says what went wrong."""
         return _alert("danger", self.w("problem"), tag("p", message, class_="kern-body"), role="alert")
 
+    def failed(self, status: int) -> Markup:
+        """Return a box that says what to do after a request that was not answered."""
+        word = {408: "late", 503: "unavailable"}.get(status)
+        return self.problem(self.w(word) if word else f"{self.w('unexpected')} {self.request_id}")
+
     def notice(self, message: str) -> Markup:
         """Return a box that says what to mind."""
         return _alert("warning", message, None, role="note")
@@ -441,7 +457,15 @@ class Visit:
     def code_form(self, action: str) -> Markup:
         """Return the form in which a code on paper is typed."""
         field = self.field("code", self.w("code"), line("code", "", maxlength="60"))
-        return tag("form", field, button(self.w("go_on")), method="post", action=action, class_="form")
+        return tag(
+            "form",
+            field,
+            button(self.w("go_on")),
+            method="post",
+            action=action,
+            class_="form",
+            novalidate=True,
+        )
 
 
 Control: TypeAlias = Callable[..., Markup]
@@ -539,12 +563,12 @@ async def serve(
         status = failed.status
         if status == 408:
             extra.append((b"connection", b"close"))
-        body = visit.page(visit.problem(visit.w({408: "late", 503: "unavailable"}.get(status, "unexpected"))))
+        body = visit.page(visit.failed(status))
     except Exception as error:  # the path must not reach a server's own error log
         status = 503 if is_unavailable(error) else 500
         if status == 500:
             log_unexpected(error, visit.request_id)
-        body = visit.page(visit.problem(visit.w("unavailable" if status == 503 else "unexpected")))
+        body = visit.page(visit.failed(status))
     content = b"" if visit.method == "HEAD" or status == 204 else body.encode()
     extra += [cookie.to_encoded_header() for cookie in visit.set_cookies]
     headers = [*HEADERS, *extra, (b"content-length", str(len(content)).encode())]

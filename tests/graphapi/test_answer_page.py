@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 
 from directory.database import Database
 from directory.days import ZONE
+from graphapi import answer_page
 from graphapi.limits import Limits
 from graphapi.pages import BODY_BYTES, tag
 from referrals.personal_data.keystore import KeyStore
@@ -485,9 +486,32 @@ class TestAnswering:
         answer = await office.http.post("/answer", data={"code": typed})
         assert (answer.status_code, set(answer.headers["location"]) & {"\r", "\n", " "}) == (303, set())
         assert "DECLINE" in (await office.get(answer.headers["location"])).forms
-        for nothing in ({"code": ""}, {"code": "//evil.example"}, {}):
-            answer = await office.http.post("/answer", data=nothing)
-            assert answer.headers.get("location", "/answer/").startswith("/answer/")
+        answer = await office.http.post("/answer", data={"code": "//evil.example"})
+        assert answer.headers["location"].startswith("/answer/")
+
+    @pytest.mark.parametrize("typed", [{"code": ""}, {"code": " –!/ "}, {}], ids=["empty", "signs", "none"])
+    async def test_no_code_at_all_is_said_at_the_field(self, office: Office, typed: dict[str, str]) -> None:
+        answer = await office.http.post("/answer", data=typed, headers={"accept-language": "de"})
+        page = answer.text
+        assert (answer.status_code, "location" in answer.headers) == (422, False)
+        assert "<title>Fehler: Anfrage beantworten" in page
+        said = "Bitte geben Sie den Code ein, wie er im Schreiben steht."
+        assert f'<a href="#code" class="kern-link">Der Code aus dem Schreiben: {said}</a>' in page
+        assert 'aria-describedby="code.error" aria-invalid="true"' in page
+        assert said in page.partition('id="code.error"')[2]
+
+    async def test_a_failure_of_ours_says_what_to_do(
+        self, office: Office, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def broken(*_: Any) -> Any:
+            raise RuntimeError("inner secret")
+
+        _, path = await office.link()
+        monkeypatch.setattr(answer_page, "ask", broken)
+        answer = await office.http.get(path, headers={"accept-language": "de"})
+        assert answer.status_code == 500
+        assert re.search("Bitte versuchen Sie es noch einmal.* diese Nummer: [0-9a-f]{32}<", answer.text)
+        assert "inner secret" not in answer.text
 
     async def test_too_many_wrong_codes_are_stopped(self, database: Database, keys: KeyStore) -> None:
         application = served(database, keys, limits=Limits(wrong_codes=3))
