@@ -70,7 +70,8 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.NOT_FOUND: "There is no such file or folder. Check the path.",
     Refusal.FORMAT_UNKNOWN: "Nothing that is known here: a network file or HSDS 3 (.json, .ndjson), an HSDS"
     " package (folder or .zip), a spreadsheet (.csv, .xlsx), Ohana files, or a Services Advisor's folder.",
-    Refusal.UNREADABLE: "The file cannot be read. Check its permissions, and that a zip has no password.",
+    Refusal.UNREADABLE: "The file cannot be read. Check its permissions, that it is whole (is it empty?), and"
+    " that a zip has no password.",
     Refusal.TOO_LARGE: "The file is larger than the importer accepts. Split it.",
     Refusal.INVALID: "The file does not have the expected shape. Correct the place named.",
     Refusal.REFERENCE_UNKNOWN: "A key is used that the file does not define. Define it or remove its use.",
@@ -80,7 +81,8 @@ WHAT_TO_DO: Final[dict[Refusal, str]] = {
     Refusal.COLUMN_MISSING: "The file lacks a column that it cannot do without. Check its header line.",
     Refusal.ENCODING: "The file is not UTF-8, or only in part. Save it as UTF-8 (with or without BOM).",
     Refusal.CSV_BROKEN: "The file is not well-formed CSV there (quotes not closed, a field too large?).",
-    Refusal.NOTHING_USABLE: "No row of the package could be taken. The report says why for each.",
+    Refusal.NOTHING_USABLE: "Nothing in it could be taken. Rows that were refused are named with"
+    " their reason; where none is, the file holds nothing of this format.",
     Refusal.ROWS_INVALID: "Rows are wrong, so nothing was taken. The report says row, column and what to do.",
     Refusal.FORMULA: "A cell holds a formula. Paste it as its value, then try again.",
     Refusal.MUNICIPALITY_NEEDED: "There are several municipalities here. Say for which one: type the same"
