@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from directory import contacts
@@ -625,14 +625,34 @@ NOT_ARRIVED: Final = (NoticeState.UNDELIVERABLE, NoticeState.BOUNCED, NoticeStat
 """What became of a notice that nobody read: whoever waits has to phone."""
 
 
+def _still_to_be_told() -> ColumnElement[bool]:
+    """Whether the referral or booking of a notice is still where it says: ``_needed`` for a list."""
+    of_referrals = [
+        and_(Notice.kind == kind, Referral.state.in_(states)) for kind, states in NEEDED_IN.items()
+    ]
+    of_bookings = [and_(Notice.kind == kind, Booking.state == state) for kind, state in BOOKING_STATE.items()]
+    return or_(
+        Notice.kind.not_in([*NEEDED_IN, *BOOKING_STATE]),
+        exists().where(
+            Referral.id == Notice.about_id, Referral.revocation_answer.is_(None), or_(*of_referrals)
+        ),
+        exists().where(Booking.id == Notice.about_id, or_(*of_bookings)),
+    )
+
+
 async def list_not_arrived(
     session: AsyncSession, actor: Actor, *, first: int = LISTED
 ) -> tuple[NoticeView, ...]:
-    """Return what the own organisation waits for and could not be delivered, newest first."""
+    """Return what the own organisation waits for and could not be delivered, newest first.
+
+    What somebody has learned meanwhile, or nobody needs any more, is not among them.
+    """
     must_work_with_people(actor)
     rows = await session.scalars(
         select(Notice)
-        .where(Notice.waiting_partner_id == actor.partner_id, Notice.state.in_(NOT_ARRIVED))
+        .where(
+            Notice.waiting_partner_id == actor.partner_id, Notice.state.in_(NOT_ARRIVED), _still_to_be_told()
+        )
         .order_by(Notice.created_at.desc(), Notice.id)
         .limit(max(1, min(first, LISTED)))
         .execution_options(populate_existing=True)

@@ -55,6 +55,30 @@ async def test_both_sides_see_their_notices_and_the_sender_whom_to_phone(town: T
     assert [one["aboutId"] for one in listed] == [referral["id"]]
     for other in ("staff", "other_staff", "jobcenter", "stranger"):
         assert (await town.ask(LIST, who=other)).data["noticesNotArrived"] == []
+    await town.on("staff", "acknowledgeReferral", referral)
+    assert (await town.ask(LIST, who="coordinator")).data["noticesNotArrived"] == [], "they know of it now"
+
+
+async def test_who_was_not_told_of_an_ended_consent_is_phoned_until_they_answer(town: Town) -> None:
+    referral = await town.started()
+    query = "query($id: ID!) { referral(id: $id) { consentId version } }"
+    found = (await town.ask(query, {"id": referral["id"]}, who="coordinator")).data["referral"]
+    await town.done(
+        "coordinator", "withdrawConsent", id=found["consentId"], expectedVersion=2, channel="PHONE"
+    )
+    async with town.database.work(SYSTEM) as work:
+        await work.session.execute(
+            update(Notice)
+            .where(Notice.about_id == key_of(referral["id"]))
+            .values(state=NoticeState.UNDELIVERABLE, next_try_at=None)
+        )
+    listed = (await town.ask(LIST, who="coordinator")).data["noticesNotArrived"]
+    assert [(one["kind"], one["aboutId"]) for one in listed] == [("CONSENT_ENDED", referral["id"])]
+    found = (await town.ask(query, {"id": referral["id"]}, who="staff")).data["referral"]
+    await town.done(
+        "staff", "answerRevocation", id=referral["id"], expectedVersion=found["version"], answer="DELETED"
+    )
+    assert (await town.ask(LIST, who="coordinator")).data["noticesNotArrived"] == []
 
 
 async def test_a_partner_chooses_the_language_it_is_written_to_in(town: Town) -> None:

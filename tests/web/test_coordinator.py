@@ -11,15 +11,19 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import update
 
-from directory.actors import Role
+from directory.actors import SYSTEM, Role
 from directory.database import Database
 from directory.figures import LEAST_PEOPLE
 from directory.values import LanguageOffered
+from graphapi.relay import read_id
 from graphapi.web.pages.clients import CARD_LANGUAGES, NOTICE_LANGUAGES
 from graphapi.web.rendering import drawn_code
+from referrals.models import Notice
 from referrals.person import card_texts
 from referrals.person.card_texts import texts_in
+from referrals.vocabulary import NoticeState
 from tests.graphapi.asking import Api
 from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member
@@ -411,6 +415,24 @@ async def test_what_needs_four_eyes_waits(web: Web, town: Town) -> None:
     assert "A second pair of eyes" in due
     link = re.search(r'href="/approvals#(approval-[^"]+)"', due)
     assert link and f'id="{link[1]}"' in (await web.get("/approvals")).text
+
+
+async def test_who_is_to_be_phoned_leads_to_the_thing_and_to_the_number(
+    web: Web, town: Town, database: Database
+) -> None:
+    await own(web, town)
+    referral = await town.sent()
+    async with database.work(SYSTEM) as work:
+        await work.session.execute(
+            update(Notice)
+            .where(Notice.about_id == read_id(referral["id"], "Referral"))
+            .values(state=NoticeState.UNDELIVERABLE, next_try_at=None)
+        )
+    line = next(one for one in (await web.get("/due")).text.split("<li>") if "no address" in one)
+    thing, number = re.findall(r'href="([^"]+)"', line.partition("</li>")[0])
+    assert thing == f"/referrals/{referral['id']}"
+    contact = await web.get(number)
+    assert contact.status_code == 200 and ">Contact</h2>" in contact.text
 
 
 async def test_after_a_refusal_one_begins_anew(web: Web, town: Town) -> None:

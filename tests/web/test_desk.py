@@ -292,9 +292,15 @@ async def test_what_is_missing_about_who_is_asked_again_is_said_at_its_form(web:
     asked = await follow_up(town)
     await own(web, town)
     action = f"/due/follow-up/{asked['id']}"
-    refused = await sent(web, "/due", action)
+    refused = await sent(web, "/due", action, occupiedWith="COURSE")
     assert refused.status_code == 422
-    assert "Is the need still met? Please choose." in refused.text
+    assert (
+        '<a class="kern-link" href="#field-needNow">Is the need still met: Please choose.</a>' in refused.text
+    )
+    beside = refused.text.partition('id="error-needNow"')
+    assert beside[0].rindex('id="field-needNow"') > beside[0].rindex(action), "at its own form, of several"
+    assert "Please choose." in beside[2].partition("</p>")[0]
+    assert '<option value="COURSE" selected>' in refused.text, "what was chosen stays"
     before = refused.text.partition(f'action="{action}"')[0]
     assert before.rindex(" open>") > before.rindex("<details"), "the form that was sent is open"
     done = await goal(web, await sent(web, "/due", action, needNow="STILL_MET"))

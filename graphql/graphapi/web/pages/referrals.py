@@ -359,10 +359,23 @@ async def due(visit: Visit, asked: str = "") -> Answer:
         renewals=await visit.find("browse-renewals"),
         revocations=await visit.find("browse-unanswered-revocations"),
         follow_ups=await visit.find("browse-due-follow-ups"),
-        notices=await visit.find("browse-notices"),
+        notices=[{**one, "about": _where(one)} for one in await visit.find("browse-notices")],
         most=LISTED,
         asked=asked,
     )
+
+
+_PLACES: Final = {"REFERRAL": "/referrals/", "BOOKING": "/bookings/", "CONSENT": "/consents/"}
+
+
+def _where(notice: dict[str, Any]) -> dict[str, str]:
+    """Return where the thing is that a notice is about, and where the number of who is to be told."""
+    place = _PLACES.get(notice["about"])
+    told = read_id(notice["partnerId"], "Partner")
+    return {
+        "thing": f"{place}{notice['aboutId']}" if place else "",
+        "number": f"/partner/{told}" if told else "",
+    }
 
 
 @action("/due/follow-up/{id:str}", roles=ORGANISATIONS)
@@ -375,9 +388,5 @@ async def answered(visit: Visit, id: str) -> Answer:  # noqa: A002
         "occupiedWith": entered.choice("occupiedWith", "OccupiedWith", required=False),
     }
     if not entered.right or not (await visit.change("record-follow-up", given)).done:
-        # the same fields stand at each of them: the sentence names the field instead of leading to it
-        missing = visit.errors.pop("needNow", None)
-        said = [f"{visit.gettext('Is the need still met?')} {missing}"] if missing else []
-        visit.errors = {"": " ".join([*said, *visit.errors.values()])}
         return await due(visit, id)
     return visit.go("/due", said=visit.gettext("What the person says was recorded."))
