@@ -11,6 +11,12 @@ from tests.web.browsing import SIDEWAYS, Demo, Visitors, broken_rules, looked_at
 
 pytestmark = pytest.mark.browser
 
+_SQUEEZED = """() => [...document.querySelectorAll("input[type=radio]")]
+  .filter((e) => e.offsetWidth !== e.offsetHeight).map((e) => e.id)"""
+_BAR = """() => ["Start", "End"].map((side) =>
+  getComputedStyle(document.querySelector("fieldset[aria-invalid]"))[`borderInline${side}Width`])"""
+"""How broad the bar beside what was refused is, where a line begins and where it ends."""
+
 
 async def taken_in(demo: Demo) -> str:
     """Take a new person in at the Jobcenter; return their id."""
@@ -126,6 +132,8 @@ async def test_a_person_tells_how_it_went(visitors: Visitors, language: str, jav
         await expect(page.locator("fieldset .kern-error")).to_have_text(await missing.inner_text())
         if javascript:  # axe needs it
             await looked_at(page, "card-no-answer")
+            assert await page.evaluate(_SQUEEZED) == []
+            assert await page.evaluate(_BAR) == ["4px", "0px"]
         await form.locator("input[value='HELPED_PARTLY']").check()
         await form.locator("button").click()
         await expect(page.locator(".kern-alert--success")).to_be_visible()
