@@ -136,7 +136,8 @@ class Snapshot:
         """Return what of this state lies in a circle."""
         if self._places is None:
             self._places = Places(self.terms("point"))
-        cover = covered(near, finest(near.radius_km, self.searcher.num_docs))
+        around = self._places.number(covered(near, finest(near.radius_km)).touched)
+        cover = covered(near, finest(near.radius_km, around))
         return Circle(cover.within, self._places.within(near, cover.rim))
 
     def has(self, field: str, word: str) -> bool:

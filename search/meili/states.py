@@ -125,7 +125,9 @@ class States:
         """Return what of the index lies within a circle; the places at its rim are measured one by one."""
         found = state.circles.get(near)
         if found is None:
-            for level in range(finest(near.radius_km, state.services), LEVELS[-1] + 1):
+            coarse = covered(near, finest(near.radius_km))
+            (around,) = self._server.searches([counting(self._index, is_any("cell", coarse.touched))])
+            for level in range(finest(near.radius_km, int(around["totalHits"])), LEVELS[-1] + 1):
                 cover = covered(near, level)
                 asked = counting(self._index, is_any("cell", cover.rim), facets=["point"])
                 (counted,) = self._server.searches([asked])

@@ -60,6 +60,22 @@ def test_a_hundred_times_the_services_are_ten_times_the_squares(radius: float, s
     assert len(found.within) + len(found.rim) < 60 + 10 * math.sqrt(services)
 
 
+@pytest.mark.parametrize("radius", [1.0, 5.0, 20.0, 80.0, 1_000.0])
+def test_a_circle_with_little_in_it_is_told_coarsely(radius: float) -> None:
+    found = covered(Near(latitude=51.76, longitude=14.33, radius_km=radius), finest(radius))
+
+    assert len(found.touched) < 250
+    assert set(found.touched) == {*found.within, *found.rim}
+
+
+def test_places_are_counted_by_squares() -> None:
+    terms = [place_term(51.76 + step / 1_000, 14.33) for step in range(50)]
+
+    assert Places(terms).number(["1"]) == 50
+    assert Places(terms).number([cells_of(terms[0])[-1], cells_of(terms[9])[-1]]) == 2
+    assert Places(terms).number(["0"]) == 0
+
+
 def test_squares_do_not_overlap() -> None:
     found = covered(Near(latitude=51.76, longitude=14.33, radius_km=20), 15)
 
