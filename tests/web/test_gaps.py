@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from sqlalchemy import update
 
 from directory.actors import SYSTEM, Role
 from directory.database import Database
-from directory.models import Municipality
+from directory.models import Municipality, Topic
 from graphapi.web.pages.gaps import quarters_over
 from search.models import UnmetSearch
 from search.unmet import UnmetBreakdown, UnmetOutcome, quarter
@@ -17,6 +18,9 @@ from tests.graphapi.conftest import api as api
 from tests.graphapi.conftest import make_member
 from tests.graphapi.exchanging import Town, make_town
 from tests.web.conftest import Web
+
+NEEDS = """query($since: DateTime!) { structuralGaps(since: $since) {
+  topic { label { text } } people waiting } }"""
 
 
 @pytest.fixture
@@ -104,3 +108,35 @@ async def test_needs_that_nobody_met_stand_with_the_reasons(web: Web, town: Town
     page = (await web.get("/gaps", months="3")).text
     assert "no capacity" in page.lower()
     assert "Tesfay" not in page
+
+
+async def test_gaps_stand_on_the_dashboard_as_charts_with_their_tables(web: Web, town: Town) -> None:
+    await web.sign_in((await make_member(town.database, town.world.coordination, Role.COORDINATOR))[0])
+    for _ in range(2):
+        await town.on("staff", "declineReferral", await town.sent(), reason="NO_CAPACITY")
+    needs = (await town.ask(NEEDS, {"since": "2026-01-01T00:00:00Z"}, who="coordinator")).data
+    met = {one["topic"]["label"]["text"]: one for one in needs["structuralGaps"]}
+    page = (await web.get("/figures", months="24")).text
+    for title, name in (("People turned away, by need", "people"), ("People waiting, by need", "waiting")):
+        shown = page.partition(f"Bar chart: {title}.")[2].partition("</section>")[0]
+        chart, _, table = shown.partition("</svg>")
+        expected = [(need, one[name]) for need, one in met.items() if one[name]]
+        assert expected
+        for need, count in expected:
+            assert f">{need}</text><rect" in chart and f">{count}</text>" in chart, title
+            assert f"{need}</span></th>" in table
+    file = (await web.get("/figures/file", months="24")).text
+    assert "People turned away, by need;last 24 months;" in file
+
+
+async def test_a_need_is_no_formula_in_the_file(web: Web, town: Town) -> None:
+    async with town.database.work(SYSTEM) as work:
+        await work.session.execute(
+            update(Topic).where(Topic.code == town.topic).values(labels={"de": "=2+3", "en": "=2+3"})
+        )
+    await web.sign_in((await make_member(town.database, town.world.coordination, Role.COORDINATOR))[0])
+    await town.on("staff", "declineReferral", await town.sent(), reason="NO_CAPACITY")
+
+    rows = (await web.get("/figures/file", months="24")).text.splitlines()
+
+    assert "People turned away, by need;last 24 months;'=2+3;1" in rows

@@ -1,20 +1,23 @@
-"""Figures of one's own work as charts with their tables: phases, referrals, answers. No names."""
+"""Figures of one's own work as charts with their tables: phases, referrals, times, answers, gaps."""
 
 from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 
 from babel.numbers import format_decimal
 
+from directory.exporting.files import guarded
 from directory.figures import LEAST_DENOMINATOR, LEAST_PEOPLE
-from graphapi.web.pages.gaps import MONTHS
+from graphapi.web.pages.gaps import MONTHS, period, unmet
 from graphapi.web.pages.referrals import VIEWS
 from graphapi.web.routes import COORDINATION, Entry, page
 from graphapi.web.translations import N_
 from graphapi.web.visiting import Answer, Visit
+
+NEEDS: Final = 10
+"""So many needs that nobody met have a bar; the page of gaps has all of them."""
 
 
 @page(
@@ -35,18 +38,19 @@ async def as_table(visit: Visit) -> Answer:
     quarter = visit.gettext("Quarter %(number)s/%(year)s") % {"number": number, "year": year}
     said = visit.gettext("last %(number)s months") % {"number": found["months"]}
     text = io.StringIO()
-    # a spreadsheet takes a text that begins with one of these for a formula; none of ours does
     rows = csv.writer(text, delimiter=";", lineterminator="\r\n")
     rows.writerow([visit.gettext(one) for one in (N_("Figure"), N_("Period"), N_("What"), N_("Number"))])
     day = visit.today.isoformat()
-    for title, period, counts in (
+    for title, when, counts in (
         (visit.gettext("Clients by phase"), day, found["phases"]),
         (visit.gettext("Referrals by state"), day, found["referrals"]),
         (visit.gettext("The partners say"), quarter, found["partner"]),
         (visit.gettext("You say"), quarter, found["sender"]),
         (visit.gettext("The people say"), quarter, found["person"]),
+        (visit.gettext("People turned away, by need"), said, found["turned_away"]),
+        (visit.gettext("People waiting, by need"), said, found["waiting"]),
     ):
-        rows.writerows([title, period, what, count] for what, count in counts)
+        rows.writerows([title, when, guarded(what), count] for what, count in counts)
     for step in found["times"]["steps"]:
         name, half = step["stepLabel"], step["median"]
         nine = step["ninth"]
@@ -73,10 +77,12 @@ async def _counted(visit: Visit) -> dict[str, Any]:
         referrals.append((visit.gettext(text), found["totalCount"]))
     phases = (await visit.ask("count-clients"))["clientPhaseCounts"]
     voices = await visit.find("count-voices", year=quarter[0], quarter=quarter[1])
-    months = visit.query.get("months") if visit.query.get("months") in MONTHS else "12"
-    since = datetime.combine(visit.today - timedelta(days=MONTHS[months]), time.min, UTC).isoformat()
+    months, since = period(visit)
     times = await visit.find("read-referral-times", since=since)
+    needs = await unmet(visit, since)
     return {
+        "turned_away": _largest(needs, "people"),
+        "waiting": _largest(needs, "waiting"),
         "times": times,
         "months": months,
         "periods": list(MONTHS),
@@ -91,6 +97,12 @@ async def _counted(visit: Visit) -> dict[str, Any]:
         "quarter": quarter,
         "quarters": _quarters(visit),
     }
+
+
+def _largest(needs: list[dict[str, Any]], name: str) -> list[tuple[str, int]]:
+    """Return the needs with the most people, and how many those are."""
+    counted = [(one["name"], one[name]) for one in needs if one[name]]
+    return sorted(counted, key=lambda one: (-one[1], one[0]))[:NEEDS]
 
 
 def _told(counts: list[dict[str, Any]]) -> list[tuple[str, int]]:

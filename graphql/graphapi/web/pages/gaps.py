@@ -29,9 +29,8 @@ BREAKDOWNS: Final = {
 )
 async def gaps(visit: Visit) -> Answer:
     """Show both reports; period, quarter and table stand in the address."""
-    months = visit.query.get("months") if visit.query.get("months") in MONTHS else "12"
-    since = datetime.combine(visit.today - timedelta(days=MONTHS[months]), time.min, UTC)
-    needs = (await visit.ask("find-gaps", since=since.isoformat(), first=50))["structuralGaps"]
+    months, since = period(visit)
+    needs = await unmet(visit, since)
     chosen = visit.query.get("by") if visit.query.get("by") in BREAKDOWNS else "TOPIC"
     quarters = quarters_over(visit)
     asked = {f"{year}-{number}": (year, number) for year, number in quarters}
@@ -50,6 +49,24 @@ async def gaps(visit: Visit) -> Answer:
         quarter=(year, number),
         quarters=quarters,
     )
+
+
+def period(visit: Visit) -> tuple[str, str]:
+    """Return how many months the address asks for, and the moment with which they begin."""
+    months = visit.query.get("months") if visit.query.get("months") in MONTHS else "12"
+    began = datetime.combine(visit.today - timedelta(days=MONTHS[months]), time.min, UTC)
+    return months, began.isoformat()
+
+
+async def unmet(visit: Visit, since: str) -> list[dict[str, Any]]:
+    """Return the needs of the own people that the network did not meet."""
+    found: list[dict[str, Any]] = (await visit.ask("find-gaps", since=since, first=50))["structuralGaps"]
+    return [{**one, "name": _named(one)} for one in found]
+
+
+def _named(need: dict[str, Any]) -> str:
+    label_ = need["topic"] and need["topic"]["label"]
+    return str(label_["text"] if label_ else need["code"])
 
 
 def quarters_over(visit: Visit) -> list[tuple[int, int]]:
