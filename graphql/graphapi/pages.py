@@ -328,7 +328,7 @@ class Visit:
         )
         heading = tag("h1", self.w("title"), class_="kern-heading-x-large")
         main = tag(
-            "main", self._refused(), heading, *parts, id="main", class_="kern-container", tabindex="-1"
+            "main", heading, self._refused(), *parts, id="main", class_="kern-container", tabindex="-1"
         )
         skip = tag("a", self.w("skip"), href="#main", class_="skip-link kern-link")
         whole = tag("html", head, tag("body", skip, self._head(), main), lang=self.language, dir="ltr",
