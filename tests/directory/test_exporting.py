@@ -128,7 +128,7 @@ async def entries(database: Database, *left_out: str) -> dict[str, dict[str, Any
     return {str(one.get("name") or one["title"]): one for one in read}
 
 
-@pytest.mark.parametrize("kind", [Format.HSDS_JSON, Format.HSDS_NDJSON])
+@pytest.mark.parametrize("kind", [Format.HSDS_JSON, pytest.param(Format.HSDS_NDJSON, marks=pytest.mark.slow)])
 async def test_with_the_profile_everything_comes_into_another_directory(
     cluster: Access, filled: Database, tmp_path: Path, kind: Format
 ) -> None:
@@ -528,9 +528,9 @@ def test_a_large_file_is_split_where_its_elements_end(
         b"[{}]]",
     ],
 )
-async def test_broken_json_is_refused(filled: Database, tmp_path: Path, content: bytes) -> None:
+async def test_broken_json_is_refused(elsewhere: Database, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.json"
     path.write_bytes(content)
     with pytest.raises(ImportRefused) as refused:
-        await import_source(filled, path, municipality=ARS)
+        await import_source(elsewhere, path, municipality=ARS)
     assert re.match("broken", refused.value.where)

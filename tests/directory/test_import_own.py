@@ -180,6 +180,11 @@ FILES = {
     Format.HSDS_TABULAR: "out.zip",
     Format.HSDS_11: "old.zip",
 }
+EACH_FORMAT = [
+    pytest.param(kind, marks=() if kind in {Format.HSDS_JSON, Format.HSDS_11} else pytest.mark.slow)
+    for kind in FILES
+]
+"""With every run one of HSDS 3 and one of HSDS 1.1, which go apart most; the others with the slow tests."""
 THEIRS: dict[str, Any] = {
     "id": "5f1c8a1e-6d0b-4c7e-9a53-0d7f5b7f9a01", "name": "Fremde Beratung", "description": "Text",
     "services": [{"id": "5f1c8a1e-6d0b-4c7e-9a53-0d7f5b7f9a02", "name": "Sprechzeit", "status": "active"}],
@@ -212,7 +217,7 @@ async def at_head(database: Database) -> int:
         return int(await session.scalar(text("SELECT max(sequence) FROM change")) or 0)
 
 
-@pytest.mark.parametrize("kind", FILES, ids=lambda kind: kind.value)
+@pytest.mark.parametrize("kind", EACH_FORMAT, ids=lambda kind: kind.value)
 async def test_under_another_name_it_doubles_nothing_and_takes_nothing_over(
     own: Database, tmp_path: Path, kind: Format
 ) -> None:
@@ -264,7 +269,7 @@ async def titles(database: Database) -> list[str]:
         return list(found)
 
 
-@pytest.mark.parametrize("kind", [*FILES, Format.CSV], ids=lambda kind: kind.value)
+@pytest.mark.parametrize("kind", [*EACH_FORMAT, Format.CSV], ids=lambda kind: kind.value)
 async def test_what_was_deleted_since_is_not_brought_back(
     own: Database, tmp_path: Path, kind: Format
 ) -> None:
@@ -281,7 +286,7 @@ async def test_what_was_deleted_since_is_not_brought_back(
     assert await stored(own) == {}
 
 
-@pytest.mark.parametrize("kind", FILES, ids=lambda kind: kind.value)
+@pytest.mark.parametrize("kind", EACH_FORMAT, ids=lambda kind: kind.value)
 async def test_its_tombstones_hide_nothing_that_is_shown_here_again(
     own: Database, tmp_path: Path, kind: Format
 ) -> None:
@@ -301,7 +306,7 @@ async def test_its_tombstones_hide_nothing_that_is_shown_here_again(
     assert await stored(own) == before
 
 
-@pytest.mark.parametrize("kind", FILES, ids=lambda kind: kind.value)
+@pytest.mark.parametrize("kind", EACH_FORMAT, ids=lambda kind: kind.value)
 async def test_in_another_network_it_is_new_once_and_finds_its_way_back(
     cluster: Access, own: Database, tmp_path: Path, kind: Format
 ) -> None:

@@ -26,6 +26,7 @@ from directory.vocabulary import PartnerKind
 from graphapi.embedded import OWNER, Access
 from referrals.merging import Exchange
 from tests.directory.towns import Town, found_town
+from tests.graphapi.asking import Api
 from tests.graphapi.conftest import served
 
 GUARD = Exchange()
@@ -260,14 +261,12 @@ async def test_a_cursor_of_another_part_begins_anew(http: httpx.AsyncClient, tow
         ({"after": "x"}, 400, "unknown-field"),
     ],
 )
-async def test_what_cannot_be_read_says_so(
-    http: httpx.AsyncClient, asked: dict[str, str], status: int, code: str
-) -> None:
-    answer = await http.get("/feed", params=asked)
+async def test_what_cannot_be_read_says_so(api: Api, asked: dict[str, str], status: int, code: str) -> None:
+    answer = await api.http.get("/feed", params=asked)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     german, english = [
-        (await http.get("/feed", params=asked, headers={"accept-language": one})).json()
+        (await api.http.get("/feed", params=asked, headers={"accept-language": one})).json()
         for one in ("de", "en")
     ]
     assert german["detail"] != english["detail"]

@@ -496,7 +496,7 @@ def many(number: int) -> list[ServiceDocument]:
 @pytest.mark.parametrize("situation", [None, Situation(on=TODAY, childcare=True)])
 def test_pages_are_stable(engine: FollowingEngine, text: str, situation: Situation | None) -> None:
     """Pages of any size, one after the other, hold each hit once and in the same order."""
-    services = many(120)
+    services = many(60)
     fill(engine, services)
     whole = walk(engine, 100, text=text, situation=situation)
 

@@ -14,13 +14,17 @@ from graphapi.web.translations import LANGUAGES, LOCALE, Said, Translations, cat
 FILES = sorted((LOCALE / "de").glob("*.po"))
 
 
-def test_every_text_is_translated() -> None:
+@pytest.fixture(scope="module")
+def used() -> dict[Said, set[str]]:
+    return extracted()
+
+
+def test_every_text_is_translated(used: dict[Said, set[str]]) -> None:
     known = catalogue("de")
-    assert not {said: files for said, files in extracted().items() if said not in known}
+    assert not {said: files for said, files in used.items() if said not in known}
 
 
-def test_no_translation_is_left_over() -> None:
-    used = extracted()
+def test_no_translation_is_left_over(used: dict[Said, set[str]]) -> None:
     assert not [said for said in catalogue("de") if said not in used]
 
 
