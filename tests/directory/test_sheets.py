@@ -7,6 +7,7 @@ import csv
 import re
 import zipfile
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -202,8 +203,9 @@ async def test_an_export_is_guarded_and_changes_nothing_when_it_comes_back(
         ]
         assert "51,7606" in cells
     else:
-        page = load_workbook(path, read_only=True).worksheets[0]
-        found = [cell for row in page.iter_rows() for cell in row if cell.value is not None]
+        with closing(load_workbook(path, read_only=True)) as book:
+            page = book.worksheets[0]
+            found = [cell for row in page.iter_rows() for cell in row if cell.value is not None]
         assert {cell.data_type for cell in found} == {"s"}
         cells = [str(cell.value) for cell in found]
     assert not [cell for cell in cells if cell.startswith(LEADING)]
