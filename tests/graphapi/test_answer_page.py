@@ -513,6 +513,7 @@ class TestAnswering:
         assert re.search("Bitte versuchen Sie es noch einmal.* diese Nummer: [0-9a-f]{32}<", answer.text)
         assert "inner secret" not in answer.text
 
+    @pytest.mark.usefixtures("clock_stands")
     async def test_too_many_wrong_codes_are_stopped(self, database: Database, keys: KeyStore) -> None:
         application = served(database, keys, limits=Limits(wrong_codes=3))
         transport = httpx.ASGITransport(application, client=("192.0.2.77", 1))  # type: ignore[arg-type]

@@ -121,6 +121,7 @@ async def test_it_is_not_read_by_get(town: Town) -> None:
     assert "data" not in response.json()
 
 
+@pytest.mark.usefixtures("clock_stands")
 async def test_guessing_is_stopped_and_the_right_code_is_not_shut_out_elsewhere(
     database: Database, town: Town
 ) -> None:

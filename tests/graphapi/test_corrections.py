@@ -286,6 +286,7 @@ async def test_a_flood_of_suggestions_waits(
     assert len(await queue(api, world.coordinator, service)) == 3
 
 
+@pytest.mark.usefixtures("clock_stands")
 async def test_how_often_one_address_suggests_something_is_limited(database: Database, service: UUID) -> None:
     limits = Limits(wrong_codes=100, presented_codes=3, wrong_codes_in_total=10**6)
     client = (f"203.0.113.{uuid4().int % 250}", 1)

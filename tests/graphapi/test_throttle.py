@@ -161,6 +161,7 @@ async def strict(database: Database, keys: KeyStore) -> AsyncIterator[Api]:
         yield Api(http)
 
 
+@pytest.mark.usefixtures("clock_stands")
 async def test_the_api_says_how_long_to_wait(database: Database, keys: KeyStore) -> None:
     async with strict(database, keys) as api:
 

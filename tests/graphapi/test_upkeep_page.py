@@ -332,6 +332,7 @@ class TestTheLink:
 
         assert (links, without) == (1, 0)
 
+    @pytest.mark.usefixtures("clock_stands")
     async def test_whoever_tries_too_often_has_to_wait(self, database: Database, holder: Holder) -> None:
         app = served(database, limits=Limits(wrong_codes=2, presented_codes=100, wrong_codes_in_total=10**6))
         transport = httpx.ASGITransport(app, client=(f"198.51.100.{uuid4().int % 200}", 1))  # type: ignore[arg-type]
